@@ -1,0 +1,111 @@
+"""
+Wacht's AI execution contexts: every context once, or a clear word why not.
+
+    >>> import wacht
+    >>> for context in wacht.iter_execution_contexts():  # the key: WACHT_API_KEY
+    ...     print(context.id, context.agent_id, context.created_at)
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import cache
+from typing import TYPE_CHECKING, Unpack
+
+from .errors import (
+    ApiError,
+    AuthenticationError,
+    BadRequestError,
+    ConfigError,
+    DeadlineExceededError,
+    DecodeError,
+    InvalidRequestError,
+    NotFoundError,
+    PaginationError,
+    PermissionDeniedError,
+    RateLimitError,
+    RequestError,
+    ServerError,
+    WachtError,
+)
+from .models import (
+    AiExecutionContext,
+    ExecutionContextListResponse,
+    ListExecutionContextsOptions,
+    ListFilters,
+    WalkProgress,
+)
+from .session import Session
+from .throttle import SupportsSlot, Throttle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+__all__ = [
+    "AiExecutionContext",
+    "ApiError",
+    "AuthenticationError",
+    "BadRequestError",
+    "ConfigError",
+    "DeadlineExceededError",
+    "DecodeError",
+    "ExecutionContextListResponse",
+    "InvalidRequestError",
+    "ListExecutionContextsOptions",
+    "ListFilters",
+    "NotFoundError",
+    "PaginationError",
+    "PermissionDeniedError",
+    "RateLimitError",
+    "RequestError",
+    "ServerError",
+    "Session",
+    "SupportsSlot",
+    "Throttle",
+    "WachtError",
+    "WalkProgress",
+    "fetch_execution_contexts",
+    "iter_execution_contexts",
+]
+__version__ = "0.1.0"
+
+logging.getLogger("wacht").addHandler(logging.NullHandler())
+
+
+@cache
+def _default_session() -> Session:
+    return Session()
+
+
+def fetch_execution_contexts(
+    options: ListExecutionContextsOptions | None = None,
+    /,
+    **filters: Unpack[ListFilters],
+) -> ExecutionContextListResponse:
+    """
+    Fetch one page on a default session, made from the environment at first use.
+
+    Args and errors are those of `Session.fetch_execution_contexts`, and `ConfigError`
+    where the environment has no usable key.
+    """
+    return _default_session().fetch_execution_contexts(options, **filters)
+
+
+def iter_execution_contexts(
+    options: ListExecutionContextsOptions | None = None,
+    /,
+    *,
+    prefetch: int = 0,
+    deadline: float | None = None,
+    progress: bool | Callable[[WalkProgress], object] = False,
+    **filters: Unpack[ListFilters],
+) -> Generator[AiExecutionContext, None, None]:
+    """
+    Walk through all contexts on a default session, made from the environment.
+
+    Args and errors are those of `Session.iter_execution_contexts`, and `ConfigError`
+    where the environment has no usable key.
+    """
+    return _default_session().iter_execution_contexts(
+        options, prefetch=prefetch, deadline=deadline, progress=progress, **filters
+    )

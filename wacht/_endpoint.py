@@ -1,0 +1,109 @@
+"""
+The endpoint: from options to a page, in whichever of its two revisions it is served.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Literal
+
+from . import _protocol
+from .errors import PaginationError
+
+if TYPE_CHECKING:
+    from ._protocol import Answer, Revision
+    from ._settings import Secret
+    from ._transport import Transport
+    from ._waiting import Watch
+    from .models import ExecutionContextListResponse, ListExecutionContextsOptions
+
+Pagination = Literal["auto", "page", "offset"]
+
+
+class Endpoint:
+    """
+    Fetch pages, and find out with the first answer how to ask.
+
+    Args:
+        transport: Gets whole replies.
+        secret: Blacks out the key in errors.
+        pagination: The revision, or "auto" to find out.
+
+    """
+
+    def __init__(
+        self, transport: Transport, secret: Secret, pagination: Pagination
+    ) -> None:
+        self._transport = transport
+        self._secret = secret
+        self._auto = pagination == "auto"
+        self._revision: Revision | None = None if pagination == "auto" else pagination
+        self._first_contact = threading.Lock()
+
+    def page(
+        self, options: ListExecutionContextsOptions, watch: Watch
+    ) -> ExecutionContextListResponse:
+        """
+        Fetch the page that some options mean.
+
+        Until the revision is known, one thread asks and the others wait for its answer.
+
+        Raises:
+            WachtError: There is no such page to be had, for any reason.
+
+        """
+        if self._revision is not None:
+            return self._page(options, self._revision, watch)
+        while not self._first_contact.acquire(timeout=_lock_timeout(watch)):
+            pass
+        try:
+            return self._page(options, self._revision or "page", watch)
+        finally:
+            self._first_contact.release()
+
+    def _page(
+        self,
+        options: ListExecutionContextsOptions,
+        revision: Revision,
+        watch: Watch,
+    ) -> ExecutionContextListResponse:
+        answer = self._ask(options, revision, watch)
+        if self._auto and revision == "page":
+            revision = self._revision = "page" if answer.echo is None else "offset"
+            if answer.echo not in (None, _protocol.expected_echo(options)):
+                answer = self._ask(options, "offset", watch)
+        if revision == "offset":
+            self._check_echo(answer, options)
+        _protocol.check_filters(answer.page.data, options, revision)
+        return answer.page
+
+    def _ask(
+        self,
+        options: ListExecutionContextsOptions,
+        revision: Revision,
+        watch: Watch,
+    ) -> Answer:
+        query = _protocol.query_of(options, revision)
+        reply, attempts = self._transport.get(query, watch)
+        return _protocol.answer_of(reply, attempts=attempts, secret=self._secret)
+
+    def _check_echo(
+        self, answer: Answer, options: ListExecutionContextsOptions
+    ) -> None:
+        """
+        Hold what the service says it applied against what was asked.
+
+        Only the older build of the offset revision says nothing, and only a caller
+        can know that it is that one.
+        """
+        expected = _protocol.expected_echo(options)
+        if answer.echo == expected or (answer.echo is None and not self._auto):
+            return
+        raise PaginationError(
+            f"asked for {expected}, the service applied {answer.echo}: it has another "
+            "limit, or another revision than before"
+        )
+
+
+def _lock_timeout(watch: Watch) -> float:
+    return min(watch.remaining(), threading.TIMEOUT_MAX)

@@ -1,0 +1,238 @@
+"""
+What a session is given, checked: the key, the URL, the times and sizes.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+from hashlib import blake2b
+from ipaddress import ip_address
+from math import isfinite
+from urllib.parse import quote, urlsplit
+
+from .errors import ConfigError, InvalidRequestError, shown
+
+MAX_PREFETCH = 100  # what a minute allows
+DEFAULT_BASE_URL = "https://api.wacht.dev"
+_BLACKED_OUT = b"[key]"
+_SALT = os.urandom(32)
+_PRINTABLE_ASCII = frozenset(map(chr, range(0x21, 0x7F)))
+
+
+class Secret:
+    """
+    An API key that shows itself to nobody.
+
+    It is made before it is checked, so that no frame of a traceback holds the key by
+    its own name.
+    """
+
+    __slots__ = ("__weakref__", "_key")
+
+    def __init__(self, key: str | None) -> None:
+        self._key: object = os.environ.get("WACHT_API_KEY") if key is None else key
+        if isinstance(self._key, str):
+            self._key = self._key.strip()
+
+    def __repr__(self) -> str:
+        return "<Secret>"
+
+    def __reduce__(self) -> str:
+        raise TypeError("an API key does not travel in a pickle")
+
+    def check(self) -> None:
+        """
+        Refuse a key that cannot be sent, without showing it.
+        """
+        if self._key is None:
+            raise ConfigError(
+                "no API key: set WACHT_API_KEY in the environment, or pass api_key"
+            )
+        if not isinstance(self._key, str):
+            raise ConfigError(
+                f"api_key: expected a string, got {type(self._key).__name__}"
+            )
+        if not self._key:
+            raise ConfigError("the API key is empty: check WACHT_API_KEY or api_key")
+        if not _PRINTABLE_ASCII.issuperset(self._key):
+            raise ConfigError(
+                "the API key holds white space, a control character or one outside "
+                "ASCII: copy it again, without line breaks (it is not shown here)"
+            )
+
+    def reveal(self) -> str:
+        """
+        Give the key itself, to be sent and for nothing else.
+        """
+        return str(self._key)
+
+    def digest(self) -> bytes:
+        """
+        Tell keys apart without keeping them; another value in each process.
+        """
+        return blake2b(self.reveal().encode(), key=_SALT).digest()
+
+    def redact(self, data: bytes) -> bytes:
+        """
+        Black out the key wherever a server may have echoed it.
+        """
+        for spelling in self._spellings():
+            data = data.replace(spelling.encode(), _BLACKED_OUT)
+        return data
+
+    def redact_text(self, text: str) -> str:
+        """
+        Black out the key in a text.
+        """
+        return self.redact(text.encode(errors="replace")).decode()
+
+    def _spellings(self) -> set[str]:
+        key = self.reveal()
+        in_json = json.dumps(key)[1:-1]
+        return {key, in_json, in_json.replace("/", "\\/"), html.escape(key), quote(key)}
+
+
+def checked_base_url(given: str | None, *, allow_plain_http: bool) -> str:
+    """
+    Settle the base URL.
+
+    Raises:
+        ConfigError: It is no URL that a key may be sent to.
+
+    """
+    url = given or os.environ.get("WACHT_BASE_URL", "").strip() or DEFAULT_BASE_URL
+    if not isinstance(url, str):
+        raise ConfigError(f"base_url: expected a string, got {shown(url)}")
+    try:
+        parts = urlsplit(url)
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        raise ConfigError(f"base_url: not a URL: {shown(url)}") from None
+    if parts.scheme not in ("https", "http") or not host or not url.isprintable():
+        raise ConfigError(
+            f"base_url: expected something like {DEFAULT_BASE_URL}, got {shown(url)}"
+        )
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ConfigError("base_url: expected no user, query or fragment in the URL")
+    if parts.scheme == "http" and not (allow_plain_http or _is_loopback(host)):
+        raise ConfigError(
+            f"base_url: {shown(url)} would send the key in the clear; use https, or "
+            "pass allow_plain_http=True if you must"
+        )
+    return parts._replace(netloc=parts.netloc.lower()).geturl().rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def checked_timeout(given: float | tuple[float, float]) -> tuple[float, float]:
+    """
+    Settle the (connect, read) timeouts, in seconds.
+
+    Raises:
+        ConfigError: One is not a positive number.
+
+    """
+    pair = given if isinstance(given, tuple) else (given, given)
+    if len(pair) != 2 or not all(map(is_positive_number, pair)):  # noqa: PLR2004
+        raise ConfigError(
+            "timeout: expected seconds, a positive number or (connect, read), "
+            f"got {shown(given)}"
+        )
+    return pair
+
+
+def is_positive_number(value: object) -> bool:
+    """
+    Tell whether a value counts seconds.
+    """
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and value > 0
+        and isfinite(value)
+    )
+
+
+def checked_size(given: int) -> int:
+    """
+    Settle `max_response_bytes`.
+
+    Raises:
+        ConfigError: It is not a positive integer.
+
+    """
+    if not isinstance(given, int) or isinstance(given, bool) or given < 1:
+        raise ConfigError(
+            f"max_response_bytes: expected a positive integer, got {shown(given)}"
+        )
+    return given
+
+
+def checked_prefetch(given: int) -> int:
+    """
+    Settle how many pages to be ahead.
+
+    Raises:
+        InvalidRequestError: It is not an integer from 0 to 100.
+
+    """
+    whole = isinstance(given, int) and not isinstance(given, bool)
+    if not whole or not 0 <= given <= MAX_PREFETCH:
+        raise InvalidRequestError(
+            f"prefetch: expected an integer from 0 to {MAX_PREFETCH}, got "
+            f"{shown(given)}"
+        )
+    return given
+
+
+def checked_deadline(given: float | None) -> float | None:
+    """
+    Settle how long a walk may take.
+
+    Raises:
+        InvalidRequestError: It is not a positive number of seconds.
+
+    """
+    if given is not None and not is_positive_number(given):
+        raise InvalidRequestError(
+            f"deadline: expected seconds, a positive number, got {shown(given)}"
+        )
+    return given
+
+
+def check_kind(name: str, given: object, kind: type) -> None:
+    """
+    Refuse what is neither None nor of a kind.
+
+    Raises:
+        ConfigError: It is something else.
+
+    """
+    if given is not None and not isinstance(given, kind):
+        raise ConfigError(
+            f"{name}: expected a {kind.__module__.partition('.')[0]}.{kind.__name__}, "
+            f"got {shown(given)}"
+        )
+
+
+def check_choice(name: str, given: object, choices: tuple[str, ...]) -> None:
+    """
+    Refuse what is not one of some words.
+
+    Raises:
+        ConfigError: It is something else.
+
+    """
+    if given not in choices:
+        raise ConfigError(
+            f"{name}: expected one of {', '.join(choices)}, got {shown(given)}"
+        )

@@ -1,0 +1,259 @@
+"""
+The wire: one loop for every attempt, each with its whole answer.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+from contextlib import closing, nullcontext
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+
+from ._failures import failure_of
+from ._protocol import PATH, Reply, retry_after_of
+from ._retry import Failure, longest_wait, next_attempt
+from ._waiting import logger
+from .errors import RequestError
+from .throttle import Throttle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from urllib3 import Retry
+
+    from ._protocol import Query
+    from ._settings import Secret
+    from ._waiting import Watch
+    from .throttle import SupportsSlot
+
+_CHUNK = 2**16
+_CONNECTIONS = 32  # more threads than that on one session open connections anew
+_BODY_PATIENCE = 3  # read timeouts that a whole body may take
+
+
+class BearerAuth(AuthBase):
+    """
+    Put the key onto a request, whatever a session or a `.netrc` says.
+    """
+
+    def __init__(self, secret: Secret) -> None:
+        self._secret = secret
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._secret.reveal()}"
+        return request
+
+
+def open_http() -> requests.Session:
+    """
+    Open a session of requests that many threads can use and that retries nothing.
+    """
+    http = requests.Session()
+    for scheme in ("https://", "http://"):
+        http.mount(scheme, HTTPAdapter(pool_maxsize=_CONNECTIONS))
+    return http
+
+
+def _user_agent(http: requests.Session) -> str:
+    """
+    Name ourselves, unless the caller's session has a name of its own.
+    """
+    from . import __version__  # noqa: PLC0415 - the package imports this room first
+
+    given = str(http.headers.get("User-Agent", ""))
+    default = requests.utils.default_user_agent()
+    return f"wacht/{__version__} {default}" if given in ("", default) else given
+
+
+class Transport:
+    """
+    Send requests until one is answered in full, as far as the policy goes.
+    """
+
+    def __init__(  # noqa: PLR0913 - all that a session settles, by name
+        self,
+        *,
+        base_url: str,
+        secret: Secret,
+        http: requests.Session,
+        timeout: tuple[float, float],
+        retry: Retry,
+        throttle: SupportsSlot | None,
+        max_response_bytes: int,
+    ) -> None:
+        self.http = http
+        self._base_url = base_url
+        self._secret = secret
+        self._auth = BearerAuth(secret)
+        self._headers = {"Accept": "application/json", "User-Agent": _user_agent(http)}
+        self._timeout = timeout
+        self._retry = retry
+        self._throttle = throttle
+        self._max_bytes = max_response_bytes
+
+    def get(self, query: Query, watch: Watch) -> tuple[Reply, int]:
+        """
+        Ask, and ask again as long as the policy and the watch allow.
+
+        Returns:
+            The last reply, whatever its status, and the number of attempts.
+
+        Raises:
+            RequestError: No attempt brought a whole answer.
+            DeadlineExceededError: The watch's deadline passed.
+
+        """
+        policy = self._retry
+        for attempt in itertools.count(1):
+            outcome = self._attempt(query, watch, attempt)
+            self._heed(outcome)
+            following = None if _succeeded(outcome) else next_attempt(policy, outcome)
+            if following is None:
+                return self._settled(outcome, attempt)
+            policy = following.policy
+            watch.wait(following.wait, _reason(outcome), self._label(attempt + 1))
+        raise AssertionError  # pragma: no cover - counting does not end
+
+    def _settled(self, outcome: Reply | Failure, attempts: int) -> tuple[Reply, int]:
+        if isinstance(outcome, Reply):
+            return outcome, attempts
+        raise RequestError(
+            f"no whole answer from {self._base_url} after {_times(attempts)}: "
+            f"{outcome.reason}",
+            attempts,
+        ) from outcome.cause
+
+    def _attempt(self, query: Query, watch: Watch, attempt: int) -> Reply | Failure:
+        with self._slot(watch, attempt):
+            remaining = watch.remaining()
+            watch.count_request(attempt)
+            try:
+                return self._exchange(query, remaining, watch.clock)
+            except Exception as error:  # noqa: BLE001 - adapters raise what they like
+                failure = failure_of(error, self._secret.redact_text)
+        logger.debug("GET %s %s: %s", PATH, query, failure.reason)
+        return failure
+
+    def _slot(self, watch: Watch, attempt: int) -> AbstractContextManager[object]:
+        if self._throttle is None:
+            return nullcontext()
+        label = self._label(attempt)
+        return self._throttle.slot(
+            partial(watch.wait, reason="rate limit", attempt=label)
+        )
+
+    def _exchange(
+        self, query: Query, remaining: float, clock: Callable[[], float]
+    ) -> Reply:
+        http = self.http
+        prepared = http.prepare_request(
+            requests.Request(
+                "GET",
+                self._base_url + PATH,
+                params=query,
+                headers=self._headers,
+                auth=self._auth,
+            )
+        )
+        connect, read = (min(seconds, remaining) for seconds in self._timeout)
+        reader = _Reader(self._max_bytes, min(_BODY_PATIENCE * read, remaining), clock)
+        prepared.register_hook("response", reader)  # type: ignore[no-untyped-call] # requests
+        url = prepared.url or self._base_url
+        settings = http.merge_environment_settings(url, {}, True, None, None)  # noqa: FBT003 - its own signature
+        response = http.send(
+            prepared, timeout=(connect, read), allow_redirects=False, **settings
+        )
+        reply = reader.reply or reader.read(response)
+        logger.debug("GET %s %s: %d", PATH, query, reply.status)
+        return reply
+
+    def _heed(self, outcome: Reply | Failure) -> None:
+        """
+        Make all who share our throttle wait as long as a 429 says.
+        """
+        if not isinstance(outcome, Reply) or outcome.status != 429:  # noqa: PLR2004
+            return
+        asked = retry_after_of(outcome)
+        if asked is None or asked > longest_wait(self._retry):
+            return
+        if isinstance(self._throttle, Throttle):
+            self._throttle.pause(asked)
+
+    def _label(self, attempt: int) -> str:
+        total = self._retry.total
+        if not isinstance(total, int):
+            return f"attempt {attempt}"
+        return f"attempt {attempt} of {int(total) + 1}"
+
+
+class _Reader:
+    """
+    A hook that reads a whole body, in bounds, before requests acts upon the answer.
+
+    Left alone, requests would read a redirect's body without any bound, and keep the
+    service's cookies in a session that may be the caller's.
+    """
+
+    def __init__(
+        self, max_bytes: int, seconds: float, clock: Callable[[], float]
+    ) -> None:
+        self.reply: Reply | None = None
+        self._max_bytes = max_bytes
+        self._seconds = seconds
+        self._clock = clock
+
+    def __call__(self, response: requests.Response, **_settings: Any) -> None:
+        self.reply = self.read(response)
+        response.headers.pop("location", None)
+        response.raw = io.BytesIO(self.reply.body)
+
+    def read(self, response: requests.Response) -> Reply:
+        with closing(response):
+            body = self._body(response)
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return Reply(
+            status=response.status_code,
+            headers=headers,
+            body=body[: self._max_bytes],
+            received=datetime.now(UTC),
+            cut_at=self._max_bytes if len(body) > self._max_bytes else None,
+        )
+
+    def _body(self, response: requests.Response) -> bytes:
+        if getattr(response, "_content_consumed", False):  # by a hook of the caller's
+            return response.content
+        until = self._clock() + self._seconds
+        body = bytearray()
+        while len(body) <= self._max_bytes:
+            chunk = response.raw.read1(_CHUNK, decode_content=True)
+            if not chunk:
+                break
+            body += chunk
+            if self._clock() > until:
+                raise requests.ReadTimeout(
+                    f"the body took longer than {self._seconds:g} s"
+                )
+        return bytes(body)
+
+
+def _succeeded(outcome: Reply | Failure) -> bool:
+    return isinstance(outcome, Reply) and outcome.succeeded
+
+
+def _reason(outcome: Reply | Failure) -> str:
+    if isinstance(outcome, Failure):
+        return outcome.reason
+    if outcome.status == 429:  # noqa: PLR2004
+        return "rate limit (429)"
+    return f"the service answered {outcome.status}"
+
+
+def _times(attempts: int) -> str:
+    return "1 attempt" if attempts == 1 else f"{attempts} attempts"

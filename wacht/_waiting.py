@@ -1,0 +1,116 @@
+"""
+The one home of waiting: deadlines, the log, and whoever wants to be told.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from math import inf
+from typing import TYPE_CHECKING
+
+from .errors import DeadlineExceededError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+logger = logging.getLogger("wacht")
+
+WORTH_TELLING = 1.0  # seconds; who watches a walk is not told of shorter waits
+
+
+class StoppedError(Exception):
+    """
+    Whoever the work was for has left. Never reaches a user.
+    """
+
+
+class Watch:
+    """
+    What one call, or one walk, may spend and has spent; shared by its threads.
+
+    Args:
+        deadline: Seconds from now that all of it may take; None for no limit.
+        on_wait: Called before a wait of a second or more, with its seconds and reason.
+        clock: A monotonic clock, in seconds.
+        sleep: Waits for so many seconds.
+
+    """
+
+    def __init__(
+        self,
+        deadline: float | None = None,
+        on_wait: Callable[[float, str], None] | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.clock = clock
+        self.requests = 0
+        self.retries = 0
+        self.waited = 0.0
+        self.stopped = threading.Event()
+        self._sleep = sleep
+        self._deadline = deadline
+        self._until = inf if deadline is None else clock() + deadline
+        self._on_wait = on_wait
+        self._lock = threading.Lock()
+
+    def remaining(self) -> float:
+        """
+        Tell how many seconds are left until the deadline.
+
+        Raises:
+            DeadlineExceededError: None are.
+            StoppedError: Nobody needs the result any more.
+
+        """
+        if self.stopped.is_set():
+            raise StoppedError
+        remaining = self._until - self.clock()
+        if remaining <= 0:
+            raise DeadlineExceededError(f"the deadline of {self._deadline:g} s passed")
+        return remaining
+
+    def count_request(self, attempt: int) -> None:
+        """
+        Count a request that is about to be sent.
+        """
+        with self._lock:
+            self.requests += 1
+            self.retries += attempt > 1
+
+    def wait(self, seconds: float, reason: str, attempt: str) -> None:
+        """
+        Wait, or say at once that the deadline does not allow it.
+
+        Args:
+            seconds: How long.
+            reason: Why.
+            attempt: What follows, such as "attempt 2 of 6".
+
+        Raises:
+            DeadlineExceededError: The wait would end after the deadline.
+            StoppedError: Nobody needs the result any more.
+
+        """
+        if seconds >= self.remaining():
+            raise DeadlineExceededError(
+                f"the deadline of {self._deadline:g} s does not allow to wait "
+                f"{seconds:.1f} s more: {reason}"
+            )
+        logger.info("waiting %.2f s before %s: %s", seconds, attempt, reason)
+        if self._on_wait is not None and seconds >= WORTH_TELLING:
+            self._on_wait(seconds, reason)
+        self._pause(seconds)
+        with self._lock:
+            self.waited += seconds
+
+    def _pause(self, seconds: float) -> None:
+        # Signals reach the main thread alone, and only a sleep ends at once for them
+        # on every system; another thread has to hear that it should stop.
+        if threading.current_thread() is threading.main_thread():
+            self._sleep(seconds)
+        elif self.stopped.wait(seconds):
+            raise StoppedError

@@ -1,0 +1,185 @@
+"""
+What can go wrong, as types: everything that this package raises is a `WachtError`.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .models import ListExecutionContextsOptions
+
+SHOWN = 80
+
+
+def shown(value: object, limit: int = SHOWN) -> str:
+    """
+    Represent any value in at most `limit` printable characters, for a message.
+    """
+    if isinstance(value, str | bytes):
+        value = value[:limit]
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - a broken repr must not replace the message
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+class WachtError(Exception):
+    """
+    The base of every error of this package.
+
+    Attributes:
+        resume: The options to pass to the next walk, when the error ended one: what
+            the two walks give is each context once. None in any other error.
+    """
+
+    resume: ListExecutionContextsOptions | None = None
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
+
+
+class ConfigError(WachtError, ValueError):
+    """
+    A setting cannot be used: the key, the URL, a timeout, a missing extra.
+    """
+
+
+class InvalidRequestError(WachtError, ValueError):
+    """
+    An option is out of its range; the message names the option and the value.
+    """
+
+
+class RequestError(WachtError):
+    """
+    No whole answer arrived: refused, reset, timed out or cut off, each time.
+
+    Attributes:
+        attempts: How many requests were sent.
+    """
+
+    def __init__(self, message: str, attempts: int = 1) -> None:
+        super().__init__(message, attempts)
+        self.attempts = attempts
+
+
+class ApiError(WachtError):
+    """
+    The service answered, but not with success.
+
+    Attributes:
+        status: The HTTP status.
+        message: What the service, or a proxy in between, said.
+        details: The body's JSON, or None where it is none.
+        body: The body as it came (the key, if it stood there, blacked out).
+        request_id: The answer's `X-Request-Id`, or None.
+        retry_after: The seconds that the service asked to wait, or None.
+        attempts: How many requests were sent.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 - positional, since that is what pickle hands back
+        self,
+        status: int,
+        message: str,
+        details: Any = None,
+        body: bytes = b"",
+        request_id: str | None = None,
+        retry_after: float | None = None,
+        attempts: int = 1,
+    ) -> None:
+        super().__init__(
+            status, message, details, body, request_id, retry_after, attempts
+        )
+        self.status = status
+        self.message = message
+        self.details = details
+        self.body = body
+        self.request_id = request_id
+        self.retry_after = retry_after
+        self.attempts = attempts
+
+    def __str__(self) -> str:
+        return f"{_status_line(self.status)}: {self.message}{self._postscript()}"
+
+    def _postscript(self) -> str:
+        notes: list[str] = []
+        if self.attempts > 1:
+            notes.append(f"after {self.attempts} attempts")
+        if self.retry_after is not None:
+            notes.append(f"the service asks to wait {self.retry_after:g} s")
+        return f" ({'; '.join(notes)})" if notes else ""
+
+
+def _status_line(status: int) -> str:
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)
+
+
+class BadRequestError(ApiError):
+    """
+    400: a query value does not parse.
+    """
+
+
+class AuthenticationError(ApiError):
+    """
+    401: no key, or an unknown one.
+    """
+
+
+class PermissionDeniedError(ApiError):
+    """
+    403: the key lacks the permission, or the plan the feature.
+    """
+
+
+class NotFoundError(ApiError):
+    """
+    404: no such thing; check the base URL.
+    """
+
+
+class RateLimitError(ApiError):
+    """
+    429: too many requests for this key, from here or elsewhere.
+    """
+
+
+class ServerError(ApiError):
+    """
+    5xx: the service's own trouble, or that of a proxy before it.
+    """
+
+
+class DecodeError(WachtError):
+    """
+    A success, but not in the promised shape; the message says where and what.
+
+    Attributes:
+        body: The body as it came (the key, if it stood there, blacked out); its
+            beginning, if it was longer than `max_response_bytes`.
+    """
+
+    def __init__(self, message: str, body: bytes = b"") -> None:
+        super().__init__(message, body)
+        self.body = body
+
+
+class PaginationError(WachtError):
+    """
+    The service repeats pages, sends empty ones without end, or ignores a filter.
+    """
+
+
+class DeadlineExceededError(WachtError, TimeoutError):
+    """
+    The walk's deadline has passed, or would during the next wait.
+    """

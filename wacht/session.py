@@ -1,0 +1,275 @@
+"""
+The session: settings in, pages and contexts out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NoReturn, Self, Unpack
+
+import requests
+from attrs import evolve, fields_dict
+from urllib3 import Retry
+
+from . import _settings
+from ._endpoint import Endpoint, Pagination
+from ._paging import Walk
+from ._progress import reporting_to
+from ._retry import default_retry
+from ._transport import Transport, open_http
+from ._waiting import Watch
+from .errors import ConfigError, shown
+from .models import ListExecutionContextsOptions, ListFilters
+from .throttle import SupportsSlot, shared_throttle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from types import TracebackType
+
+    from .models import (
+        AiExecutionContext,
+        ExecutionContextListResponse,
+        WalkProgress,
+    )
+
+_OPTION_NAMES = tuple(fields_dict(ListExecutionContextsOptions))
+
+
+class Session:
+    """
+    A client of Wacht's AI execution contexts; many threads may use one at once.
+
+    Every attempt is paced by a throttle, repeated as far as the retry policy goes, and
+    read whole within bounds of size and time. The key is sent in the `Authorization`
+    header and shown nowhere: not in errors, logs or representations.
+
+    Args:
+        api_key: The key; else the environment's `WACHT_API_KEY`.
+        base_url: Where the service is; else `WACHT_BASE_URL`, else
+            `https://api.wacht.dev`. Plain `http://` only to a loopback host.
+        timeout: Seconds, for both or as (connect, read), as in requests. A whole body
+            must arrive within three times the read timeout.
+        retry: The policy. By default at most 6 attempts, for 429 and every 5xx, broken
+            connections, timeouts and broken bodies, with a back-off and jitter; an
+            answer that asks to wait for longer than 120 s is an error at once.
+        throttle: What paces the requests. By default 20 a second and 100 a minute, the
+            service's documented limits, shared by all sessions of the process with the
+            same key and base URL. None for no pacing; or a `Throttle` of your own.
+        http: Your own `requests.Session`, with proxies, CA bundle, adapters or
+            headers. It is neither changed nor closed.
+        pagination: How the service pages: "auto" learns it from the first answer.
+        max_response_bytes: The longest answer to accept, unpacked. By default 64 MiB.
+        allow_plain_http: Send the key in the clear to other hosts too.
+
+    Raises:
+        ConfigError: A setting cannot be used.
+
+    Example:
+        >>> import wacht
+        >>> with wacht.Session() as session:
+        ...     for context in session.iter_execution_contexts(agent_id="agent_123"):
+        ...         print(context.id, context.created_at)
+
+    """
+
+    def __init__(  # noqa: PLR0913 - all by keyword
+        self,
+        api_key: str | None = None,
+        *,
+        base_url: str | None = None,
+        timeout: float | tuple[float, float] = (5.0, 30.0),
+        retry: Retry | None = None,
+        throttle: SupportsSlot | Literal["shared"] | None = "shared",
+        http: requests.Session | None = None,
+        pagination: Pagination = "auto",
+        max_response_bytes: int = 64 * 2**20,
+        allow_plain_http: bool = False,
+    ) -> None:
+        secret = _settings.Secret(api_key)
+        del api_key  # no frame of a traceback should hold it
+        secret.check()
+        self._base_url = _settings.checked_base_url(
+            base_url, allow_plain_http=allow_plain_http
+        )
+        _settings.check_kind("http", http, requests.Session)
+        _settings.check_kind("retry", retry, Retry)
+        _settings.check_choice("pagination", pagination, ("auto", "page", "offset"))
+        if throttle not in (None, "shared") and not hasattr(throttle, "slot"):
+            raise ConfigError(
+                "throttle: expected a wacht.Throttle, None, or an object with its "
+                f"method slot(), got {shown(throttle)}"
+            )
+        self._closes = http is None
+        self._http = open_http() if http is None else http
+        transport = Transport(
+            base_url=self._base_url,
+            secret=secret,
+            http=self._http,
+            timeout=_settings.checked_timeout(timeout),
+            retry=default_retry() if retry is None else retry,
+            throttle=(
+                shared_throttle((self._base_url, secret.digest()), user=secret)
+                if throttle == "shared"
+                else throttle
+            ),
+            max_response_bytes=_settings.checked_size(max_response_bytes),
+        )
+        self._endpoint = Endpoint(transport, secret, pagination)
+
+    def __repr__(self) -> str:
+        return f"<wacht.Session for {self._base_url}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a Session holds a key and open connections, and does not pickle: make "
+            "one where you need it"
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """
+        Close the connections, unless they are those of your own `http`.
+        """
+        if self._closes:
+            self._http.close()
+
+    def fetch_execution_contexts(
+        self,
+        options: ListExecutionContextsOptions | None = None,
+        /,
+        **filters: Unpack[ListFilters],
+    ) -> ExecutionContextListResponse:
+        """
+        Fetch one page, with one request.
+
+        The very first answer of a session may show that the service pages by offset;
+        then the page is asked for once more, in that way.
+
+        Args:
+            options: What to list.
+            filters: The same by keyword, laid over `options`.
+
+        Returns:
+            The page: `data`, and `has_more`.
+
+        Raises:
+            InvalidRequestError: An option is out of its range.
+            ApiError: The service refused; one subclass for each status that it uses.
+            RequestError: No whole answer came.
+            DecodeError: The answer has not the promised shape.
+            PaginationError: The service ignored a filter.
+
+        """
+        return self._endpoint.page(_laid_over(options, filters), Watch())
+
+    def iter_execution_contexts(
+        self,
+        options: ListExecutionContextsOptions | None = None,
+        /,
+        *,
+        prefetch: int = 0,
+        deadline: float | None = None,
+        progress: bool | Callable[[WalkProgress], object] = False,
+        **filters: Unpack[ListFilters],
+    ) -> Generator[AiExecutionContext, None, None]:
+        """
+        Walk through all contexts, page after page, each context once.
+
+        Arguments are checked at the call; the first request is sent at the first
+        `next()`, and each further page is fetched when the one before it is used up.
+
+        Args:
+            options: What to list, and where to start. 100 contexts a page, unless
+                `per_page` says otherwise: a rate limit allows 100 pages a minute.
+            prefetch: How many pages to ask for ahead of their turn, in threads.
+            deadline: Seconds for the whole walk, waits included.
+            progress: True for a bar (needs the extra `notebook`), or a function that is
+                called with a `WalkProgress` after each page and before each wait of a
+                second or more; with `prefetch`, from other threads too, one at a time.
+            filters: The fields of the options by keyword, laid over `options`.
+
+        Yields:
+            The contexts, in the service's order.
+
+        Raises:
+            InvalidRequestError: An option is out of its range.
+            DeadlineExceededError: The deadline passed.
+            PaginationError: The service goes in circles, or ignored a filter.
+            WachtError: As `fetch_execution_contexts`. Every error that ends the walk
+                carries `resume`, the options for a next walk that goes on from there.
+
+        """
+        return self._walk(options, filters, prefetch, deadline, progress).contexts()
+
+    def iter_execution_context_pages(
+        self,
+        options: ListExecutionContextsOptions | None = None,
+        /,
+        *,
+        prefetch: int = 0,
+        deadline: float | None = None,
+        progress: bool | Callable[[WalkProgress], object] = False,
+        **filters: Unpack[ListFilters],
+    ) -> Generator[ExecutionContextListResponse, None, None]:
+        """
+        Walk as `iter_execution_contexts` does, and yield the pages.
+
+        A page comes without the contexts that an earlier page had.
+
+        Args:
+            options: As there.
+            prefetch: As there.
+            deadline: As there.
+            progress: As there.
+            filters: As there.
+
+        Yields:
+            The pages, in the service's order.
+
+        Raises:
+            WachtError: As there.
+
+        """
+        return self._walk(options, filters, prefetch, deadline, progress).pages()
+
+    def _walk(
+        self,
+        options: ListExecutionContextsOptions | None,
+        filters: ListFilters,
+        prefetch: int,
+        deadline: float | None,
+        progress: bool | Callable[[WalkProgress], object],  # noqa: FBT001 - the surface
+    ) -> Walk:
+        return Walk(
+            self._endpoint.page,
+            _laid_over(options, filters),
+            prefetch=_settings.checked_prefetch(prefetch),
+            deadline=_settings.checked_deadline(deadline),
+            reporting=reporting_to(progress),
+        )
+
+
+def _laid_over(
+    options: ListExecutionContextsOptions | None, filters: ListFilters
+) -> ListExecutionContextsOptions:
+    if options is None:
+        options = ListExecutionContextsOptions()
+    if not isinstance(options, ListExecutionContextsOptions):
+        raise TypeError(
+            "expected ListExecutionContextsOptions, or its fields by keyword, got "
+            f"{shown(options)}"
+        )
+    for name in filters.keys() - set(_OPTION_NAMES):
+        raise TypeError(
+            f"unknown option {name!r}; the options are {', '.join(_OPTION_NAMES)}"
+        )
+    return evolve(options, **filters)
