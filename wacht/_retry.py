@@ -10,7 +10,8 @@ from attrs import frozen
 from urllib3 import HTTPResponse, Retry
 from urllib3.exceptions import HTTPError
 
-from ._protocol import PATH, Reply, retry_after_of
+from ._protocol import PATH
+from ._reply import Reply, retry_after_of
 
 LONGEST_WAIT = 120  # seconds
 # Seconds before the first retry after a 429 or 5xx, where urllib3 would wait for none;

@@ -16,7 +16,8 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
 from ._failures import failure_of
-from ._protocol import PATH, Reply, retry_after_of
+from ._protocol import PATH
+from ._reply import Reply, retry_after_of
 from ._retry import Failure, longest_wait, next_attempt
 from ._waiting import logger
 from .errors import RequestError
