@@ -110,16 +110,6 @@ def _read(reply: Reply) -> Answer:
     return Answer(structure_page(document), _echo_of(document))
 
 
-def _read(reply: Reply) -> Answer:
-    document = _document(reply)
-    return Answer(structure_page(document), _echo_of(document))
-
-
-def _redacted(reply: Reply, secret: Secret) -> Reply:
-    headers = {k: secret.redact_text(v) for k, v in reply.headers.items()}
-    return evolve(reply, headers=headers, body=secret.redact(reply.body))
-
-
 def _document(reply: Reply) -> Any:
     if reply.cut_at is not None:
         raise MisfitError(f"the body: expected at most {reply.cut_at} bytes, got more")

@@ -93,6 +93,11 @@ def error_of(reply: Reply, *, attempts: int, secret: Secret) -> ApiError:
     )
 
 
+def _redacted(reply: Reply, secret: Secret) -> Reply:
+    headers = {k: secret.redact_text(v) for k, v in reply.headers.items()}
+    return evolve(reply, headers=headers, body=secret.redact(reply.body))
+
+
 def _json_or_none(body: bytes) -> Any:
     try:
         return json.loads(body)
