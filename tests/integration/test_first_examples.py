@@ -51,7 +51,7 @@ def test_example__filter_and_loop() -> None:
 def test_example__errors_by_status(status: int, kind: type[wacht.ApiError]) -> None:
     """Errors of the service are told apart by their status, or by their type."""
     with Sandbox() as sandbox, sandbox.session() as session:
-        sandbox.answer("no", status=status)
+        sandbox.answer(status, "no")
         with pytest.raises(kind, match="no") as caught:
             session.fetch_execution_contexts()
     assert caught.value.status == status

@@ -1,0 +1,3 @@
+"""
+The rooms behind `wacht.sandbox`: its contexts, its rules, its faults, its sockets.
+"""
