@@ -1,0 +1,202 @@
+"""
+A loopback server that answers from memory, in a process of its own.
+
+It speaks the shapes of paging of all the clients that are compared, over the same
+contexts, and may answer late or enforce the service's limits in scaled time.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+PER_PAGE = 100
+FIRST_ID = 1_329_980_420_571_430_000
+NUMBER = re.compile(rb"[?&](?:page|after|starting_after)=([0-9]+)")
+TIME = "2026-03-01T12:34:56.123456Z"
+
+
+def context(number: int, *, whole: bool = False) -> dict[str, Any]:
+    """
+    Make a context as the service sends it: seven fields, or all twenty-one.
+    """
+    seven = {
+        "id": str(FIRST_ID + number),
+        "agent_id": "1329980420571420001",
+        "workflow_id": None if number % 3 else "1329980420571420002",
+        "user_id": f"user_{number}",
+        "session_id": f"session_{number}",
+        "context": {"topic": "a billing question", "turns": number, "tags": ["a", "b"]},
+        "created_at": TIME,
+    }
+    return {**seven, **_more(number)} if whole else seven
+
+
+def _more(number: int) -> dict[str, Any]:
+    return {
+        "deployment_id": "1329980420571420003",
+        "title": f"A billing question, number {number}",
+        "system_instructions": "Answer briefly.",
+        "context_group": "support",
+        "status": "idle",
+        "source": "api",
+        "external_context_id": None,
+        "updated_at": TIME,
+        "last_activity_at": TIME,
+        "completed_at": None,
+        "execution_state": {"step": 3},
+        "external_resource_metadata": None,
+        "completion_summary": None,
+        "parent_context_id": FIRST_ID - 1 - number,
+    }
+
+
+@cache
+def answer(shape: str, page: int, pages: int) -> bytes:
+    """
+    Write the whole answer for a page in the shape of a client's paging.
+    """
+    data = [context(number) for number in range((page - 1) * PER_PAGE, page * PER_PAGE)]
+    body: Any = {"data": data, "has_more": page < pages}
+    links = b""
+    if shape == "openai":
+        body["object"] = "list"
+    elif shape == "stripe":
+        objects = [{**item, "object": "customer"} for item in data]
+        body |= {"object": "list", "url": "/v1/customers", "data": objects}
+    elif shape == "gitlab":
+        body = data
+        following = f"{page + 1}" if page < pages else ""
+        links = f"X-Next-Page: {following}\r\nX-Page: {page}\r\n".encode()
+        if following:
+            link = (
+                f'Link: <http://{{host}}/api/v4/projects?page={following}>; rel="next"'
+            )
+            links += link.encode() + b"\r\n"
+    return _framed(json.dumps(body).encode(), links)
+
+
+def _framed(body: bytes, headers: bytes = b"", status: bytes = b"200 OK") -> bytes:
+    length = b"Content-Length: %d\r\n\r\n" % len(body)
+    kind = b"Content-Type: application/json\r\n"
+    return b"HTTP/1.1 " + status + b"\r\n" + kind + headers + length + body
+
+
+SHAPES = {
+    b"/ai/execution-contexts": "page",
+    b"/v1/files": "openai",
+    b"/v1/customers": "stripe",
+    b"/api/v4/projects": "gitlab",
+}
+
+
+def respond(head: bytes, pages: int) -> bytes:
+    """
+    Answer a request's head.
+    """
+    target = head.split(b" ", 2)[1]
+    shape = SHAPES[target.partition(b"?")[0]]
+    number = NUMBER.search(target)
+    asked = int(number[1]) if number else 1
+    page = (asked - FIRST_ID) // PER_PAGE + 2 if asked >= FIRST_ID else asked
+    whole = answer(shape, page, pages)
+    if shape == "gitlab":
+        host = re.search(rb"(?i)\r\nhost: ([^\r]+)", head)
+        whole = whole.replace(b"{host}", host[1] if host else b"")
+    return whole
+
+
+class Limits:
+    """
+    The service's two sliding windows, in seconds that may be scaled down.
+    """
+
+    def __init__(self, scale: float) -> None:
+        self.refused = 0
+        self._windows = ((20, 1 / scale), (100, 60 / scale))
+        self._arrivals: deque[float] = deque(maxlen=100)
+        self._lock = threading.Lock()
+
+    def admit(self) -> bool:
+        """
+        Let a request in, or count it as refused.
+        """
+        with self._lock:
+            now = time.monotonic()
+            for limit, seconds in self._windows:
+                recent = sum(arrival > now - seconds for arrival in self._arrivals)
+                if recent >= limit:
+                    self.refused += 1
+                    return False
+            self._arrivals.append(now)
+            return True
+
+
+def serve(connection: socket.socket, respond: Callable[[bytes], bytes]) -> None:
+    """
+    Answer the requests of one connection until the client leaves.
+    """
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    pending = b""
+    with connection:
+        while True:
+            while b"\r\n\r\n" not in pending:
+                received = connection.recv(2**16)
+                if not received:
+                    return
+                pending += received
+            head, _, pending = pending.partition(b"\r\n\r\n")
+            connection.sendall(respond(head))
+
+
+def main(pages: int, latency: float, scale: float) -> None:
+    """
+    Listen on a free port, print it, and serve until the process is ended.
+    """
+    limits = Limits(scale) if scale else None
+
+    def answer_late(head: bytes) -> bytes:
+        if b"/refused" in head:
+            return _framed(str(limits.refused if limits else 0).encode())
+        if limits and not limits.admit():
+            text = b"Rate limit exceeded. Retry after 1 seconds"
+            return _framed(text, status=b"429 Too Many Requests")
+        if latency:
+            time.sleep(latency)
+        return respond(head, pages)
+
+    listener = socket.create_server(("127.0.0.1", 0), backlog=100)
+    print(listener.getsockname()[1], flush=True)
+    while True:
+        connection, _ = listener.accept()
+        threading.Thread(target=serve, args=(connection, answer_late)).start()
+
+
+@contextmanager
+def running(pages: int, *, latency: float = 0.0, scale: float = 0.0) -> Generator[str]:
+    """
+    Run the server in a process of its own, and give its URL.
+    """
+    command = [sys.executable, __file__, str(pages), str(latency), str(scale)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+        finally:
+            process.kill()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3]))
