@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from ._display import COLUMNS, Row, columns, cut, is_id, is_set, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 # Columns of the terminal for each column of the table, in order. None: for a pipe.
 Widths: TypeAlias = "Mapping[str, int | None]"
@@ -21,8 +21,17 @@ _CELL = 200
 _LEAST = 10
 _SHARE = 24  # what a cell may take before the columns after it have had a chance
 _LONGEST_ID = 40  # so that one monstrous id spoils its own line and no other
+_TIME = len("2026-03-01 12:34:56 UTC")
 _NEVER_DROPPED = ("id", "agent_id")
-_BY_IMPORTANCE = (*_NEVER_DROPPED, "created_at", "title", "status", "workflow_id")
+_IMPORTANT = (
+    "id",
+    "agent_id",
+    "created_at",
+    "title",
+    "status",
+    "workflow_id",
+    "context",
+)
 
 
 def card_text(fields: Row, *, width: int | None = None) -> str:
@@ -51,7 +60,9 @@ def table_text(rows: Sequence[Row], *, width: int | None = None) -> str:
     widths = column_widths(rows, width)
     lines = [header_text(widths), *(row_text(row, widths) for row in rows)]
     left_out = omitted_text(rows, widths)
-    return "\n".join([*lines, left_out] if left_out else lines)
+    if width is not None and left_out:
+        lines.append(_fitted(left_out, width))
+    return "\n".join(lines)
 
 
 def column_widths(rows: Sequence[Row], width: int | None) -> dict[str, int | None]:
@@ -73,9 +84,9 @@ def column_widths(rows: Sequence[Row], width: int | None) -> dict[str, int | Non
         if name in _NEVER_DROPPED or wish + len(_GAP) <= left:
             widths[name] = wish
             left -= wish + len(_GAP)
-    for name in widths:
-        more = max(0, min(left, needs[name] - widths[name]))
-        widths[name] += more
+    for name, given in widths.items():
+        more = max(0, min(left, needs[name] - given))
+        widths[name] = given + more
         left -= more
     return {name: widths[name] for name in needs if name in widths}
 
@@ -91,10 +102,10 @@ def row_text(row: Row, widths: Widths) -> str:
     """
     Write one row of a table: one line, whatever the values hold.
     """
-    cells = [_cell(name, row.get(name), widths[name]) for name in widths]
+    cells = {name: _cell(name, row.get(name), widths[name]) for name in widths}
     if None in widths.values():
-        return "\t".join(cells)
-    padded = map(_padded, cells, widths.values())
+        return "\t".join(cells.values())
+    padded = (_padded(text, widths[name] or 0) for name, text in cells.items())
     return _GAP.join(padded).rstrip()
 
 
@@ -111,6 +122,37 @@ def text_width(text: str) -> int:
     Count the columns that text takes on a terminal.
     """
     return len(text) if text.isascii() else sum(map(_character_width, text))
+
+
+def _importance(name: str) -> int:
+    return _IMPORTANT.index(name) if name in _IMPORTANT else len(_IMPORTANT)
+
+
+def _need(name: str, rows: Sequence[Row]) -> int:
+    cells = (text_width(_cell(name, row.get(name), _CELL)) for row in rows)
+    least = _TIME if name.endswith("_at") else len(name)
+    need = max(least, *cells) if rows else least
+    return min(need, _LONGEST_ID) if name in _NEVER_DROPPED else need
+
+
+def _cell(name: str, value: object, width: int | None) -> str:
+    if not is_set(value):
+        return ""
+    whole = width is None or is_id(name)
+    kept, note = cut(value, None if whole else _CELL)
+    text = printable(kept) + note
+    return text if width is None or whole else _fitted(text, width)
+
+
+def _fitted(text: str, width: int) -> str:
+    if text_width(text) <= width:
+        return text
+    ends = accumulate(map(_character_width, text))
+    return text[: sum(end < width for end in ends)] + "…"
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - text_width(text))
 
 
 def _character_width(character: str) -> int:
