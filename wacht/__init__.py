@@ -12,6 +12,7 @@ import logging
 from functools import cache
 from typing import TYPE_CHECKING, Unpack
 
+from ._dataframe import to_dataframe
 from .errors import (
     ApiError,
     AuthenticationError,
@@ -66,6 +67,7 @@ __all__ = [
     "WalkProgress",
     "fetch_execution_contexts",
     "iter_execution_contexts",
+    "to_dataframe",
 ]
 __version__ = "0.1.0"
 

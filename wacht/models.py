@@ -5,11 +5,12 @@ The values that go in and come out: frozen, comparable, picklable attrs classes.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any, TypedDict, overload
 
 from attrs import field, fields, frozen
 
-from . import _display
+from . import _display, _terminal
 from .errors import InvalidRequestError, shown
 
 if TYPE_CHECKING:
@@ -202,6 +203,8 @@ class ExecutionContextListResponse:
     """
     One page of contexts. `len()`, iteration and indexing reach `data`.
 
+    Printed, it is a table as wide as the terminal; in a notebook, a table too.
+
     Attributes:
         data: The contexts of this page, in the service's order.
         has_more: Whether there are further pages.
@@ -230,6 +233,10 @@ class ExecutionContextListResponse:
             f"<ExecutionContextListResponse of {len(self.data)} contexts, "
             f"has_more={self.has_more}>"
         )
+
+    def __str__(self) -> str:
+        rows = [_shown_fields(context) for context in self.data]
+        return _terminal.table_text(rows, width=get_terminal_size().columns)
 
     def _repr_html_(self) -> str:
         more = " There are further pages." if self.has_more else ""
