@@ -4,12 +4,14 @@ What broke on the wire, in words, and whether another attempt may end better.
 
 from __future__ import annotations
 
+import http.client
 from ssl import SSLCertVerificationError
 from typing import TYPE_CHECKING
 
 import requests
 from urllib3 import exceptions
 
+from ._connection import SlowAnswerError
 from ._retry import Failure
 
 if TYPE_CHECKING:
@@ -19,24 +21,23 @@ _LONGEST = 200  # characters of an error's own words
 
 # The first that fits; what stands nowhere here will not go away by itself.
 _TRANSIENT: tuple[tuple[type[Exception], str], ...] = (
+    (exceptions.ProxyError, "the proxy failed"),
     (exceptions.NameResolutionError, "the host's name does not resolve"),
     (exceptions.NewConnectionError, "no connection"),
     (exceptions.ConnectTimeoutError, "no connection in time"),
+    (SlowAnswerError, "the answer is too slow"),
     (exceptions.ReadTimeoutError, "no data in time"),
-    (exceptions.IncompleteRead, "the body was cut off"),
-    (exceptions.InvalidChunkLength, "the body was cut off"),
-    (exceptions.ProtocolError, "the connection broke"),
+    (http.client.IncompleteRead, "the body was cut off"),
     (exceptions.DecodeError, "the body does not unpack"),
-    (exceptions.ProxyError, "the proxy failed"),
+    (exceptions.InvalidHeader, "the headers contradict each other"),
     (exceptions.SSLError, "TLS failed"),
-    (OSError, "the connection broke"),
-)
-# What requests raises without an error of urllib3 inside.
-_TRANSIENT_IN_REQUESTS = (
-    requests.ConnectionError,
-    requests.Timeout,
-    requests.exceptions.ChunkedEncodingError,
-    requests.exceptions.ContentDecodingError,
+    (exceptions.ProtocolError, "the connection broke"),
+    (ConnectionError, "the connection broke"),
+    (TimeoutError, "no answer in time"),
+    (requests.ConnectionError, "the connection broke"),
+    (requests.Timeout, "no answer in time"),
+    (requests.exceptions.ChunkedEncodingError, "the body was cut off"),
+    (requests.exceptions.ContentDecodingError, "the body does not unpack"),
 )
 
 
@@ -49,48 +50,60 @@ def failure_of(error: Exception, redact: Callable[[str], str]) -> Failure:
         redact: Blacks out the key in a text.
 
     """
-    inner = _innermost(error)
-    words = redact(_words(inner))
+    chain = _chain(error)
+    for link in chain:  # before one is quoted within another
+        link.args = tuple(redact(a) if isinstance(a, str) else a for a in link.args)
+    words = redact(_words(chain[-1]))[:_LONGEST]
     cause = _bare_copy(error, redact)
-    for kind, phrase in _TRANSIENT:
-        if isinstance(inner, kind) and _may_pass(error, inner):
-            return Failure(f"{phrase}: {words}", _for_policy(inner), cause)
-    return Failure(f"{type(inner).__name__}: {words}", None, cause)
+    if not any(isinstance(link, SSLCertVerificationError) for link in chain):
+        for kind, phrase in _TRANSIENT:
+            for link in chain:
+                if isinstance(link, kind):
+                    return Failure(_said(phrase, words), _for_policy(link), cause)
+    return Failure(_said(type(chain[-1]).__name__, words), None, cause)
 
 
-def _innermost(error: Exception) -> Exception:
-    first = error.args[0] if error.args else None
-    inner = first if isinstance(first, Exception) else error
-    reason = getattr(inner, "reason", None)
-    return reason if isinstance(reason, Exception) else inner
+def _said(what: str, words: str) -> str:
+    return f"{what}: {words}" if words else what
 
 
-def _may_pass(error: Exception, inner: Exception) -> bool:
-    if isinstance(error, requests.RequestException) and not isinstance(
-        error, _TRANSIENT_IN_REQUESTS
-    ):
-        return False
-    return not any(isinstance(arg, SSLCertVerificationError) for arg in inner.args)
+def _chain(error: Exception) -> list[Exception]:
+    """
+    List an error and those that it was made from, the outermost first.
+    """
+    chain = [error]
+    for link in chain:
+        inside = (getattr(link, "reason", None), *link.args)
+        chain += [e for e in inside if isinstance(e, Exception) and e not in chain]
+    return chain
 
 
-def _words(inner: Exception) -> str:
-    text = str(inner.args[-1] if inner.args else inner)
-    _, _, said = text.rpartition("): ")  # behind the connection that it is about
-    return " ".join((said or text)[:_LONGEST].split())
+def _words(error: Exception) -> str:
+    said = error.args[-1] if error.args else ""
+    text = said if isinstance(said, str) else _text(error)
+    _, _, behind = text.rpartition("): ")  # the connection that it is about
+    return " ".join((behind or text).split())
 
 
-def _for_policy(inner: Exception) -> exceptions.HTTPError:
-    if not isinstance(inner, exceptions.HTTPError):
-        return exceptions.ProtocolError(str(inner))
-    inner.__traceback__ = inner.__cause__ = inner.__context__ = None
-    return inner
+def _text(error: Exception) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - a broken __str__ must not replace the error
+        return "no further word"
+
+
+def _for_policy(error: Exception) -> exceptions.HTTPError:
+    if not isinstance(error, exceptions.HTTPError):
+        return exceptions.ProtocolError(_text(error))
+    error.__traceback__ = error.__cause__ = error.__context__ = None
+    return error
 
 
 def _bare_copy(error: Exception, redact: Callable[[str], str]) -> Exception:
     """
     Keep type and message: the request with its key hangs on all the rest.
     """
-    said = redact(str(error))
-    if isinstance(error, requests.RequestException):
+    said = redact(_text(error))
+    if type(error).__init__ is requests.RequestException.__init__:
         return type(error)(said)
     return requests.RequestException(f"{type(error).__qualname__}: {said}")

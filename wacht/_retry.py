@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import random
 
-from attrs import frozen
+from attrs import field, frozen
 from urllib3 import HTTPResponse, Retry
 from urllib3.exceptions import HTTPError
 
@@ -32,7 +32,7 @@ class Failure:
     """
 
     reason: str
-    error: HTTPError | None
+    error: HTTPError | None = field(repr=False)
     cause: Exception
 
 
@@ -83,15 +83,20 @@ def _after_failure(policy: Retry, failure: Failure) -> Next | None:
 
 
 def _after_reply(policy: Retry, reply: Reply) -> Next | None:
-    asked = retry_after_of(reply)
-    if not policy.respect_retry_after_header:
-        asked = None
+    asked = asked_wait(policy, reply)
     if not policy.is_retry("GET", reply.status, has_retry_after=asked is not None):
         return None
     if asked is not None and asked > longest_wait(policy):
         return None
     left = _increment(policy, response=HTTPResponse(status=reply.status))
     return None if left is None else Next(left, _polite_wait(left, asked))
+
+
+def asked_wait(policy: Retry, reply: Reply) -> float | None:
+    """
+    Tell how long the service asks to wait, where the policy heeds that.
+    """
+    return retry_after_of(reply) if policy.respect_retry_after_header else None
 
 
 def _polite_wait(policy: Retry, asked: float | None) -> float:

@@ -4,27 +4,24 @@ The wire: one loop for every attempt, each with its whole answer.
 
 from __future__ import annotations
 
-import io
 import itertools
-from contextlib import closing, nullcontext
-from datetime import UTC, datetime
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 import requests
-from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
+from ._body import ACCEPTED, BodyReader
+from ._connection import Exchange, TimedAdapter
 from ._failures import failure_of
 from ._protocol import PATH
-from ._reply import Reply, retry_after_of
-from ._retry import Failure, longest_wait, next_attempt
-from ._waiting import logger
+from ._reply import Reply
+from ._retry import Failure, asked_wait, longest_wait, next_attempt
+from ._waiting import Pacing, logger
 from .errors import RequestError
-from .throttle import Throttle
+from .throttle import Slot, Throttle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from urllib3 import Retry
@@ -34,9 +31,8 @@ if TYPE_CHECKING:
     from ._waiting import Watch
     from .throttle import SupportsSlot
 
-_CHUNK = 2**16
 _CONNECTIONS = 32  # more threads than that on one session open connections anew
-_BODY_PATIENCE = 3  # read timeouts that a whole body may take
+_PATIENCE = 3  # read timeouts that all headers may take, and a whole body
 
 
 class BearerAuth(AuthBase):
@@ -58,7 +54,7 @@ def open_http() -> requests.Session:
     """
     http = requests.Session()
     for scheme in ("https://", "http://"):
-        http.mount(scheme, HTTPAdapter(pool_maxsize=_CONNECTIONS))
+        http.mount(scheme, TimedAdapter(pool_maxsize=_CONNECTIONS))
     return http
 
 
@@ -93,7 +89,11 @@ class Transport:
         self._base_url = base_url
         self._secret = secret
         self._auth = BearerAuth(secret)
-        self._headers = {"Accept": "application/json", "User-Agent": _user_agent(http)}
+        self._headers = {
+            "Accept": "application/json",
+            "Accept-Encoding": ACCEPTED,
+            "User-Agent": _user_agent(http),
+        }
         self._timeout = timeout
         self._retry = retry
         self._throttle = throttle
@@ -115,6 +115,8 @@ class Transport:
         for attempt in itertools.count(1):
             outcome = self._attempt(query, watch, attempt)
             self._heed(outcome)
+            if isinstance(outcome, Failure):
+                watch.remaining()  # it may have failed for want of time
             following = None if _succeeded(outcome) else next_attempt(policy, outcome)
             if following is None:
                 return self._settled(outcome, attempt)
@@ -132,11 +134,11 @@ class Transport:
         ) from outcome.cause
 
     def _attempt(self, query: Query, watch: Watch, attempt: int) -> Reply | Failure:
-        with self._slot(watch, attempt):
+        with self._slot(watch, attempt) as slot:
             remaining = watch.remaining()
             watch.count_request(attempt)
             try:
-                return self._exchange(query, remaining, watch.clock)
+                return self._exchange(query, remaining, slot)
             except Exception as error:  # noqa: BLE001 - adapters raise what they like
                 failure = failure_of(error, self._secret.redact_text)
         logger.debug("GET %s %s: %s", PATH, query, failure.reason)
@@ -145,16 +147,27 @@ class Transport:
     def _slot(self, watch: Watch, attempt: int) -> AbstractContextManager[object]:
         if self._throttle is None:
             return nullcontext()
-        label = self._label(attempt)
-        return self._throttle.slot(
-            partial(watch.wait, reason="rate limit", attempt=label)
-        )
+        return self._throttle.slot(Pacing(watch, self._label(attempt)))
 
-    def _exchange(
-        self, query: Query, remaining: float, clock: Callable[[], float]
-    ) -> Reply:
-        http = self.http
-        prepared = http.prepare_request(
+    def _exchange(self, query: Query, remaining: float, slot: object) -> Reply:
+        prepared = self._prepared(query)
+        connect, read = (min(seconds, remaining) for seconds in self._timeout)
+        exchange = Exchange(
+            read=read,
+            whole=_PATIENCE * read,
+            remaining=remaining,
+            on_sent=slot.sent if isinstance(slot, Slot) else _nobody_asks,
+        )
+        reader = BodyReader(self._max_bytes, exchange)
+        prepared.register_hook("response", reader)  # type: ignore[no-untyped-call] # requests
+        with exchange.under_way():
+            response = self._send(prepared, (connect, read))
+            reply = reader.reply or reader.read(response)
+        logger.debug("GET %s %s: %d", PATH, query, reply.status)
+        return reply
+
+    def _prepared(self, query: Query) -> requests.PreparedRequest:
+        return self.http.prepare_request(
             requests.Request(
                 "GET",
                 self._base_url + PATH,
@@ -163,17 +176,22 @@ class Transport:
                 auth=self._auth,
             )
         )
-        connect, read = (min(seconds, remaining) for seconds in self._timeout)
-        reader = _Reader(self._max_bytes, min(_BODY_PATIENCE * read, remaining), clock)
-        prepared.register_hook("response", reader)  # type: ignore[no-untyped-call] # requests
+
+    def _send(
+        self, prepared: requests.PreparedRequest, timeout: tuple[float, float]
+    ) -> requests.Response:
+        http = self.http
         url = prepared.url or self._base_url
         settings = http.merge_environment_settings(url, {}, True, None, None)  # noqa: FBT003 - its own signature
-        response = http.send(
-            prepared, timeout=(connect, read), allow_redirects=False, **settings
-        )
-        reply = reader.reply or reader.read(response)
-        logger.debug("GET %s %s: %d", PATH, query, reply.status)
-        return reply
+        try:
+            return http.send(
+                prepared, timeout=timeout, allow_redirects=False, **settings
+            )
+        except requests.HTTPError as error:
+            # Hooks like to raise for a status; what it says is said better by us.
+            if error.response is None or error.response.ok:
+                raise
+            return error.response
 
     def _heed(self, outcome: Reply | Failure) -> None:
         """
@@ -181,10 +199,8 @@ class Transport:
         """
         if not isinstance(outcome, Reply) or outcome.status != 429:  # noqa: PLR2004
             return
-        asked = retry_after_of(outcome)
-        if asked is None or asked > longest_wait(self._retry):
-            return
-        if isinstance(self._throttle, Throttle):
+        asked = asked_wait(self._retry, outcome) or 0.0
+        if asked <= longest_wait(self._retry) and isinstance(self._throttle, Throttle):
             self._throttle.pause(asked)
 
     def _label(self, attempt: int) -> str:
@@ -194,54 +210,10 @@ class Transport:
         return f"attempt {attempt} of {int(total) + 1}"
 
 
-class _Reader:
+def _nobody_asks() -> None:
     """
-    A hook that reads a whole body, in bounds, before requests acts upon the answer.
-
-    Left alone, requests would read a redirect's body without any bound, and keep the
-    service's cookies in a session that may be the caller's.
+    Take the news that a request is sent, where no throttle needs it.
     """
-
-    def __init__(
-        self, max_bytes: int, seconds: float, clock: Callable[[], float]
-    ) -> None:
-        self.reply: Reply | None = None
-        self._max_bytes = max_bytes
-        self._seconds = seconds
-        self._clock = clock
-
-    def __call__(self, response: requests.Response, **_settings: Any) -> None:
-        self.reply = self.read(response)
-        response.headers.pop("location", None)
-        response.raw = io.BytesIO(self.reply.body)
-
-    def read(self, response: requests.Response) -> Reply:
-        with closing(response):
-            body = self._body(response)
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        return Reply(
-            status=response.status_code,
-            headers=headers,
-            body=body[: self._max_bytes],
-            received=datetime.now(UTC),
-            cut_at=self._max_bytes if len(body) > self._max_bytes else None,
-        )
-
-    def _body(self, response: requests.Response) -> bytes:
-        if getattr(response, "_content_consumed", False):  # by a hook of the caller's
-            return response.content
-        until = self._clock() + self._seconds
-        body = bytearray()
-        while len(body) <= self._max_bytes:
-            chunk = response.raw.read1(_CHUNK, decode_content=True)
-            if not chunk:
-                break
-            body += chunk
-            if self._clock() > until:
-                raise requests.ReadTimeout(
-                    f"the body took longer than {self._seconds:g} s"
-                )
-        return bytes(body)
 
 
 def _succeeded(outcome: Reply | Failure) -> bool:

@@ -81,7 +81,9 @@ class Watch:
             self.requests += 1
             self.retries += attempt > 1
 
-    def wait(self, seconds: float, reason: str, attempt: str) -> None:
+    def wait(
+        self, seconds: float, reason: str, attempt: str, *, told: bool = False
+    ) -> None:
         """
         Wait, or say at once that the deadline does not allow it.
 
@@ -89,6 +91,7 @@ class Watch:
             seconds: How long.
             reason: Why.
             attempt: What follows, such as "attempt 2 of 6".
+            told: Whether this only adds to a wait that was told of.
 
         Raises:
             DeadlineExceededError: The wait would end after the deadline.
@@ -100,12 +103,16 @@ class Watch:
                 f"the deadline of {self._deadline:g} s does not allow to wait "
                 f"{seconds:.1f} s more: {reason}"
             )
-        logger.info("waiting %.2f s before %s: %s", seconds, attempt, reason)
-        if self._on_wait is not None and seconds >= WORTH_TELLING:
-            self._on_wait(seconds, reason)
+        if not told:
+            self._tell(seconds, reason, attempt)
         self._pause(seconds)
         with self._lock:
             self.waited += seconds
+
+    def _tell(self, seconds: float, reason: str, attempt: str) -> None:
+        logger.info("waiting %.2f s before %s: %s", seconds, attempt, reason)
+        if self._on_wait is not None and seconds >= WORTH_TELLING:
+            self._on_wait(seconds, reason)
 
     def _pause(self, seconds: float) -> None:
         # Signals reach the main thread alone, and only a sleep ends at once for them
@@ -114,3 +121,27 @@ class Watch:
             self._sleep(seconds)
         elif self.stopped.wait(seconds):
             raise StoppedError
+
+
+class Pacing:
+    """
+    Wait for leave to send, and tell of it once, though it may take more than one wait.
+
+    Args:
+        watch: Does the waiting.
+        attempt: What follows, such as "attempt 1 of 6".
+
+    """
+
+    def __init__(self, watch: Watch, attempt: str) -> None:
+        self._watch = watch
+        self._attempt = attempt
+        self._told = False
+
+    def __call__(self, seconds: float) -> None:
+        """
+        Wait for so many seconds, as `Watch.wait` does.
+        """
+        told = self._told and seconds < WORTH_TELLING
+        self._told = True
+        self._watch.wait(seconds, "rate limit", self._attempt, told=told)

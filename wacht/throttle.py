@@ -12,14 +12,15 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 from weakref import WeakSet
 
-# A request reaches the service some time after it is let go. It is counted as late
-# as its answer, but no later than this many seconds: so far may requests be delayed
-# on their way, some more than others, without the service seeing them too close.
+# A request counts as arrived with its answer, but no later than so many seconds after
+# it was sent: so far may requests be delayed on their way, some more than others,
+# without the service seeing them too close.
 REACH = 0.05
 # What clocks and timers get wrong, as a part of each window.
 MARGIN = 0.005
 
-_HANDOVER = 0.001  # seconds in which whoever stands in front wakes up and goes
+_LONGEST = 60.0  # seconds of the wider window
+_TICK = 0.001  # the shortest wait; in it, whoever stands in front wakes up and goes
 
 Sleep = Callable[[float], None]
 
@@ -44,11 +45,36 @@ class SupportsSlot(Protocol):
         ...
 
 
-class _Slot:
-    __slots__ = ("at",)
+class Slot:
+    """
+    Leave to send one request: what entering `Throttle.slot` gives.
 
-    def __init__(self) -> None:
-        self.at = float("inf")
+    Attributes:
+        at: The latest moment at which the request may have arrived at the service;
+            None as long as nobody knows.
+    """
+
+    __slots__ = ("_clock", "at")
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.at: float | None = None
+        self._clock = clock
+
+    def sent(self) -> None:
+        """
+        Say that the request is on the wire, however long its connection took to open.
+
+        Whoever does not know when that is says nothing: then a request counts as
+        arriving when its answer comes.
+        """
+        self.at = self._clock() + REACH
+
+    def answered(self) -> None:
+        """
+        Say that the answer has come, or that none will.
+        """
+        now = self._clock()
+        self.at = now if self.at is None else min(self.at, now)
 
 
 class Throttle:
@@ -57,9 +83,10 @@ class Throttle:
 
     Exact for both windows as the service sees requests arrive: never more than
     `per_second` in any second nor more than `per_minute` in any minute, whatever the
-    number of threads, as long as requests are delayed on their way by at most 50 ms
-    more or less than each other. Use one throttle for all that shares a key; sessions
-    with the same key and base URL in one process do so by themselves.
+    number of threads and the time that connections take to open, as long as requests
+    once sent are delayed on their way by at most 50 ms more or less than each other.
+    Use one throttle for all that shares a key; sessions with the same key and base URL
+    in one process do so by themselves.
 
     The defaults are the service's documented limits for reads: 100 requests a minute,
     at most 20 in any second.
@@ -84,11 +111,11 @@ class Throttle:
         for limit in (per_second, per_minute):
             if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
                 raise ValueError(f"expected a positive integer as limit, got {limit!r}")
-        self._limits = ((per_second, 1.0), (per_minute, 60.0))
+        self._limits = ((per_second, 1.0), (per_minute, _LONGEST))
         self._clock = clock
         self._lock = threading.Lock()
-        self._line: deque[_Slot] = deque()
-        self._taken: deque[_Slot] = deque(maxlen=max(per_second, per_minute))
+        self._line: deque[Slot] = deque()
+        self._taken: list[Slot] = []
         self._closed_until = 0.0
 
     def __repr__(self) -> str:
@@ -102,8 +129,8 @@ class Throttle:
         """
         with self._lock:
             now = self._clock()
-            recent = any(slot.at > now - 60 * (1 + MARGIN) for slot in self._taken)
-            return not (recent or self._line or self._closed_until > now)
+            self._forget_old(now)
+            return not (self._taken or self._line or self._closed_until > now)
 
     def pause(self, seconds: float) -> None:
         """
@@ -113,48 +140,49 @@ class Throttle:
             self._closed_until = max(self._closed_until, self._clock() + seconds)
 
     @contextmanager
-    def slot(self, sleep: Sleep = time.sleep) -> Generator[None]:
+    def slot(self, sleep: Sleep = time.sleep) -> Generator[Slot]:
         """
         Wait for leave to send one request, and hold it while the request is under way.
 
         Args:
             sleep: Called with seconds, for each wait; it may raise to give up.
 
-        """
-        slot = _Slot()
-        with self._lock:
-            self._line.append(slot)
-        try:
-            while seconds := self._seconds_to_go(slot):
-                sleep(seconds)
-        except BaseException:
-            with self._lock:
-                self._line.remove(slot)
-            raise
-        try:
-            yield
-        finally:
-            with self._lock:
-                slot.at = min(slot.at, self._clock())
+        Yields:
+            The slot, to be told when the request is sent.
 
-    def _seconds_to_go(self, slot: _Slot) -> float:
+        """
+        slot = Slot(self._clock)
+        try:
+            while wait := self._seconds_to_go(slot):
+                sleep(wait)
+            yield slot
+        finally:
+            self._leave(slot)
+
+    def _seconds_to_go(self, slot: Slot) -> float:
         with self._lock:
+            if slot not in self._line:  # at once, or a burst would meet in the line
+                self._line.append(slot)
             now = self._clock()
             place = self._line.index(slot)
-            wait = self._opening(place) - now
-            if place:
-                return max(wait, _HANDOVER)
-            if wait > 0:
-                return wait
-            slot.at = now + REACH
+            wait = self._opening(place, now) - now
+            if place or wait > 0:
+                return max(wait, _TICK)
             self._taken.append(self._line.popleft())
             return 0.0
 
-    def _opening(self, place: int) -> float:
+    def _leave(self, slot: Slot) -> None:
+        with self._lock:
+            if slot in self._line:
+                self._line.remove(slot)
+        slot.answered()
+
+    def _opening(self, place: int, now: float) -> float:
         """
         Tell when whoever stands at this place in the line may go, at the earliest.
         """
-        arrivals = sorted(slot.at for slot in self._taken)
+        self._forget_old(now)
+        arrivals = sorted(now if slot.at is None else slot.at for slot in self._taken)
         opening = self._closed_until
         for limit, window in self._limits:
             rounds, rest = divmod(place, limit)
@@ -162,6 +190,10 @@ class Throttle:
             if len(arrivals) >= limit - rest:
                 opening = max(opening, arrivals[rest - limit] + width * (1 + rounds))
         return opening
+
+    def _forget_old(self, now: float) -> None:
+        start = now - _LONGEST * (1 + MARGIN)
+        self._taken = [s for s in self._taken if s.at is None or s.at > start]
 
 
 class _Shared:

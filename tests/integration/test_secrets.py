@@ -1,0 +1,379 @@
+"""
+The key: it reaches the service, and nobody and nothing else.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+import pickle
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+from urllib3 import Retry
+
+import wacht
+from tests.servers import RawServer, Wire
+from wacht.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+CORE = "c0re0fTheKey"
+PLAIN = f"wk_live_{CORE}"
+ODD = f'wk/"{CORE}"&<\\>'  # JSON, HTML and URLs write it in other ways
+
+TESTS = str(Path(__file__).parents[1])
+NO_RETRY = Retry(total=0)
+
+
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """List an error and all that it came from."""
+    known: list[BaseException] = []
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        link = waiting.pop()
+        if link is not None and not any(link is other for other in known):
+            known.append(link)
+            waiting += [link.__cause__, link.__context__]
+    yield from known
+
+
+def texts(value: object, seen: dict[int, object]) -> Iterator[str]:
+    """List all text in a value, its elements and its attributes, as deep as they go."""
+    if id(value) in seen or isinstance(value, type):
+        return
+    seen[id(value)] = value
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, bytes | bytearray):
+        yield value.decode("latin-1")
+    elif isinstance(value, dict):
+        for item in value.items():
+            yield from texts(item, seen)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for item in value:
+            yield from texts(item, seen)
+    else:
+        yield repr(value)
+        yield from texts(getattr(value, "__dict__", {}), seen)
+        for kind in type(value).__mro__:
+            for name in getattr(kind, "__slots__", ()):
+                yield from texts(getattr(value, name, None), seen)
+
+
+def locals_of(error: BaseException) -> Iterator[str]:
+    """List what a debugger would show of the frames of an error, but for a test's."""
+    traceback = error.__traceback__
+    while traceback is not None:
+        frame = traceback.tb_frame
+        if not frame.f_code.co_filename.startswith(TESTS):
+            yield from map(shown, frame.f_locals.values())
+        traceback = traceback.tb_next
+
+
+def shown(value: object) -> str:
+    try:
+        return repr(value)
+    except AttributeError:  # of an object that is not made yet
+        return ""
+
+
+def leaks(error: BaseException) -> list[str]:
+    """List whatever text of an error has the key in it."""
+    seen: dict[int, object] = {}
+    found: list[str] = []
+    for link in chain(error):
+        parts = [str(link), repr(link), *map(repr, link.args), *locals_of(link)]
+        parts += [text for arg in link.args for text in texts(arg, seen)]
+        parts += list(texts(vars(link), seen))
+        found += [part for part in parts if CORE in part]
+    found += [text for text in [pickle.dumps(error).decode("latin-1")] if CORE in text]
+    return found
+
+
+def key_in(wire: Wire) -> str:
+    (line,) = [x for x in wire.head.split(b"\r\n") if x.startswith(b"Authorization")]
+    return line.decode().removeprefix("Authorization: Bearer ")
+
+
+def says(text: str, *headers: str, status: str) -> Callable[[Wire], None]:
+    """Answer with the key in place of `@`, and of `@json` as JSON writes it."""
+
+    def script(wire: Wire) -> None:
+        key = key_in(wire)
+
+        def fill(part: str) -> str:
+            return part.replace("@json", json.dumps(key)[1:-1]).replace("@", key)
+
+        wire.answer(fill(text).encode(), *map(fill, headers), status=status)
+
+    return script
+
+
+def sends(text: str) -> Callable[[Wire], None]:
+    return lambda wire: wire.send(text.replace("@", key_in(wire)).encode())
+
+
+ECHOES: dict[str, tuple[Callable[[Wire], None], type[wacht.WachtError]]] = {
+    "400": (says("bad: @", status="400 No"), wacht.BadRequestError),
+    "401": (says("no such key: @", status="401 No"), wacht.AuthenticationError),
+    "403": (
+        says('{"errors": [{"message": "not for @json"}]}', status="403 No"),
+        wacht.PermissionDeniedError,
+    ),
+    "404": (
+        says('{"@json": {"deep": ["@json"]}}', status="404 No"),
+        wacht.NotFoundError,
+    ),
+    "429": (
+        says("Bearer @", "Retry-After: @", "X-Request-Id: @", status="429 No"),
+        wacht.RateLimitError,
+    ),
+    "500": (
+        says("<html><title>@</title></html>", status="500 @"),
+        wacht.ServerError,
+    ),
+    "redirect": (says("@", "Location: /?key=@", status="302 No"), wacht.ApiError),
+    "200 HTML": (says("<html>@</html>", status="200 OK"), wacht.DecodeError),
+    "200 JSON": (
+        says('{"data": "@json", "has_more": "@json"}', status="200 OK"),
+        wacht.DecodeError,
+    ),
+    "200 deep": (
+        says('{"data": [{"created_at": "@json"}], "has_more": 1}', status="200 OK"),
+        wacht.DecodeError,
+    ),
+    "status line": (sends("@ 200 OK\r\n\r\n"), wacht.RequestError),
+    "protocol": (sends("HTTP/@ 200 OK\r\n\r\n"), wacht.RequestError),
+    "status": (sends("HTTP/1.1 @ OK\r\n\r\n"), wacht.RequestError),
+    "long status line": (
+        sends("x" * 195 + "@ 200 OK\r\n\r\n"),  # where messages are cut
+        wacht.RequestError,
+    ),
+    "length": (
+        sends("HTTP/1.1 200 OK\r\nContent-Length: 1, 2\r\nX: @\r\n\r\n"),
+        wacht.RequestError,
+    ),
+    "header": (
+        sends("HTTP/1.1 200 OK\r\nno header but @\r\nContent-Length: 0\r\n\r\n"),
+        wacht.RequestError,
+    ),
+    "chunk size": (
+        sends("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n@\r\n"),
+        wacht.RequestError,
+    ),
+    "packing": (says("x", "Content-Encoding: @", status="200 OK"), wacht.RequestError),
+    "cut": (
+        sends("HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n@"),
+        wacht.RequestError,
+    ),
+}  # fmt: skip
+
+each_echo = pytest.mark.parametrize(("script", "kind"), ECHOES.values(), ids=ECHOES)
+
+
+@pytest.mark.parametrize("walk", [False, True])
+@pytest.mark.parametrize("key", [PLAIN, ODD])
+@each_echo
+def test_error__from_a_server_that_echoes_the_key(
+    script: Callable[[Wire], None],
+    kind: type[wacht.WachtError],
+    key: str,
+    walk: bool,  # noqa: FBT001 - a parameter of the test
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Wherever a server puts the key, it is not in the error, however deep one digs."""
+    caplog.set_level(logging.DEBUG)
+    with RawServer(script) as server, server.session(api_key=key, retry=NO_RETRY) as s:
+        with pytest.raises(kind) as caught:
+            next(s.iter_execution_contexts()) if walk else s.fetch_execution_contexts()
+        assert CORE in server.heads[0].decode()
+        assert leaks(caught.value) == []
+    assert caplog.records
+    assert CORE not in caplog.text
+
+
+def test_leaks__are_found() -> None:
+    """A key is found in attributes, causes and frames, so that the rest says a lot."""
+    hidden: Any = wacht.RequestError("no")
+    hidden.deep = [{"a": requests.Response()}]
+    assert leaks(hidden) == []
+    hidden.deep[0]["a"].request = requests.Request(headers={"Authorization": PLAIN})
+    assert leaks(hidden)
+    caused: Any = wacht.RequestError("no")
+    caused.__cause__ = ValueError(PLAIN)
+    assert leaks(caused)
+    with pytest.raises(ValueError, match="Expecting") as caught:
+        json.loads("{" + CORE)  # which json's own frames hold
+    assert leaks(caught.value)
+
+
+def test_error__says_what_a_redirect_says() -> None:
+    """A refused redirect tells where it would have gone, in plain words."""
+    with Sandbox() as server:
+        server.answer(302, headers={"Location": "https://elsewhere.invalid/x"})
+        with server.session() as session, pytest.raises(wacht.ApiError) as caught:
+            session.fetch_execution_contexts()
+    assert "https://elsewhere.invalid/x" in str(caught.value)
+    assert caught.value.status == 302
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirect__is_not_followed(status: int) -> None:
+    """A redirect is an error, and no request goes where it leads."""
+    with RawServer() as elsewhere, Sandbox() as server:
+        server.answer(status, headers={"Location": f"{elsewhere.url}/take"})
+        with (
+            server.session() as session,
+            pytest.raises(wacht.ApiError, match=r"redirect to .*/take refused"),
+        ):
+            session.fetch_execution_contexts()
+        assert elsewhere.heads == []
+
+
+def test_redirect__with_an_endless_body() -> None:
+    """The body of a redirect is bounded as any other."""
+
+    def script(wire: Wire) -> None:
+        wire.send(b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\n\r\n")
+        while True:
+            wire.send(b"x" * 2**16)
+
+    with (
+        RawServer(script) as server,
+        server.session(max_response_bytes=10**6) as session,
+        pytest.raises(wacht.ApiError, match="redirect to /elsewhere refused") as caught,
+    ):
+        session.fetch_execution_contexts()
+    assert len(caught.value.body) == 10**6
+
+
+FAULTS: dict[str, Callable[[Sandbox], object]] = {
+    "reset": lambda s: s.reset(),
+    "cut": lambda s: s.cut(),
+    "garble": lambda s: s.garble(),
+    "stall": lambda s: s.stall(9),
+    "stalled body": lambda s: s.stall(9, at="body"),
+    "trickle": lambda s: s.trickle(),
+    "500": lambda s: s.answer(500),
+    "HTML": lambda s: s.answer(200, "<html>"),
+    "empty page": lambda s: s.answer(200, '{"data": [], "has_more": true}', times=None),
+    "closed": lambda s: s.close(),
+}
+
+
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("spoil", FAULTS.values(), ids=FAULTS)
+def test_error__from_a_fault(
+    spoil: Callable[[Sandbox], object],
+    own: bool,  # noqa: FBT001 - a parameter of the test
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """An error of the wire keeps its cause, and neither keeps the request."""
+    caplog.set_level(logging.DEBUG)
+    with Sandbox(api_key=PLAIN) as server, requests.Session() as http:
+        settings: dict[str, Any] = {"retry": NO_RETRY, "timeout": 0.1}
+        if own:
+            settings["http"] = http
+        with server.session(**settings) as session:
+            spoil(server)
+            with pytest.raises(wacht.WachtError) as caught:
+                list(session.iter_execution_contexts())
+    assert leaks(caught.value) == []
+    assert CORE not in caplog.text
+    if isinstance(caught.value, wacht.RequestError):
+        assert isinstance(caught.value.__cause__, requests.RequestException)
+        assert str(caught.value.__cause__)
+
+
+def test_error__keeps_the_type_of_its_cause() -> None:
+    """What requests made of a fault is still to be seen in the chain."""
+    with Sandbox() as server, server.session(retry=NO_RETRY, timeout=0.1) as session:
+        server.reset()
+        with pytest.raises(wacht.RequestError) as caught:
+            session.fetch_execution_contexts()
+        assert type(caught.value.__cause__) is requests.ConnectionError
+        assert "ConnectionResetError" in str(caught.value.__cause__)
+        server.stall(9)
+        with pytest.raises(wacht.RequestError) as caught:
+            session.fetch_execution_contexts()
+        assert type(caught.value.__cause__) is requests.ReadTimeout
+        server.garble()
+        with pytest.raises(wacht.RequestError) as caught:
+            session.fetch_execution_contexts()
+        assert str(caught.value.__cause__).startswith("DecodeError: ")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "é", " x", "\0"])
+def test_error__for_a_key_that_cannot_be_sent(end: str) -> None:
+    """A key that is refused is not shown by the error that refuses it."""
+    with pytest.raises(wacht.ConfigError) as caught:
+        wacht.Session(f"a{end}{PLAIN}")
+    assert leaks(caught.value) == []
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"base_url": "ftp://api.invalid"},
+        {"timeout": -1},
+        {"retry": 3},
+        {"http": object()},
+        {"throttle": 5},
+    ],
+)
+def test_error__for_other_settings(settings: Any) -> None:
+    """An error about another setting does not show the key either."""
+    with pytest.raises(wacht.ConfigError) as caught:
+        wacht.Session(PLAIN, **settings)
+    assert leaks(caught.value) == []
+
+
+def test_session__shows_no_key() -> None:
+    """What can be printed of a session, with all that is in it, has no key."""
+    with Sandbox(api_key=PLAIN) as server, server.session() as session:
+        session.fetch_execution_contexts()
+        list(session.iter_execution_contexts(prefetch=2))
+        assert CORE not in repr(session)
+        assert CORE not in repr(reachable(session))
+        with pytest.raises(TypeError, match="does not pickle") as caught:
+            pickle.dumps(session)
+    assert CORE not in str(caught.value)
+
+
+def reachable(value: Any, depth: int = 6) -> Any:
+    """Give an object as `vars` shows it, and so for what is in it."""
+    if depth == 0 or not hasattr(value, "__dict__"):
+        return repr(value)
+    return {name: reachable(inner, depth - 1) for name, inner in vars(value).items()}
+
+
+def test_netrc__never_wins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A `.netrc` for the very host does not replace the key."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login someone password else\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    with Sandbox(api_key=PLAIN) as server:
+        assert requests.get(server.url, timeout=5).request.headers["Authorization"]
+        for http in (None, requests.Session()):
+            with server.session(http=http) as session:
+                assert len(session.fetch_execution_contexts()) == 20
+
+
+def test_key__dies_with_its_session() -> None:
+    """Nothing keeps a session or its key alive when nobody uses it any more."""
+    with Sandbox(api_key=PLAIN) as server:
+        session = wacht.Session(PLAIN, base_url=server.url)
+        session.fetch_execution_contexts()
+        watched = weakref.ref(session)
+        secret = weakref.ref(session._endpoint._secret)
+        session.close()
+        del session
+        gc.collect()
+    assert watched() is None
+    assert secret() is None

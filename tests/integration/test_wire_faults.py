@@ -1,0 +1,577 @@
+"""
+Everything that can end an attempt early, on real sockets: each once, and for ever.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import gzip
+import logging
+import re
+import socket
+import sys
+import time
+import zlib
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import pytest
+from attrs import frozen
+from urllib3 import Retry
+
+import wacht
+from tests.servers import RawServer, Script, Wire, page_of
+from wacht.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+EVERY_5XX_AND_429 = [429, *range(500, 600)]
+QUICK = {"backoff_factor": 0.01, "status_forcelist": EVERY_5XX_AND_429}
+ATTEMPTS = 3
+PATIENT = (5.0, 30.0)
+HASTY = (5.0, 0.3)
+
+PAGE = page_of(["1", "2", "3"])
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+GZIP = "Content-Encoding: gzip"
+
+
+@frozen
+class Served:
+    """What a test may do to a server, whichever it is, and ask of it."""
+
+    session: Callable[..., wacht.Session]
+    count: Callable[[], int]
+    ids: list[str]
+
+
+Serve: TypeAlias = "Callable[[int | None], AbstractContextManager[Served]]"
+
+
+@frozen
+class Case:
+    """A fault, and how it ends when it never goes away."""
+
+    serve: Serve
+    says: str
+    kind: type[wacht.WachtError] = wacht.RequestError
+    timeout: tuple[float, float] = PATIENT
+
+    @property
+    def takes_time(self) -> bool:
+        """Whether there is much waiting in it."""
+        return self.timeout is HASTY or self.kind is not wacht.RequestError
+
+
+@frozen
+class Outcome:
+    """What came of a walk: its contexts, or an error."""
+
+    complete: bool
+    error: Any
+    requests: int
+    seconds: float
+
+
+def sandbox(spoil: Callable[[Sandbox, int | None], object]) -> Serve:
+    @contextlib.contextmanager
+    def serve(times: int | None) -> Iterator[Served]:
+        with Sandbox() as server:
+            spoil(server, times)
+            ids = [str(context["id"]) for context in server.contexts]
+            yield Served(server.session, lambda: len(server.requests), ids)
+
+    return serve
+
+
+def answer(status: int, body: bytes | str = b"", **headers: str) -> Serve:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return sandbox(lambda s, times: s.answer(status, body, headers=named, times=times))
+
+
+def raw(script: Script) -> Serve:
+    @contextlib.contextmanager
+    def serve(times: int | None) -> Iterator[Served]:
+        with RawServer(script, times=times) as server:
+            yield Served(server.session, lambda: len(server.heads), server.ids)
+
+    return serve
+
+
+def sends(data: bytes) -> Serve:
+    """Serve these bytes, and the end of the connection."""
+    return raw(lambda wire: wire.send(data))
+
+
+def then_reset(data: bytes) -> Serve:
+    def script(wire: Wire) -> None:
+        wire.send(data)
+        wire.pause(0.02)  # what is under way when the reset comes may be lost with it
+        wire.reset()
+
+    return raw(script)
+
+
+def drips(data: bytes, drip: bytes) -> Serve:
+    """Serve these bytes, and then for ever a few more, each well within a timeout."""
+
+    def script(wire: Wire) -> None:
+        wire.send(data)
+        while True:
+            wire.drip(drip, 0.05)
+
+    return raw(script)
+
+
+def for_ever(data: bytes, more: bytes) -> Serve:
+    """Serve these bytes, and then more of them without end."""
+
+    def script(wire: Wire) -> None:
+        wire.send(data)
+        while True:
+            wire.send(more)
+            wire.pause(0.001)  # leaves some time to others
+
+    return raw(script)
+
+
+def packed_in_the_middle() -> bytes:
+    """Give the beginning of a gzip stream that stops between two blocks."""
+    packer = zlib.compressobj(wbits=31)
+    return packer.compress(PAGE) + packer.flush(zlib.Z_FULL_FLUSH)
+
+
+def with_length(body: bytes, *headers: str) -> bytes:
+    lines = [f"Content-Length: {len(body)}", *headers, "", ""]
+    return OK + "\r\n".join(lines).encode() + body
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+EMPTY_GZIP_BLOCK = b"\x00\x00\x00\xff\xff"
+GZIP_HEAD = gzip.compress(b"")[:10]
+
+BROKEN = "the connection broke"
+CUT = "the body was cut off"
+UNPACKED = "the body does not unpack"
+SLOW = "the answer is too slow"
+
+CASES = {
+    # Before the answer.
+    "reset": Case(sandbox(lambda s, times: s.reset(times=times)), BROKEN),
+    "closed without a byte": Case(
+        sandbox(lambda s, times: s.hang_up(times=times)), BROKEN
+    ),
+    "silent": Case(
+        sandbox(lambda s, times: s.stall(9, times=times)),
+        "no data in time",
+        timeout=HASTY,
+    ),
+    "not HTTP": Case(sends(b"SSH-2.0-OpenSSH_9.6\r\n"), BROKEN),
+    # In the headers.
+    "headers reset": Case(
+        sandbox(lambda s, times: s.reset(at="headers", times=times)), BROKEN
+    ),
+    "status line cut": Case(sends(b"HTTP/1.1 2"), BROKEN),
+    "headers cut": Case(sends(OK + b"Content-Ty"), BROKEN),
+    "headers cut behind the length": Case(sends(OK + b"Content-Length: 0\r\n"), BROKEN),
+    "headers without end": Case(for_ever(OK, b"X-More: of the same\r\n"), BROKEN),
+    "headers unreadable": Case(
+        sends(OK + b"no header\r\nContent-Length: 0\r\n\r\n"), "cannot be read"
+    ),
+    "header line without end": Case(for_ever(OK + b"X: ", b"x" * 999), BROKEN),
+    "interim answers without end": Case(
+        for_ever(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), SLOW, timeout=HASTY
+    ),
+    "headers trickle": Case(
+        sandbox(lambda s, times: s.trickle(at="headers", times=times)),
+        SLOW,
+        timeout=HASTY,
+    ),
+    "lengths contradict": Case(
+        sends(OK + b"Content-Length: 3, 4\r\n\r\n123"), "the headers contradict"
+    ),
+    # In the body.
+    "body reset": Case(
+        sandbox(lambda s, times: s.reset(at="body", times=times)), BROKEN
+    ),
+    "body cut": Case(sandbox(lambda s, times: s.cut(times=times)), CUT),
+    "body stalls": Case(
+        sandbox(lambda s, times: s.stall(9, at="body", times=times)),
+        "no data in time",
+        timeout=HASTY,
+    ),
+    "body trickles": Case(
+        sandbox(lambda s, times: s.trickle(times=times)), SLOW, timeout=HASTY
+    ),
+    "body promised and not begun": Case(sends(OK + b"Content-Length: 9\r\n\r\n"), CUT),
+    "close-delimited body reset": Case(then_reset(OK + b"\r\n" + PAGE[:20]), BROKEN),
+    "chunk broken": Case(sandbox(lambda s, times: s.break_chunk(times=times)), CUT),
+    "chunk cut": Case(sends(CHUNKED + chunk(PAGE)[:20]), CUT),
+    "last chunk missing": Case(sends(CHUNKED + chunk(PAGE)), CUT),
+    "chunk size trickles": Case(drips(CHUNKED, b"0"), SLOW, timeout=HASTY),
+    "trailers without end": Case(
+        for_ever(CHUNKED + chunk(PAGE) + b"0\r\n", b"X-More: of the same\r\n"),
+        SLOW,
+        timeout=HASTY,
+    ),
+    # In what the body is packed in.
+    "not packed": Case(sandbox(lambda s, times: s.garble(times=times)), UNPACKED),
+    "packed as never asked": Case(answer(200, PAGE, Content_Encoding="br"), UNPACKED),
+    "packed body cut, length promised": Case(
+        sends(with_length(gzip.compress(PAGE), GZIP)[:-9]), CUT
+    ),
+    "packed body cut, length kept": Case(
+        sends(with_length(gzip.compress(PAGE)[:-1], GZIP)), UNPACKED
+    ),
+    "packed body cut, chunks kept": Case(
+        sends(
+            CHUNKED.replace(OK, OK + f"{GZIP}\r\n".encode())
+            + chunk(packed_in_the_middle())
+            + b"0\r\n\r\n"
+        ),
+        UNPACKED,
+    ),
+    "packed body cut, no length at all": Case(
+        sends(OK + f"{GZIP}\r\n\r\n".encode() + gzip.compress(PAGE)[:-12]), UNPACKED
+    ),
+    "packed body with wrong sum": Case(
+        sends(with_length(gzip.compress(PAGE)[:-8] + bytes(8), GZIP)), UNPACKED
+    ),
+    "packed body of nothing": Case(
+        drips(OK + f"{GZIP}\r\n\r\n".encode() + GZIP_HEAD, EMPTY_GZIP_BLOCK),
+        SLOW,
+        timeout=HASTY,
+    ),
+    # Whole answers that say no.
+    "500": Case(answer(500), "500 Internal Server Error", wacht.ServerError),
+    "502 as HTML": Case(
+        answer(502, "<html><title>Bad Gateway</title></html>"),
+        "an HTML page, 'Bad Gateway'",
+        wacht.ServerError,
+    ),
+    "503 with rubbish": Case(
+        answer(503, Retry_After="soon"), "503 Service Unavailable", wacht.ServerError
+    ),
+    "500 cut": Case(sends(b"HTTP/1.1 500 No\r\nContent-Length: 9\r\n\r\nOh"), CUT),
+    "429 with a header": Case(
+        answer(429, Retry_After="0.1"), "429 Too Many Requests", wacht.RateLimitError
+    ),
+    "429 without a word": Case(answer(429), "429", wacht.RateLimitError),
+    "429 in words": Case(
+        answer(429, "Rate limit exceeded. Retry after 0.1 seconds"),
+        "Rate limit exceeded",
+        wacht.RateLimitError,
+    ),
+}
+
+each_case = pytest.mark.parametrize("name", CASES)
+
+
+def outcome_of(name: str, times: int | None) -> Outcome:
+    if CASES[name].takes_time:
+        return slow_outcomes()[name, times].result()
+    return walk(CASES[name], times)
+
+
+@functools.cache
+def slow_outcomes() -> dict[tuple[str, int | None], Future[Outcome]]:
+    """Wait for all that takes time at once."""
+    slow = [
+        (name, times)
+        for name, case in CASES.items()
+        for times in (1, None)
+        if case.takes_time
+    ]
+    with ThreadPoolExecutor(len(slow)) as pool:
+        return {key: pool.submit(walk, CASES[key[0]], key[1]) for key in slow}
+
+
+def walk(case: Case, times: int | None) -> Outcome:
+    """Walk through all contexts of a server that spoils so many requests."""
+    start = time.monotonic()
+    retry = Retry(total=ATTEMPTS - 1, **QUICK)
+    error: Any = None
+    ids: list[str | None] = []
+    with (
+        case.serve(times) as served,
+        served.session(retry=retry, timeout=case.timeout) as session,
+    ):
+        try:
+            ids = ids_of(session.iter_execution_contexts())
+        except Exception as caught:  # noqa: BLE001 - for the tests to judge
+            error = caught
+        seconds = time.monotonic() - start
+        return Outcome(ids == served.ids, error, served.count(), seconds)
+
+
+def ids_of(contexts: Iterator[wacht.AiExecutionContext]) -> list[str | None]:
+    return [context.id for context in contexts]
+
+
+@each_case
+def test_fault__once(name: str) -> None:
+    """A fault that comes once costs one more request, and no context."""
+    outcome = outcome_of(name, 1)
+    assert outcome.error is None
+    assert outcome.complete
+    assert outcome.requests == 4
+
+
+@each_case
+def test_fault__for_ever(name: str) -> None:
+    """A fault that stays ends in one typed error, when the attempts are used up."""
+    outcome = outcome_of(name, None)
+    assert type(outcome.error) is CASES[name].kind
+    assert re.search(CASES[name].says, str(outcome.error))
+    assert outcome.error.attempts == outcome.requests == ATTEMPTS
+    assert outcome.error.resume == wacht.ListExecutionContextsOptions(
+        page=1, per_page=100
+    )
+    assert outcome.seconds < 9  # no read timeout of 30 s has passed
+
+
+def test_fault__in_the_middle_of_a_walk() -> None:
+    """A walk that a fault ends says with which options to go on."""
+    with Sandbox() as server, server.session(retry=Retry(total=0)) as session:
+        contexts = session.iter_execution_contexts(per_page=50)
+        first = [next(contexts) for _ in range(50)]
+        server.cut()
+        with pytest.raises(wacht.RequestError) as caught:
+            next(contexts)
+        resume = caught.value.resume
+        assert resume == wacht.ListExecutionContextsOptions(page=2, per_page=50)
+        rest = session.iter_execution_contexts(resume)
+        assert ids_of(iter([*first, *rest])) == [c["id"] for c in server.contexts]
+
+
+class _OnWait(logging.Handler):
+    """Do something at the first wait, which is between two attempts."""
+
+    def __init__(self, do: Callable[[], object]) -> None:
+        super().__init__(logging.INFO)
+        self._do = do
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._do()
+
+
+@contextlib.contextmanager
+def at_first_wait(do: Callable[[], object]) -> Iterator[None]:
+    logger = logging.getLogger("wacht")
+    handler = _OnWait(do)
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    yield
+    logger.removeHandler(handler)
+    logger.setLevel(before)
+
+
+def test_refused__once() -> None:
+    """A server that starts a little late is found at the second attempt."""
+    retry = Retry(total=1, **QUICK)
+    with RawServer(listening=False) as server, server.session(retry=retry) as session:
+        with at_first_wait(server.listen):
+            assert ids_of(session.iter_execution_contexts()) == server.ids
+        assert len(server.heads) == 3
+
+
+def test_refused__for_ever() -> None:
+    """Where nobody listens, the error says so, and how often that was tried."""
+    retry = Retry(total=2, **QUICK)
+    with RawServer(listening=False) as server, server.session(retry=retry) as session:
+        with pytest.raises(wacht.RequestError, match=r"no connection: .*refused") as e:
+            session.fetch_execution_contexts()
+        assert e.value.attempts == 3
+
+
+@pytest.fixture
+def full_house() -> Iterator[socket.socket]:
+    """Listen where no further connection is taken: the queue is full."""
+    if sys.platform != "linux":
+        pytest.skip("other systems refuse, where Linux keeps silent")
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(2):
+            guest = stack.enter_context(socket.socket())
+            guest.settimeout(0)
+            guest.connect_ex(listener.getsockname())
+        yield listener
+
+
+def test_connecting__times_out(full_house: socket.socket) -> None:
+    """A connection that does not come in time counts as an attempt."""
+    url = "http://{}:{}".format(*full_house.getsockname())
+    retry = Retry(total=1, **QUICK)
+    with (
+        wacht.Session("k", base_url=url, retry=retry, timeout=(0.1, 30)) as session,
+        pytest.raises(wacht.RequestError, match="no connection in time") as caught,
+    ):
+        session.fetch_execution_contexts()
+    assert caught.value.attempts == 2
+
+
+def test_tls__spoken_to_one_who_does_not() -> None:
+    """What fails in the handshake counts as an attempt, too."""
+    retry = Retry(total=1, **QUICK)
+    with RawServer() as server:
+        url = server.url.replace("http", "https")
+        with (
+            server.session(base_url=url, retry=retry) as session,
+            pytest.raises(wacht.RequestError, match="after 2 attempts: TLS failed"),
+        ):
+            session.fetch_execution_contexts()
+
+
+def test_faults__share_one_budget() -> None:
+    """Whatever goes wrong in turn, it all counts against the same policy."""
+    with Sandbox() as server:
+        server.reset()
+        server.cut()
+        server.answer(500)
+        server.garble()
+        server.reset(at="headers")
+        server.hang_up()
+        with server.session(retry=Retry(total=5, **QUICK)) as session:
+            with pytest.raises(wacht.RequestError, match="after 6 attempts"):
+                session.fetch_execution_contexts()
+            assert len(server.requests) == 6
+            assert len(session.fetch_execution_contexts()) == 20
+
+
+def test_deadline__in_a_fault() -> None:
+    """A deadline ends an attempt that stalls, whatever the policy and the timeout."""
+    with Sandbox() as server:
+        server.stall(9, times=None)
+        with server.session(retry=Retry(total=0)) as session:
+            start = time.monotonic()
+            with pytest.raises(wacht.DeadlineExceededError) as caught:
+                ids_of(session.iter_execution_contexts(deadline=0.3))
+            assert time.monotonic() - start < 5
+            assert caught.value.resume is not None
+
+
+@pytest.mark.parametrize("at", ["headers", "body"])
+def test_deadline__in_a_trickle(at: Any) -> None:
+    """A deadline ends an answer that trickles, in its headers as in its body."""
+    with Sandbox() as server:
+        server.trickle(at=at, times=None)
+        with server.session() as session:
+            start = time.monotonic()
+            with pytest.raises(wacht.DeadlineExceededError):
+                ids_of(session.iter_execution_contexts(deadline=0.3))
+            assert time.monotonic() - start < 5
+
+
+NO_PAGES = {
+    "HTML": b"<!doctype html><title>Welcome</title>",
+    "empty": b"",
+    "white": b"  \n",
+    "null": b"null",
+    "a number": b"42",
+    "a list": b"[]",
+    "an object": b"{}",
+    "no data": b'{"has_more": false}',
+    "no has_more": b'{"data": []}',
+    "data null": b'{"data": null, "has_more": false}',
+    "data an object": b'{"data": {}, "has_more": false}',
+    "has_more a string": b'{"data": [], "has_more": "false"}',
+    "a context null": b'{"data": [null], "has_more": false}',
+    "cut": PAGE[:-5],
+    "two": PAGE + PAGE,
+    "NaN": b'{"data": [], "has_more": NaN}',
+    "UTF-16": PAGE.decode().encode("utf-16"),
+    "not UTF-8": b'{"data": ["\xff"], "has_more": false}',
+    "deep": b"[" * 100_000,
+    "long number": b'{"data": [' + b"9" * 10_000 + b'], "has_more": false}',
+    "bytes": bytes(range(256)),
+}
+
+
+@pytest.mark.parametrize("body", NO_PAGES.values(), ids=NO_PAGES)
+def test_no_page__is_a_decode_error(body: bytes) -> None:
+    """A whole answer that is no page is not asked for again: it would not change."""
+    with RawServer(lambda wire: wire.answer(body)) as server:
+        with server.session() as session, pytest.raises(wacht.DecodeError) as caught:
+            session.fetch_execution_contexts()
+        assert caught.value.body == body
+        assert len(server.heads) == 1
+
+
+PAGES = {
+    "length": with_length(PAGE),
+    "close-delimited": OK + b"\r\n" + PAGE,
+    "HTTP/1.0": b"HTTP/1.0 200 OK\r\n\r\n" + PAGE,
+    "chunks": CHUNKED + chunk(PAGE[:9]) + chunk(PAGE[9:]) + b"0\r\nX-Sum: 1\r\n\r\n",
+    "gzip": with_length(gzip.compress(PAGE), GZIP),
+    "gzip, x-": with_length(gzip.compress(PAGE), "Content-Encoding: X-GZIP"),
+    "gzip in members": with_length(
+        gzip.compress(PAGE[:9]) + gzip.compress(b"") + gzip.compress(PAGE[9:]), GZIP
+    ),
+    "gzip in chunks of a byte": (
+        CHUNKED.replace(OK, OK + f"{GZIP}\r\n".encode())
+        + b"".join(chunk(bytes([byte])) for byte in gzip.compress(PAGE))
+        + b"0\r\n\r\n"
+    ),
+    "deflate": with_length(zlib.compress(PAGE), "Content-Encoding: deflate"),
+    "identity": with_length(PAGE, "Content-Encoding: identity"),
+    "interim answer": b"HTTP/1.1 100 Continue\r\n\r\n" + with_length(PAGE),
+}
+
+
+@pytest.mark.parametrize("answer", PAGES.values(), ids=PAGES)
+def test_page__in_all_its_wrappings(answer: bytes) -> None:
+    """However an answer is framed and packed, it is the same page, at one request."""
+    with RawServer(lambda wire: wire.send(answer)) as server:
+        with server.session() as session:
+            assert ids_of(iter(session.fetch_execution_contexts())) == ["1", "2", "3"]
+        assert len(server.heads) == 1
+
+
+@pytest.mark.parametrize("size", [2**16 - 1, 2**16, 2**16 + 1, 3 * 2**16, 10**6])
+def test_gzip__of_any_size(size: int) -> None:
+    """A packed body comes out whole, wherever the pieces end that it is unpacked in."""
+    padded = PAGE + b" " * (size - len(PAGE))
+    data = with_length(gzip.compress(padded), GZIP)
+    with RawServer(lambda wire: wire.send(data)) as server, server.session() as session:
+        assert len(session.fetch_execution_contexts()) == 3
+
+
+def test_gzip__empty_body() -> None:
+    """A body of no bytes is nothing that could be cut off, whatever it is packed in."""
+    with Sandbox() as server:
+        server.answer(404, b"", headers={"Content-Encoding": "gzip"})
+        with server.session() as session, pytest.raises(wacht.NotFoundError):
+            session.fetch_execution_contexts()
+
+
+def test_connection__kept_alive() -> None:
+    """Pages come over one connection, as long as nothing breaks it."""
+    with RawServer() as server, server.session() as session:
+        assert ids_of(session.iter_execution_contexts(per_page=10)) == server.ids
+        assert len(server.heads) == 25
+        assert server.connections == 1
+
+
+def test_slow_but_steady__is_fine() -> None:
+    """A body may take longer than a read timeout, if it takes no longer than three."""
+
+    def script(wire: Wire) -> None:
+        wire.send(OK + b"Content-Length: %d\r\n\r\n" % len(PAGE))
+        for start in range(0, len(PAGE), 20):
+            wire.pause(0.25)
+            wire.send(PAGE[start : start + 20])
+
+    with RawServer(script) as server, server.session(timeout=0.6) as session:
+        assert len(PAGE) > 3 * 20
+        assert len(session.fetch_execution_contexts()) == 3
+        assert len(server.heads) == 1
