@@ -4,11 +4,18 @@ The one converter: from parsed JSON to values, strictly, with the place of a mis
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
-from cattrs import BaseValidationError, Converter, transform_error
+from cattrs import (
+    BaseValidationError,
+    Converter,
+    IterableValidationError,
+    IterableValidationNote,
+    transform_error,
+)
 from cattrs.gen import make_dict_structure_fn, override
 
 from .errors import shown
@@ -18,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     Hook = Callable[[Any, Any], Any]
+    Redact = Callable[[str], str]
 
 _KNOWN = frozenset(FIELD_NAMES)
 _IDS = [name for name in FIELD_NAMES if name == "id" or name.endswith("_id")]
@@ -27,6 +35,7 @@ _KINDS: tuple[tuple[type, str], ...] = (
     (list, "an array"),
     (dict, "an object"),
 )
+_LEAP_SECOND = re.compile(r"(?<=:\d\d):60(\.\d+)?(?=[Z+-])", re.ASCII)
 
 
 class MisfitError(ValueError):
@@ -35,12 +44,31 @@ class MisfitError(ValueError):
     """
 
 
-def structure_page(document: object) -> ExecutionContextListResponse:
+class _WrongValueError(ValueError):
+    def __init__(self, expected: str, got: object) -> None:
+        super().__init__(expected, got)
+        self.expected = expected
+        self.got = got
+
+    def told(self, redact: Redact) -> str:
+        for kind, name in _KINDS:
+            if isinstance(self.got, kind):
+                return f"expected {self.expected}, got {name}"
+        # The key first, then the cut: half a key is too much of it.
+        got = redact(self.got) if isinstance(self.got, str) else self.got
+        return f"expected {self.expected}, got {shown(got)}"
+
+
+def structure_page(document: object, redact: Redact) -> ExecutionContextListResponse:
     """
     Turn a parsed answer into a page.
 
     The quick converter comes first; only when it stumbles does the one that keeps
     track of places look for where.
+
+    Args:
+        document: The parsed answer.
+        redact: Blacks out the key in a text.
 
     Raises:
         MisfitError: The document has another shape than the service promises.
@@ -50,38 +78,33 @@ def structure_page(document: object) -> ExecutionContextListResponse:
         return _converter(detailed=False).structure(
             document, ExecutionContextListResponse
         )
-    except (KeyError, MisfitError):
-        message = _first_misfit(document)
+    except (KeyError, _WrongValueError, BaseValidationError):
+        message = _first_misfit(document, redact)
     raise MisfitError(message)
 
 
-def misfit(expected: str, got: object) -> MisfitError:
-    for kind, name in _KINDS:
-        if isinstance(got, kind):
-            return MisfitError(f"expected {expected}, got {name}")
-    return MisfitError(f"expected {expected}, got {shown(got)}")
-
-
-def _first_misfit(document: object) -> str:
+def _first_misfit(document: object, redact: Redact) -> str:
     said: list[str] = []
     try:
         _converter(detailed=True).structure(document, ExecutionContextListResponse)
-    except (BaseValidationError, MisfitError) as error:
-        said = transform_error(error, "", _said)
+    except (BaseValidationError, _WrongValueError) as error:
+        said = transform_error(error, "", partial(_said, redact))
     first, *others = said
     expected, _, place = first.rpartition(" @ ")
-    more = f" (and {len(others)} more places)" if others else ""
+    more = f" (and {len(others)} more)" if others else ""
     return f"{place.removeprefix('.') or 'the body'}: {expected}{more}"
 
 
-def _said(error: BaseException, _type: object) -> str:
-    return "expected a value, got none" if isinstance(error, KeyError) else str(error)
+def _said(redact: Redact, error: BaseException, _type: object) -> str:
+    if isinstance(error, _WrongValueError):
+        return error.told(redact)
+    return "expected a value, got none"  # a KeyError
 
 
 def _string(value: Any, _type: object) -> str | None:
     if value is None or isinstance(value, str):
         return value
-    raise misfit("a string", value)
+    raise _WrongValueError("a string", value)
 
 
 def _id(value: Any, _type: object) -> str | None:
@@ -90,9 +113,9 @@ def _id(value: Any, _type: object) -> str | None:
     if value is None:
         return None
     if not isinstance(value, int) or isinstance(value, bool):
-        raise misfit("a string", value)
+        raise _WrongValueError("a string", value)
     if value.bit_length() > _ID_BITS:
-        raise misfit(f"an id of at most {_ID_BITS} bits", value)
+        raise _WrongValueError(f"an id of at most {_ID_BITS} bits", value)
     return str(value)
 
 
@@ -100,18 +123,31 @@ def _timestamp(value: Any, _type: object) -> datetime | None:
     if value is None:
         return None
     try:
-        moment = datetime.fromisoformat(value)
+        moment = _moment(value)
     except (TypeError, ValueError):
-        raise misfit("an RFC 3339 timestamp", value) from None
+        raise _WrongValueError("an RFC 3339 timestamp", value) from None
     if moment.tzinfo is None:
-        raise misfit("an RFC 3339 timestamp with an offset", value)
+        raise _WrongValueError("an RFC 3339 timestamp with an offset", value)
     return moment
+
+
+def _moment(text: str) -> datetime:
+    """
+    Read what Python reads, and what RFC 3339 has beyond that.
+
+    That is a lower-case `t` and `z`, and leap seconds, for which a datetime has no
+    room: they become the last microsecond before them, on the same day.
+    """
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return datetime.fromisoformat(_LEAP_SECOND.sub(":59.999999", text.upper()))
 
 
 def _boolean(value: Any, _type: object) -> bool:
     if isinstance(value, bool):
         return value
-    raise misfit("a boolean", value)
+    raise _WrongValueError("a boolean", value)
 
 
 def _as_it_is(value: Any, _type: object) -> Any:
@@ -125,7 +161,7 @@ def _converter(*, detailed: bool) -> Converter:
     converter.register_structure_hook(str | None, _string)
     converter.register_structure_hook(datetime | None, _timestamp)
     converter.register_structure_hook(AiExecutionContext, _context_hook(converter))
-    contexts = converter.get_structure_hook(list[AiExecutionContext])
+    contexts = _each(converter.get_structure_hook(AiExecutionContext))
     page = make_dict_structure_fn(
         ExecutionContextListResponse,
         converter,
@@ -140,8 +176,33 @@ def _converter(*, detailed: bool) -> Converter:
 def _only(kind: type, expected: str, hook: Hook) -> Hook:
     def structure(value: Any, type_: Any) -> Any:
         if not isinstance(value, kind):
-            raise misfit(expected, value)
+            raise _WrongValueError(expected, value)
         return hook(value, type_)
+
+    return structure
+
+
+def _each(hook: Hook) -> Hook:
+    """
+    Structure a list up to the first item that does not fit.
+
+    cattrs would collect what is wrong with each, and a body has room for millions.
+    """
+
+    def structure(items: list[Any], _type: Any) -> list[Any]:
+        done: list[Any] = []
+        try:
+            for item in items:
+                done.append(hook(item, AiExecutionContext))  # noqa: PERF401 - for len(done)
+        except (BaseValidationError, _WrongValueError) as error:
+            index = len(done)
+            error.add_note(IterableValidationNote(f"item {index}", index, None))
+            raise IterableValidationError(
+                "misfit",
+                [error],
+                list,  # pyright: ignore[reportCallIssue] - what its __new__ takes
+            ) from None
+        return done
 
     return structure
 

@@ -4,13 +4,12 @@ The service's protocol without any I/O: what to ask, and what an answer means.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import frozen
 
 from ._convert import MisfitError, structure_page
-from ._reply import error_of
+from ._reply import error_of, parse_json
 from .errors import DecodeError, PaginationError, shown
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ class Echo:
     offset: int
 
     def __str__(self) -> str:
-        return f"limit={self.limit}, offset={self.offset}"
+        return f"limit={shown(self.limit)}, offset={shown(self.offset)}"
 
 
 @frozen
@@ -67,7 +66,13 @@ def query_of(options: ListExecutionContextsOptions, revision: Revision) -> Query
     """
     place = _limits(options) if revision == "offset" else _page_numbers(options)
     filters = {name: getattr(options, name) for name in _ALL_FILTERS}
-    return {k: str(v) for k, v in {**place, **filters}.items() if v is not None}
+    query = {**place, **filters}
+    return {name: _written(value) for name, value in query.items() if value is not None}
+
+
+def _written(value: int | str) -> str:
+    # An enum, say, is an int or a str with a str() of its own.
+    return int.__repr__(value) if isinstance(value, int) else str.__str__(value)
 
 
 def _page_numbers(options: ListExecutionContextsOptions) -> dict[str, int | None]:
@@ -99,30 +104,28 @@ def answer_of(reply: Reply, *, attempts: int, secret: Secret) -> Answer:
     if not reply.succeeded:
         raise error_of(reply, attempts=attempts, secret=secret)
     try:
-        return _read(reply)
+        return _read(reply, secret)
     except MisfitError as misfit:
         error = DecodeError(secret.redact_text(str(misfit)), secret.redact(reply.body))
     raise error
 
 
-def _read(reply: Reply) -> Answer:
-    document = _document(reply)
-    return Answer(structure_page(document), _echo_of(document))
+def _read(reply: Reply, secret: Secret) -> Answer:
+    document = _document(reply, secret)
+    page = structure_page(document, secret.redact_text)
+    return Answer(page, _echo_of(document))
 
 
-def _document(reply: Reply) -> Any:
+def _document(reply: Reply, secret: Secret) -> Any:
     if reply.cut_at is not None:
         raise MisfitError(f"the body: expected at most {reply.cut_at} bytes, got more")
     try:
-        return json.loads(reply.body.decode(), parse_constant=_refuse_constant)
+        return parse_json(reply.body)
     except (ValueError, RecursionError) as error:
         said = "nested too deep" if isinstance(error, RecursionError) else str(error)
-    got = shown(reply.body.decode(errors="replace")) if reply.body else "nothing"
+    text = secret.redact(reply.body).decode(errors="replace")
+    got = shown(text) if text else "nothing"
     raise MisfitError(f"the body: expected JSON, got {got} ({said[:_SAID_LENGTH]})")
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _echo_of(document: dict[str, Any]) -> Echo | None:
@@ -154,7 +157,7 @@ def check_filters(
             if getattr(context, name) not in (asked, None):
                 raise PaginationError(
                     f"the service ignored the filter {name}={shown(asked)}: "
-                    f"data[{index}].{name} is {shown(getattr(context, name))}"
+                    f"data[{index}].{name} is another"
                 )
 
 

@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from html import unescape
 from http import HTTPStatus
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from attrs import evolve, field, frozen
 
@@ -100,9 +100,25 @@ def _redacted(reply: Reply, secret: Secret) -> Reply:
 
 def _json_or_none(body: bytes) -> Any:
     try:
-        return json.loads(body)
+        return parse_json(body)
     except (ValueError, RecursionError):
         return None
+
+
+def parse_json(body: bytes) -> Any:
+    """
+    Parse JSON as its standard has it: in UTF-8, and without NaN and Infinity.
+
+    Raises:
+        ValueError: It is none, or holds an integer with too many digits for Python.
+        RecursionError: It is nested too deep for Python.
+
+    """
+    return json.loads(body.decode(), parse_constant=_refuse_constant)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _message(reply: Reply, details: Any) -> str:
@@ -110,16 +126,30 @@ def _message(reply: Reply, details: Any) -> str:
     if reply.status in _REDIRECTS and location:
         return f"redirect to {_printable(location)} refused: the key must not follow it"
     text = reply.body[: 4 * _MESSAGE_LENGTH].decode(errors="replace")
-    said = _listed_errors(details) or _heading(text) or text
+    said = _messages(details) or _heading(text) or text
     return _printable(said) or _phrase(reply.status)
 
 
-def _listed_errors(details: Any) -> str:
+def _messages(details: Any) -> str:
+    """
+    Find the words in parsed JSON.
+
+    The service sends `{"errors": [{"message": …}]}`; gateways send `{"error": …}`,
+    `{"error": {"message": …}}` or `{"message": …}`.
+    """
+    errors = _get(details, "errors")
+    items: list[Any] = [_get(details, "error"), details]
+    if isinstance(errors, list):
+        items = [*errors]
+    words = [item if isinstance(item, str) else _get(item, "message") for item in items]
+    return "; ".join(word for word in words if isinstance(word, str))
+
+
+def _get(value: Any, name: str) -> Any:
     try:
-        messages: list[Any] = [item["message"] for item in details["errors"]]
+        return value[name]
     except (KeyError, TypeError):
-        return ""
-    return "; ".join(map(str, messages))
+        return None
 
 
 def _heading(text: str) -> str:

@@ -9,7 +9,7 @@ import json
 import os
 from hashlib import blake2b
 from ipaddress import ip_address
-from math import isfinite
+from threading import TIMEOUT_MAX
 from urllib.parse import quote, urlsplit
 
 from .errors import ConfigError, InvalidRequestError, shown
@@ -19,6 +19,8 @@ DEFAULT_BASE_URL = "https://api.wacht.dev"
 _BLACKED_OUT = b"[key]"
 _SALT = os.urandom(32)
 _PRINTABLE_ASCII = frozenset(map(chr, range(0x21, 0x7F)))
+_MAY_BE_SECRET = frozenset("@?#")  # what stands beside them; such a URL is not shown
+_NOT_IN_URLS = frozenset(' "<>\\^`{|}')  # RFC 3986; parsers disagree about some
 
 
 class Secret:
@@ -88,10 +90,12 @@ class Secret:
         """
         return self.redact(text.encode(errors="replace")).decode()
 
-    def _spellings(self) -> set[str]:
+    def _spellings(self) -> list[str]:
         key = self.reveal()
         in_json = json.dumps(key)[1:-1]
-        return {key, in_json, in_json.replace("/", "\\/"), html.escape(key), quote(key)}
+        spellings = {key, in_json, in_json.replace("/", "\\/"), html.escape(key)}
+        spellings |= {quote(key), quote(key, safe="")}
+        return sorted(spellings, key=len, reverse=True)  # one may be part of another
 
 
 def checked_base_url(given: str | None, *, allow_plain_http: bool) -> str:
@@ -102,26 +106,34 @@ def checked_base_url(given: str | None, *, allow_plain_http: bool) -> str:
         ConfigError: It is no URL that a key may be sent to.
 
     """
-    url = given or os.environ.get("WACHT_BASE_URL", "").strip() or DEFAULT_BASE_URL
+    url = _base_url_of_environment() if given is None else given
     if not isinstance(url, str):
         raise ConfigError(f"base_url: expected a string, got {shown(url)}")
+    if not _MAY_BE_SECRET.isdisjoint(url):
+        raise ConfigError("base_url: expected no user, query or fragment: no @, ? or #")
     try:
         parts = urlsplit(url)
         host, _port = parts.hostname, parts.port
     except ValueError:
         raise ConfigError(f"base_url: not a URL: {shown(url)}") from None
-    if parts.scheme not in ("https", "http") or not host or not url.isprintable():
+    if parts.scheme not in ("https", "http") or not host or not _is_clean(url):
         raise ConfigError(
             f"base_url: expected something like {DEFAULT_BASE_URL}, got {shown(url)}"
         )
-    if parts.username is not None or parts.query or parts.fragment:
-        raise ConfigError("base_url: expected no user, query or fragment in the URL")
     if parts.scheme == "http" and not (allow_plain_http or _is_loopback(host)):
         raise ConfigError(
             f"base_url: {shown(url)} would send the key in the clear; use https, or "
             "pass allow_plain_http=True if you must"
         )
-    return parts._replace(netloc=parts.netloc.lower()).geturl().rstrip("/")
+    return f"{parts.scheme}://{parts.netloc.lower()}{parts.path}".rstrip("/")
+
+
+def _base_url_of_environment() -> str:
+    return os.environ.get("WACHT_BASE_URL", "").strip() or DEFAULT_BASE_URL
+
+
+def _is_clean(url: str) -> bool:
+    return url.isprintable() and _NOT_IN_URLS.isdisjoint(url)
 
 
 def _is_loopback(host: str) -> bool:
@@ -152,13 +164,12 @@ def checked_timeout(given: float | tuple[float, float]) -> tuple[float, float]:
 
 def is_positive_number(value: object) -> bool:
     """
-    Tell whether a value counts seconds.
+    Tell whether a value counts seconds that threads and sockets can wait.
     """
     return (
         isinstance(value, int | float)
         and not isinstance(value, bool)
-        and value > 0
-        and isfinite(value)
+        and 0 < value <= TIMEOUT_MAX
     )
 
 

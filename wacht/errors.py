@@ -11,18 +11,19 @@ if TYPE_CHECKING:
     from .models import ListExecutionContextsOptions
 
 SHOWN = 80
+_LONGEST = 500
 
 
 def shown(value: object, limit: int = SHOWN) -> str:
     """
     Represent any value in at most `limit` printable characters, for a message.
     """
-    if isinstance(value, str | bytes):
-        value = value[:limit]
     try:
-        text = repr(value)
+        text = repr(value[:limit] if isinstance(value, str | bytes) else value)
     except Exception:  # noqa: BLE001 - a broken repr must not replace the message
         text = f"<{type(value).__name__}>"
+    if not text.isprintable():
+        text = repr(text)
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
@@ -41,7 +42,7 @@ class WachtError(Exception):
         return str(self.args[0]) if self.args else ""
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({str(self)!r})"
+        return f"{type(self).__name__}({shown(str(self), _LONGEST)})"
 
 
 class ConfigError(WachtError, ValueError):

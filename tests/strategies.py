@@ -1,0 +1,137 @@
+"""
+What the service may send and a caller may ask for, for hypothesis.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any, TypeAlias
+
+from hypothesis import strategies as st
+
+from wacht import ListExecutionContextsOptions
+from wacht.models import FIELD_NAMES, MAX_PAGE, MAX_PER_PAGE
+
+Json: TypeAlias = Any
+
+TIMES = ("created_at", "updated_at", "last_activity_at", "completed_at")
+JSON_FIELDS = (
+    "context",
+    "execution_state",
+    "external_resource_metadata",
+    "completion_summary",
+)
+TEXTS = tuple(
+    name
+    for name in FIELD_NAMES
+    if name not in (*TIMES, *JSON_FIELDS, "parent_context_id")
+)
+STATUSES = (
+    "idle",
+    "running",
+    "waiting_for_input",
+    "interrupted",
+    "completed",
+    "failed",
+)
+
+# Lone surrogates too: JSON can spell them, though UTF-8 cannot.
+texts = st.text(st.characters(exclude_categories=()), max_size=20)
+texts_in_utf8 = st.text(min_size=1, max_size=20)
+snowflakes = st.integers(1, 2**63 - 1).map(str)
+api_keys = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=8)
+
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | texts
+)
+
+
+def json_values(max_leaves: int = 10) -> st.SearchStrategy[Json]:
+    """
+    Any JSON.
+    """
+    return st.recursive(
+        scalars,
+        lambda inner: (
+            st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4)
+        ),
+        max_leaves=max_leaves,
+    )
+
+
+@st.composite
+def timestamps_and_times(draw: st.DrawFn) -> tuple[str, datetime]:
+    """
+    RFC 3339 in all its forms, and the time that is meant, in whole microseconds.
+    """
+    minutes = draw(st.none() | st.integers(-23 * 60 - 59, 23 * 60 + 59))
+    zone = UTC if minutes is None else timezone(timedelta(minutes=minutes))
+    time = draw(st.datetimes(timezones=st.just(zone)))
+    digits = draw(st.integers(0, 9))
+    nanoseconds = f"{time.microsecond * 1000 + draw(st.integers(0, 999)):09}"
+    fraction = nanoseconds[:digits]
+    offset = draw(st.sampled_from("Zz")) if minutes is None else time.isoformat()[-6:]
+    separator = draw(st.sampled_from("Tt "))
+    text = f"{time:%H:%M:%S}{'.' * bool(digits)}{fraction}{offset}"
+    meant = time.replace(microsecond=int(fraction.ljust(9, "0")) // 1000)
+    return f"{time.date().isoformat()}{separator}{text}", meant
+
+
+timestamps = timestamps_and_times().map(lambda pair: pair[0])
+
+
+def contexts(identity: st.SearchStrategy[Json] = snowflakes) -> st.SearchStrategy[Json]:
+    """
+    Contexts as the service sends them: any field may be null, absent or unknown.
+
+    Args:
+        identity: What stands in `id`, where there is one.
+
+    """
+    known: dict[str, st.SearchStrategy[Json]] = {
+        **dict.fromkeys(TEXTS, st.none() | texts),
+        **dict.fromkeys(TIMES, st.none() | timestamps),
+        **dict.fromkeys(JSON_FIELDS, json_values(4)),
+        "id": st.none() | identity,
+        "status": st.none() | st.sampled_from(STATUSES) | texts,
+        "parent_context_id": st.none() | st.integers(1, 2**63 - 1),
+    }
+    fields = st.fixed_dictionaries({}, optional=known)
+    unknown = texts.filter(lambda name: name not in known)
+    extra = st.dictionaries(unknown, json_values(3), max_size=3)
+    return st.builds(lambda fields, extra: {**fields, **extra}, fields, extra)
+
+
+def pages(max_size: int = 4) -> st.SearchStrategy[dict[str, Json]]:
+    """
+    Answers of either revision, parsed.
+    """
+    parts: dict[str, st.SearchStrategy[Json]] = {
+        "data": st.lists(contexts(), max_size=max_size),
+        "has_more": st.booleans(),
+    }
+    echo: dict[str, st.SearchStrategy[Json]] = {
+        "limit": st.integers(1, MAX_PER_PAGE),
+        "offset": st.integers(0, MAX_PAGE),
+    }
+    return st.fixed_dictionaries(parts) | st.fixed_dictionaries({**parts, **echo})
+
+
+def options() -> st.SearchStrategy[ListExecutionContextsOptions]:
+    """
+    Whatever options a caller may have.
+    """
+    text = st.none() | texts_in_utf8
+    return st.builds(
+        ListExecutionContextsOptions,
+        page=st.none() | st.integers(1, MAX_PAGE),
+        per_page=st.none() | st.integers(1, MAX_PER_PAGE),
+        agent_id=text,
+        workflow_id=text,
+        status=text,
+        context_group=text,
+    )

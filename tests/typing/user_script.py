@@ -1,0 +1,159 @@
+"""
+A script as a user writes it: checked by mypy and pyright, never run.
+"""
+
+# pyright: strict, reportUnnecessaryTypeIgnoreComment=true
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, assert_type
+
+import requests
+from urllib3 import Retry
+
+import wacht
+from wacht import (
+    AiExecutionContext,
+    ExecutionContextListResponse,
+    ListExecutionContextsOptions,
+    ListFilters,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+logger = logging.getLogger(__name__)
+
+
+def read(session: wacht.Session) -> None:
+    page = session.fetch_execution_contexts()
+    assert_type(page, ExecutionContextListResponse)
+    assert_type(page.has_more, bool)
+    assert_type(page.data, list[AiExecutionContext])
+    assert_type(page[0], AiExecutionContext)
+    assert_type(page[1:], list[AiExecutionContext])
+    assert_type(len(page), int)
+    for context in page:
+        assert_type(context, AiExecutionContext)
+
+    for context in session.iter_execution_contexts(agent_id="agent_123"):
+        assert_type(context, AiExecutionContext)
+        assert_type(context.id, str | None)
+        assert_type(context.parent_context_id, str | None)
+        assert_type(context.created_at, datetime | None)
+        assert_type(context.context, Any)
+        assert_type(context.extra, dict[str, Any])
+        assert_type(context.to_dict(), dict[str, Any])
+
+    for each in session.iter_execution_context_pages(per_page=50, prefetch=3):
+        assert_type(each, ExecutionContextListResponse)
+
+
+def filter_by(session: wacht.Session) -> None:
+    options = ListExecutionContextsOptions(page=2, per_page=100, status="failed")
+    assert_type(options.page, int | None)
+    assert_type(options.agent_id, str | None)
+    filters: ListFilters = {"agent_id": "agent_123", "workflow_id": None}
+    session.fetch_execution_contexts(options, **filters)
+    session.iter_execution_contexts(
+        options,
+        page=1,
+        per_page=20,
+        agent_id="agent_123",
+        workflow_id="workflow_1",
+        status="running",
+        context_group="support",
+    )
+
+
+def misuse(session: wacht.Session) -> None:
+    """
+    What a type checker has to find: each line is an error that is really there.
+    """
+    session.fetch_execution_contexts(page="2")  # type: ignore[arg-type]
+    session.iter_execution_contexts(agent_id=5)  # type: ignore[arg-type]
+    session.iter_execution_contexts(agent="agent_123")  # type: ignore[call-arg]
+    session.iter_execution_contexts(prefetch="many")  # type: ignore[arg-type]
+    session.iter_execution_contexts({"page": 1})  # type: ignore[arg-type]
+    wacht.iter_execution_contexts(per_page="20")  # type: ignore[arg-type]
+    ListExecutionContextsOptions(2)  # type: ignore[call-arg]
+    ListExecutionContextsOptions().page = 2  # type: ignore[misc]
+    AiExecutionContext().id = "1"  # type: ignore[misc]
+    wacht.Session(pagination="cursor")  # type: ignore[arg-type]
+    wacht.Session(timeout=None)  # type: ignore[arg-type]
+
+
+def go_on_where_it_stopped(session: wacht.Session) -> list[AiExecutionContext]:
+    contexts: list[AiExecutionContext] = []
+    resume: ListExecutionContextsOptions | None = None
+    while True:
+        try:
+            contexts.extend(session.iter_execution_contexts(resume, deadline=60))
+        except wacht.WachtError as error:
+            assert_type(error.resume, ListExecutionContextsOptions | None)
+            if error.resume is None:
+                raise
+            resume = error.resume
+        else:
+            return contexts
+
+
+def handle(session: wacht.Session) -> None:
+    try:
+        session.fetch_execution_contexts()
+    except wacht.RateLimitError as error:
+        assert_type(error.retry_after, float | None)
+        assert_type(error.attempts, int)
+    except wacht.ApiError as error:
+        assert_type(error.status, int)
+        assert_type(error.message, str)
+        assert_type(error.details, Any)
+        assert_type(error.body, bytes)
+        assert_type(error.request_id, str | None)
+    except wacht.RequestError as error:
+        assert_type(error.attempts, int)
+    except wacht.DecodeError as error:
+        assert_type(error.body, bytes)
+    except (ValueError, TimeoutError):
+        logger.exception("one of the builtins that ours are as well")
+
+
+def watch(progress: wacht.WalkProgress) -> None:
+    assert_type(progress.contexts, int)
+    assert_type(progress.waiting, float | None)
+    assert_type(progress.reason, str | None)
+    assert_type(progress.complete, bool)
+
+
+def configure() -> None:
+    throttle = wacht.Throttle(per_second=10, per_minute=50)
+    supports: wacht.SupportsSlot = throttle
+    with wacht.Session(
+        "key",
+        base_url="https://api.wacht.dev",
+        timeout=(5, 30),
+        retry=Retry(total=2),
+        throttle=supports,
+        http=requests.Session(),
+        pagination="offset",
+        max_response_bytes=2**20,
+        allow_plain_http=True,
+    ) as session:
+        assert_type(session, wacht.Session)
+        walk = session.iter_execution_contexts(progress=watch)
+        assert_type(walk, Generator[AiExecutionContext, None, None])
+        walk.close()
+    wacht.Session(throttle=None, timeout=5)
+
+
+def on_the_default_session() -> None:
+    assert_type(wacht.fetch_execution_contexts(), ExecutionContextListResponse)
+    for context in wacht.iter_execution_contexts(status="failed", progress=True):
+        assert_type(context, AiExecutionContext)
+
+
+def analyse(session: wacht.Session) -> pd.DataFrame:
+    return wacht.to_dataframe(session.iter_execution_contexts(prefetch=2))
