@@ -5,12 +5,15 @@ The endpoint: from options to a page, in whichever of its two revisions it is se
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
 from . import _protocol
 from .errors import PaginationError
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from ._protocol import Answer, Revision
     from ._settings import Secret
     from ._transport import Transport
@@ -18,6 +21,13 @@ if TYPE_CHECKING:
     from .models import ExecutionContextListResponse, ListExecutionContextsOptions
 
 Pagination = Literal["auto", "page", "offset"]
+
+_WHY_ANOTHER: dict[Revision, str] = {
+    "page": "it seems to ignore `page`, as the offset revision does: pass "
+    "Session(pagination='offset'), or leave it out",
+    "offset": "it has another limit, or another revision than before: make a new "
+    "Session",
+}
 
 
 class Endpoint:
@@ -38,7 +48,7 @@ class Endpoint:
         self._secret = secret
         self._auto = pagination == "auto"
         self._revision: Revision | None = None if pagination == "auto" else pagination
-        self._first_contact = threading.Lock()
+        self._lock = threading.Lock()
 
     def page(
         self, options: ListExecutionContextsOptions, watch: Watch
@@ -52,14 +62,20 @@ class Endpoint:
             WachtError: There is no such page to be had, for any reason.
 
         """
-        if self._revision is not None:
-            return self._page(options, self._revision, watch)
-        while not self._first_contact.acquire(timeout=_lock_timeout(watch)):
+        if self._revision is None:
+            with self._first_contact(watch):
+                if self._revision is None:
+                    return self._page(options, "page", watch)
+        return self._page(options, self._revision, watch)
+
+    @contextmanager
+    def _first_contact(self, watch: Watch) -> Generator[None]:
+        while not self._lock.acquire(timeout=_patience(watch)):
             pass
         try:
-            return self._page(options, self._revision or "page", watch)
+            yield
         finally:
-            self._first_contact.release()
+            self._lock.release()
 
     def _page(
         self,
@@ -72,8 +88,7 @@ class Endpoint:
             revision = self._revision = "page" if answer.echo is None else "offset"
             if answer.echo not in (None, _protocol.expected_echo(options)):
                 answer = self._ask(options, "offset", watch)
-        if revision == "offset":
-            self._check_echo(answer, options)
+        self._check_echo(answer, options, revision)
         _protocol.check_filters(answer.page.data, options, revision)
         return answer.page
 
@@ -88,22 +103,23 @@ class Endpoint:
         return _protocol.answer_of(reply, attempts=attempts, secret=self._secret)
 
     def _check_echo(
-        self, answer: Answer, options: ListExecutionContextsOptions
+        self, answer: Answer, options: ListExecutionContextsOptions, revision: Revision
     ) -> None:
         """
         Hold what the service says it applied against what was asked.
 
-        Only the older build of the offset revision says nothing, and only a caller
-        can know that it is that one.
+        The page revision says nothing. Nor does the older build of the offset revision,
+        and only a caller can know that it is that one.
         """
         expected = _protocol.expected_echo(options)
-        if answer.echo == expected or (answer.echo is None and not self._auto):
+        silent = answer.echo is None and (revision == "page" or not self._auto)
+        if silent or answer.echo == expected:
             return
         raise PaginationError(
-            f"asked for {expected}, the service applied {answer.echo}: it has another "
-            "limit, or another revision than before"
+            f"asked for {expected}, the service applied {answer.echo}: "
+            f"{_WHY_ANOTHER[revision]}"
         )
 
 
-def _lock_timeout(watch: Watch) -> float:
+def _patience(watch: Watch) -> float:
     return min(watch.remaining(), threading.TIMEOUT_MAX)

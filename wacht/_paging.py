@@ -5,15 +5,17 @@ The walk: from page to page until there is no more, each context once. No HTTP.
 from __future__ import annotations
 
 from contextlib import closing
+from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any
+from weakref import proxy
 
 from attrs import evolve
 
-from ._readahead import pages_in_order
-from ._sieve import STRIKES, Sieve
+from ._readahead import ReadAhead
+from ._sieve import Sieve
 from ._waiting import Watch, logger
-from .errors import PaginationError, WachtError
+from .errors import WachtError
 from .models import MAX_PER_PAGE, ExecutionContextListResponse, WalkProgress
 
 if TYPE_CHECKING:
@@ -56,7 +58,8 @@ class Walk:
         self._prefetch = prefetch
         self._deadline = deadline
         self._reporting = reporting
-        self._given = self._fruitful = 0
+        self._sieve = Sieve()
+        self._first_size = 0
         self._progress = WalkProgress()
         self._lock = Lock()  # waits are told of from the threads of read-ahead
 
@@ -73,48 +76,57 @@ class Walk:
         Walk, page by page; a page comes without what an earlier one had.
         """
         with self._reporting as self._report:
-            self._watch = Watch(self._deadline, self._tell_of_wait)
+            watch = Watch(self._deadline, self._tell_of_wait)
+            self._spent = proxy(watch)  # weakly, since the watch holds this walk
             try:
-                yield from self._once_each()
+                yield from self._once_each(watch)
             except WachtError as error:
-                error.resume = self._rest(error)
+                error.resume = self._rest()
                 raise
             finally:
-                self._watch.stopped.set()
+                watch.stopped.set()
 
-    def _once_each(self) -> Generator[ExecutionContextListResponse, None, None]:
-        sieve = Sieve()
-        for page in pages_in_order(self._fetch_page, self._number, self._prefetch):
-            self._watch.remaining()
-            fresh = sieve.sift(page)
-            self._tell_of_page(len(fresh), sieve.duplicates, complete=not page.has_more)
-            self._given += len(fresh)
-            self._fruitful += bool(fresh)
-            yield ExecutionContextListResponse(fresh, page.has_more)
+    def _once_each(
+        self, watch: Watch
+    ) -> Generator[ExecutionContextListResponse, None, None]:
+        pages = ReadAhead(
+            partial(self._fetch_page, watch), self._number, self._prefetch
+        )
+        more = True
+        while more:
+            page = pages.take()
+            watch.remaining()
+            fresh = self._sieve.sift(page)
+            more = page.has_more
+            if more:
+                pages.go_on(shifted=len(fresh) < len(page))
+            self._first_size = self._first_size or len(page)
+            self._tell_of_page(len(fresh), complete=not more)
+            yield ExecutionContextListResponse(fresh, more)
             self._number += 1
-        if sieve.duplicates:
-            logger.info("dropped %d repeats during the walk", sieve.duplicates)
+        if self._sieve.duplicates:
+            logger.info("dropped %d repeats during the walk", self._sieve.duplicates)
 
-    def _rest(self, error: WachtError) -> ListExecutionContextsOptions:
+    def _fetch_page(self, watch: Watch, number: int) -> ExecutionContextListResponse:
+        return self._fetch(evolve(self._options, page=number), watch)
+
+    def _rest(self) -> ListExecutionContextsOptions:
         """
         Tell what is left for a next walk.
 
-        Where one page was all that came before the walk went in circles, the service
-        had its own mind about its size: it is counted from what it held.
+        Where the first page came again and again, the service did not heed what was
+        asked, and the page had the size that the service chose.
         """
-        circled = isinstance(error, PaginationError) and self._number > STRIKES
-        if circled and self._fruitful == 1 and self._given <= MAX_PER_PAGE:
-            return evolve(self._options, page=2, per_page=self._given)
+        if self._sieve.stuck and self._sieve.leading_on == 1:
+            size = min(self._first_size, MAX_PER_PAGE)
+            return evolve(self._options, page=2, per_page=size)
         return evolve(self._options, page=self._number)
 
-    def _fetch_page(self, number: int) -> ExecutionContextListResponse:
-        return self._fetch(evolve(self._options, page=number), self._watch)
-
-    def _tell_of_page(self, fresh: int, duplicates: int, *, complete: bool) -> None:
+    def _tell_of_page(self, fresh: int, *, complete: bool) -> None:
         self._tell(
             pages=self._progress.pages + 1,
             contexts=self._progress.contexts + fresh,
-            duplicates=duplicates,
+            duplicates=self._sieve.duplicates,
             waiting=None,
             reason=None,
             complete=complete,
@@ -129,9 +141,9 @@ class Walk:
         with self._lock:
             self._progress = evolve(
                 self._progress,
-                requests=self._watch.requests,
-                retries=self._watch.retries,
-                waited=self._watch.waited,
+                requests=self._spent.requests,
+                retries=self._spent.retries,
+                waited=self._spent.waited,
                 **news,
             )
             self._report(self._progress)

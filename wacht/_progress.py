@@ -49,7 +49,7 @@ def reporting_to(
 def _bar() -> Generator[Report]:
     from tqdm.auto import tqdm  # noqa: PLC0415 - an extra, and slow to import
 
-    with tqdm(desc="contexts", unit="", unit_scale=False) as bar:
+    with tqdm(desc="contexts", unit="") as bar:
 
         def show(progress: WalkProgress) -> None:
             bar.set_postfix_str(_postfix(progress), refresh=False)

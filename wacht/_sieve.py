@@ -21,23 +21,33 @@ class Sieve:
     Let each context through once, and stop a walk that goes in circles.
 
     Repeats alone are no circle: where contexts were added while one reads, pages
-    shift, and what has been read comes again in its old order. So a page without
-    anything new counts against the service only if it is empty, or if it is an
-    earlier page over again and not the one that should follow; three of these without
-    anything new in between are enough. Beyond that, a walk goes no further through
-    repeats than it has come before.
+    shift, and what has been read comes again in its old order. So a page leads on if
+    it ends with something new, or if it is all repeats that end further on than the
+    page before did, by the order in which contexts were first seen. Three pages that
+    do neither are enough, unless one in between ended with something new.
+
+    What is new at the top alone does not count: a service that gives its first page
+    again and again has that too, as long as contexts are added.
 
     Attributes:
         duplicates: How many repeats were dropped.
+        leading_on: How many pages ended with something new.
     """
 
     def __init__(self) -> None:
         self.duplicates = 0
-        self._seen: set[Hashable] = set()
-        self._places: dict[int, int] = {}
-        self._last_place = -1
+        self.leading_on = 0
+        self._places: dict[Hashable, int] = {}
+        self._end = -1  # the place of what the last page ended with
         self._strikes = 0
-        self._barren = 0
+        self._in_vain = 0  # pages since one ended with something new
+
+    @property
+    def stuck(self) -> bool:
+        """
+        Whether too many pages have led nowhere.
+        """
+        return self._strikes >= STRIKES
 
     def sift(self, page: ExecutionContextListResponse) -> list[AiExecutionContext]:
         """
@@ -47,45 +57,41 @@ class Sieve:
             PaginationError: The service goes in circles, or nowhere.
 
         """
-        before = len(self._seen)
+        known = len(self._places)
         fresh = [context for context in page.data if self._is_new(context)]
         self.duplicates += len(page.data) - len(fresh)
-        self._judge(page, anything_new=len(self._seen) > before)
+        end = self._places[_identity(page.data[-1])] if page.data else self._end
+        if end >= known:
+            self.leading_on += 1
+            self._strikes = self._in_vain = 0
+        else:
+            self._strikes += bool(fresh) or end <= self._end
+            self._in_vain += 1
+        self._end = end
+        if self.stuck and page.has_more:
+            raise PaginationError(self._complaint(page))
         return fresh
 
     def _is_new(self, context: AiExecutionContext) -> bool:
-        if context.id is None:
-            self._seen.add(("without an id", hash(str(context.to_dict()))))
-            return True
-        if context.id in self._seen:
-            return False
-        self._seen.add(context.id)
-        return True
-
-    def _judge(self, page: ExecutionContextListResponse, *, anything_new: bool) -> None:
-        known_pages = len(self._places)
-        content = hash(tuple(context.id for context in page.data))
-        place = self._places.setdefault(content, known_pages)
-        in_order = bool(page.data) and place in (self._last_place + 1, known_pages)
-        self._last_place = place
-        if anything_new:
-            self._strikes = self._barren = 0
-            return
-        self._barren += 1
-        self._strikes += not in_order
-        too_far = self._barren > known_pages + STRIKES
-        if page.has_more and (self._strikes >= STRIKES or too_far):
-            raise PaginationError(self._complaint(page))
+        known = len(self._places)
+        place = self._places.setdefault(_identity(context), known)
+        return place == known or context.id is None
 
     def _complaint(self, page: ExecutionContextListResponse) -> str:
         seen = (
-            f"nothing new on {self._barren} pages in a row, though the service says "
-            "that there is more"
+            f"the last {self._in_vain} pages led nowhere, though the service says that "
+            "there is more: "
         )
         if not page.data:
-            return f"{seen}: the last was empty"
+            return f"{seen}the last one was empty"
+        if self.leading_on > 1:
+            return f"{seen}they ended with contexts that earlier pages had"
         return (
-            f"{seen}: it gave contexts that earlier pages had. It seems to ignore "
-            "`page`, as the offset revision does; if yours is that one, pass "
-            "Session(pagination='offset')"
+            f"{seen}they ended with contexts of the first page. It seems to ignore "
+            "`page`, as the offset revision does: pass Session(pagination='offset') if "
+            "yours is that one, and leave it out if you passed it"
         )
+
+
+def _identity(context: AiExecutionContext) -> Hashable:
+    return hash(str(context.to_dict())) if context.id is None else context.id
