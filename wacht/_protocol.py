@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from attrs import frozen
 
 from ._convert import MisfitError, structure_page
-from ._reply import error_of, parse_json
+from ._json import parse_json
+from ._reply import error_of
 from .errors import DecodeError, PaginationError, shown
 
 if TYPE_CHECKING:

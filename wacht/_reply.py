@@ -4,17 +4,17 @@ A reply off the wire, and what it says when it says no. No I/O.
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from html import unescape
 from http import HTTPStatus
 from math import isfinite
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, field, frozen
 
+from ._json import parse_json
 from .errors import (
     ApiError,
     AuthenticationError,
@@ -103,22 +103,6 @@ def _json_or_none(body: bytes) -> Any:
         return parse_json(body)
     except (ValueError, RecursionError):
         return None
-
-
-def parse_json(body: bytes) -> Any:
-    """
-    Parse JSON as its standard has it: in UTF-8, and without NaN and Infinity.
-
-    Raises:
-        ValueError: It is none, or holds an integer with too many digits for Python.
-        RecursionError: It is nested too deep for Python.
-
-    """
-    return json.loads(body.decode(), parse_constant=_refuse_constant)
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _message(reply: Reply, details: Any) -> str:

@@ -104,7 +104,7 @@ class ListFilters(TypedDict, total=False):
     context_group: str | None
 
 
-@frozen(kw_only=True, repr=False)
+@frozen(kw_only=True, repr=False, slots=False)  # quicker to make, see _convert
 class AiExecutionContext:
     """
     One execution context: a conversation or a job of an agent.
