@@ -124,25 +124,25 @@ def _timestamp(value: Any, _type: object) -> datetime | None:
     if value is None:
         return None
     try:
-        moment = _moment(value)
+        moment = datetime.fromisoformat(value)
     except (TypeError, ValueError):
-        raise _WrongValueError("an RFC 3339 timestamp", value) from None
+        moment = _unusual_moment(value)
     if moment.tzinfo is None:
         raise _WrongValueError("an RFC 3339 timestamp with an offset", value)
     return moment
 
 
-def _moment(text: str) -> datetime:
+def _unusual_moment(value: Any) -> datetime:
     """
-    Read what Python reads, and what RFC 3339 has beyond that.
+    Read what RFC 3339 has beyond what Python reads.
 
     That is a lower-case `t` and `z`, and leap seconds, for which a datetime has no
     room: they become the last microsecond before them, on the same day.
     """
     try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        return datetime.fromisoformat(_LEAP_SECOND.sub(":59.999999", text.upper()))
+        return datetime.fromisoformat(_LEAP_SECOND.sub(":59.999999", value.upper()))
+    except (AttributeError, TypeError, ValueError):
+        raise _WrongValueError("an RFC 3339 timestamp", value) from None
 
 
 def _boolean(value: Any, _type: object) -> bool:
@@ -237,6 +237,8 @@ def _quick_context_hook(converter: Converter) -> Hook:
     absent = dict.fromkeys(FIELD_NAMES)
 
     def structure(value: Any, _type: object) -> AiExecutionContext:
+        if type(value) is not dict:
+            raise _WrongValueError("an object", value)
         context = object.__new__(AiExecutionContext)
         extra: dict[str, Any] = {}
         values = context.__dict__
@@ -250,4 +252,4 @@ def _quick_context_hook(converter: Converter) -> Hook:
                 values[name] = hooks[name](item, None)
         return context
 
-    return _only(dict, "an object", structure)
+    return structure

@@ -37,7 +37,7 @@ class Sieve:
     def __init__(self) -> None:
         self.duplicates = 0
         self.leading_on = 0
-        self._places: dict[Hashable, int] = {}
+        self._seen: dict[Hashable, None] = {}  # a set that keeps its order
         self._end = -1  # the place of what the last page ended with
         self._strikes = 0
         self._in_vain = 0  # pages since one ended with something new
@@ -57,25 +57,32 @@ class Sieve:
             PaginationError: The service goes in circles, or nowhere.
 
         """
-        known = len(self._places)
+        ends_with_news = bool(page.data) and _identity(page.data[-1]) not in self._seen
         fresh = [context for context in page.data if self._is_new(context)]
         self.duplicates += len(page.data) - len(fresh)
-        end = self._places[_identity(page.data[-1])] if page.data else self._end
-        if end >= known:
+        if ends_with_news:
             self.leading_on += 1
             self._strikes = self._in_vain = 0
+            self._end = len(self._seen) - 1
         else:
+            end = self._place_of(page.data[-1]) if page.data else self._end
             self._strikes += bool(fresh) or end <= self._end
             self._in_vain += 1
-        self._end = end
+            self._end = end
         if self.stuck and page.has_more:
             raise PaginationError(self._complaint(page))
         return fresh
 
     def _is_new(self, context: AiExecutionContext) -> bool:
-        known = len(self._places)
-        place = self._places.setdefault(_identity(context), known)
-        return place == known or context.id is None
+        identity = _identity(context)
+        if identity in self._seen:
+            return context.id is None
+        self._seen[identity] = None
+        return True
+
+    def _place_of(self, context: AiExecutionContext) -> int:
+        identity = _identity(context)
+        return next(place for place, seen in enumerate(self._seen) if seen == identity)
 
     def _complaint(self, page: ExecutionContextListResponse) -> str:
         seen = (

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import itertools
 from contextlib import nullcontext
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import requests
-from requests.auth import AuthBase
 
 from ._body import ACCEPTED, BodyReader
 from ._connection import Exchange, TimedAdapter
@@ -22,6 +22,7 @@ from .errors import RequestError
 from .throttle import Slot, Throttle
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
     from urllib3 import Retry
@@ -33,19 +34,6 @@ if TYPE_CHECKING:
 
 _CONNECTIONS = 32  # more threads than that on one session open connections anew
 _PATIENCE = 3  # read timeouts that all headers may take, and a whole body
-
-
-class BearerAuth(AuthBase):
-    """
-    Put the key onto a request, whatever a session or a `.netrc` says.
-    """
-
-    def __init__(self, secret: Secret) -> None:
-        self._secret = secret
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._secret.reveal()}"
-        return request
 
 
 def open_http() -> requests.Session:
@@ -88,7 +76,6 @@ class Transport:
         self.http = http
         self._base_url = base_url
         self._secret = secret
-        self._auth = BearerAuth(secret)
         self._headers = {
             "Accept": "application/json",
             "Accept-Encoding": ACCEPTED,
@@ -167,25 +154,35 @@ class Transport:
         return reply
 
     def _prepared(self, query: Query) -> requests.PreparedRequest:
-        return self.http.prepare_request(
-            requests.Request(
-                "GET",
-                self._base_url + PATH,
-                params=query,
-                headers=self._headers,
-                auth=self._auth,
-            )
-        )
+        prepared = self._template.copy()
+        prepared.hooks = {event: [*hooks] for event, hooks in prepared.hooks.items()}
+        prepared.prepare_url(prepared.url, query)  # pyright: ignore[reportUnknownMemberType] - requests leaves it untyped
+        prepared.headers["Authorization"] = f"Bearer {self._secret.reveal()}"
+        return prepared
+
+    @cached_property
+    def _template(self) -> requests.PreparedRequest:
+        """
+        What all requests have in common, worked out once: all but query and key.
+        """
+        url, headers = self._base_url + PATH, self._headers
+        request = requests.Request("GET", url, headers=headers, auth=_no_other_auth)
+        return self.http.prepare_request(request)
+
+    @cached_property
+    def _environment(self) -> Mapping[str, Any]:
+        """
+        Proxies and CA bundle, from the session and the environment; read once.
+        """
+        url = self._base_url
+        return self.http.merge_environment_settings(url, {}, True, None, None)  # noqa: FBT003 - its own signature
 
     def _send(
         self, prepared: requests.PreparedRequest, timeout: tuple[float, float]
     ) -> requests.Response:
-        http = self.http
-        url = prepared.url or self._base_url
-        settings = http.merge_environment_settings(url, {}, True, None, None)  # noqa: FBT003 - its own signature
         try:
-            return http.send(
-                prepared, timeout=timeout, allow_redirects=False, **settings
+            return self.http.send(
+                prepared, timeout=timeout, allow_redirects=False, **self._environment
             )
         except requests.HTTPError as error:
             # Hooks like to raise for a status; what it says is said better by us.
@@ -208,6 +205,13 @@ class Transport:
         if not isinstance(total, int):
             return f"attempt {attempt}"
         return f"attempt {attempt} of {int(total) + 1}"
+
+
+def _no_other_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """
+    Keep the auth of a session or a `.netrc` away from a request.
+    """
+    return request
 
 
 def _nobody_asks() -> None:
