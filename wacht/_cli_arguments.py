@@ -26,10 +26,7 @@ examples:
   wacht list --agent-id agent_123 --limit 10
   wacht sandbox --port 8080
 """
-_DEMO_EXAMPLES = """\
-example:
-  wacht demo
-"""
+_DEMO_EXAMPLES = "example:\n  wacht demo\n"
 _LIST_EXAMPLES = """\
 examples:
   wacht list

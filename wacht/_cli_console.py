@@ -14,6 +14,7 @@ import time
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from io import TextIOWrapper
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from .models import WalkProgress
+
+_MUCH_LONGER = 5  # seconds; a wait that ends later than that is told of anew
 
 
 @contextmanager
@@ -134,12 +137,13 @@ class WaitNotices:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._until = clock()
+        self._until = -inf
 
     def __call__(self, progress: WalkProgress) -> None:
         if progress.waiting is None:
             return
-        until = self._clock() + progress.waiting
-        if until >= self._until + 1:
+        now = self._clock()
+        until = now + progress.waiting
+        if now >= self._until or until >= self._until + _MUCH_LONGER:
             self._until = until
             tell(f"waiting {progress.waiting:.0f} s: {progress.reason}")

@@ -243,7 +243,8 @@ def _quick_context_hook(converter: Converter) -> Hook:
         extra: dict[str, Any] = {}
         values = context.__dict__
         values.update(absent, extra=extra)
-        for name, item in value.items():
+        given: dict[str, Any] = value
+        for name, item in given.items():
             if type(item) is str and name in texts:
                 values[name] = item
             elif name not in hooks:

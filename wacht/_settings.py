@@ -120,7 +120,7 @@ def checked_base_url(given: str | None, *, allow_plain_http: bool) -> str:
         raise ConfigError(
             f"base_url: expected something like {DEFAULT_BASE_URL}, got {shown(url)}"
         )
-    if parts.scheme == "http" and not (allow_plain_http or _is_loopback(host)):
+    if parts.scheme == "http" and not (allow_plain_http or is_loopback(host)):
         raise ConfigError(
             f"base_url: {shown(url)} would send the key in the clear; use https, or "
             "pass allow_plain_http=True if you must"
@@ -136,7 +136,10 @@ def _is_clean(url: str) -> bool:
     return url.isprintable() and _NOT_IN_URLS.isdisjoint(url)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """
+    Tell whether a host is this machine.
+    """
     if host == "localhost":
         return True
     try:

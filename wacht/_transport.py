@@ -8,6 +8,7 @@ import itertools
 from contextlib import nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import requests
 
@@ -17,6 +18,7 @@ from ._failures import failure_of
 from ._protocol import PATH
 from ._reply import Reply
 from ._retry import Failure, asked_wait, longest_wait, next_attempt
+from ._settings import is_loopback
 from ._waiting import Pacing, logger
 from .errors import RequestError
 from .throttle import Slot, Throttle
@@ -173,9 +175,18 @@ class Transport:
     def _environment(self) -> Mapping[str, Any]:
         """
         Proxies and CA bundle, from the session and the environment; read once.
+
+        What goes to this machine goes there directly, whatever proxy the environment
+        names: over plain http the key would leave the machine in the clear.
         """
-        url = self._base_url
-        return self.http.merge_environment_settings(url, {}, True, None, None)  # noqa: FBT003 - its own signature
+        host = urlsplit(self._base_url).hostname or ""
+        return self.http.merge_environment_settings(
+            self._base_url,
+            {"no_proxy": host} if is_loopback(host) else {},
+            True,  # noqa: FBT003 - its own signature
+            None,
+            None,
+        )
 
     def _send(
         self, prepared: requests.PreparedRequest, timeout: tuple[float, float]

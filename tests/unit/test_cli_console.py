@@ -137,17 +137,19 @@ def test_log_told__within_alone(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_notices__each_wait_once(capsys: pytest.CaptureFixture[str]) -> None:
-    """Threads that wait side by side for the same time are one wait to who looks on."""
+    """Threads that wait side by side are one wait to tell of; the next is another."""
     now = 100.0
     notices = WaitNotices(lambda: now)
-    for seconds in (41.0, 41.2, 41.9):
+    for seconds in (41.0, 41.2, 43.0):
         notices(WalkProgress(waiting=seconds, reason="rate limit"))
     notices(WalkProgress(pages=1))
     now = 141.0
-    notices(WalkProgress(waiting=2.0, reason="the service answered 503"))
+    notices(WalkProgress(waiting=1.0, reason="the service answered 503"))
+    notices(WalkProgress(waiting=30.0, reason="rate limit"))
     assert capsys.readouterr().err == (
         "wacht: waiting 41 s: rate limit\n"
-        "wacht: waiting 2 s: the service answered 503\n"
+        "wacht: waiting 1 s: the service answered 503\n"
+        "wacht: waiting 30 s: rate limit\n"
     )
 
 

@@ -159,7 +159,7 @@ REVISIONS: Mapping[Revision, Callable[[Sequence[Context], Query], dict[str, Any]
 
 
 def _json(status: int, value: Any) -> Answer:
-    body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    body = json.dumps(value, separators=(",", ":")).encode()
     return Answer(status, body, {"Content-Type": "application/json"})
 
 
