@@ -243,7 +243,7 @@ def _quick_context_hook(converter: Converter) -> Hook:
         extra: dict[str, Any] = {}
         values = context.__dict__
         values.update(absent, extra=extra)
-        given: dict[str, Any] = value
+        given: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType] - JSON
         for name, item in given.items():
             if type(item) is str and name in texts:
                 values[name] = item

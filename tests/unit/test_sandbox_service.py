@@ -171,6 +171,12 @@ def test_listing__mappings_of_any_kind() -> None:
     assert json.loads(answer.body)["data"] == [{"id": "1", "title": "Rückfrage"}]
 
 
+def test_listing__lone_surrogate() -> None:
+    """Text that UTF-8 cannot carry is escaped, as JSON allows."""
+    answer = listing("page", [{"title": "\ud800"}], "GET", "/ai/execution-contexts", {})
+    assert json.loads(answer.body)["data"] == [{"title": "\ud800"}]
+
+
 @pytest.mark.parametrize("path", ["/", "/ai/execution-contexts/", "/ai"])
 def test_listing__other_path(path: str) -> None:
     """Elsewhere there is nothing, said in the JSON of the service's errors."""

@@ -159,7 +159,8 @@ REVISIONS: Mapping[Revision, Callable[[Sequence[Context], Query], dict[str, Any]
 
 
 def _json(status: int, value: Any) -> Answer:
-    body = json.dumps(value, separators=(",", ":")).encode()
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    body = text.encode(errors="backslashreplace")  # as JSON escapes a lone surrogate
     return Answer(status, body, {"Content-Type": "application/json"})
 
 
