@@ -1,5 +1,5 @@
 """
-The tests on each Python of the machine, with the oldest promised and the newest versions.
+The tests on each Python of the machine, with the oldest and the newest versions.
 
     python -m pip install nox && nox
 """

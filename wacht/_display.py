@@ -44,6 +44,8 @@ _JOINERS: dict[int, None] = dict.fromkeys((0x200C, 0x200D, 0xFE0E, 0xFE0F))
 _KEPT_IN_HTML = "\n\r\t\u200c\u200d"
 
 # JupyterLab's colours where it is the host, else the text's own: light and dark alike.
+# JupyterLab drops it from a notebook that came from elsewhere, but not the style of an
+# element: what no table can do without stands there.
 _STYLE = """<style>
 .wacht-view{overflow-x:auto;line-height:1.4;
 --wacht-line:var(--jp-border-color2,color-mix(in srgb,currentColor 20%,transparent))}
@@ -53,8 +55,7 @@ _STYLE = """<style>
 .wacht-view .wacht-grid :is(th,td){text-align:left;vertical-align:top;border:0;
 border-top:1px solid var(--wacht-line);padding:.25em 1em .25em 0}
 .wacht-view .wacht-grid th{font-weight:600;white-space:nowrap}
-.wacht-whole{white-space:nowrap;font-variant-numeric:tabular-nums}
-.wacht-cut{max-width:22em;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
+.wacht-whole{font-variant-numeric:tabular-nums}
 .wacht-note{opacity:.65;font-size:.9em}
 .wacht-card{display:inline-block;max-width:60em;padding:.6em 1em;
 border:1px solid var(--wacht-line);border-radius:6px;overflow-wrap:anywhere}
@@ -62,6 +63,12 @@ border:1px solid var(--wacht-line);border-radius:6px;overflow-wrap:anywhere}
 .wacht-title{font-size:1.15em;font-weight:600}
 .wacht-view pre{max-height:24em;overflow:auto;margin:.4em 0;white-space:pre-wrap}
 </style>"""
+_LEFT = 'style="text-align:left"'
+_INLINE = {
+    "whole": "text-align:left;white-space:nowrap",
+    "cut": "text-align:left;white-space:nowrap;max-width:22em;overflow:hidden;"
+    "text-overflow:ellipsis",
+}
 
 
 def card_html(fields: Row) -> str:
@@ -74,8 +81,8 @@ def card_html(fields: Row) -> str:
     ]
     heading, *below = top or ["untitled"]
     rows = "".join(
-        f'<tr><th scope="row">{_excerpt(name, _LABEL)}</th>'
-        f'<td dir="auto">{_field_html(value)}</td></tr>'
+        f'<tr><th scope="row" {_LEFT}>{_excerpt(name, _LABEL)}</th>'
+        f'<td dir="auto" {_LEFT}>{_field_html(value)}</td></tr>'
         for name, value in islice(shown.items(), _MOST_FIELDS)
     )
     return _view(
@@ -100,8 +107,8 @@ def table_html(
     """
     shown = rows[:_MOST_ROWS]
     names = columns(shown)
-    title = f"<caption>{_excerpt(caption, _CELL)}</caption>" if caption else ""
-    head = "".join(f'<th scope="col">{name}</th>' for name in names)
+    title = f"<caption {_LEFT}>{_excerpt(caption, _CELL)}</caption>" if caption else ""
+    head = "".join(f'<th scope="col" {_LEFT}>{name}</th>' for name in names)
     body = "".join(
         f"<tr>{''.join(_cell_html(name, row.get(name)) for name in names)}</tr>"
         for row in shown
@@ -185,7 +192,10 @@ def _cell_html(name: str, value: object) -> str:
     kind = "whole" if is_id(name) or isinstance(value, datetime) else "cut"
     kept, note = cut(value, _CELL)
     below = f'<div class="wacht-note">{note}</div>' if note else ""
-    return f'<td dir="auto"><div class="wacht-{kind}">{_safe(kept)}</div>{below}</td>'
+    return (
+        f'<td dir="auto"><div class="wacht-{kind}" style="{_INLINE[kind]}">'
+        f"{_safe(kept)}</div>{below}</td>"
+    )
 
 
 def _field_html(value: object) -> str:

@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wacht._display import (
+    _INLINE,
+    _LEFT,
     ALWAYS,
     COLUMNS,
     card_html,
@@ -38,7 +40,8 @@ TAGS = {
     "thead",
     "tr",
 }
-ATTRIBUTES = {"class", "dir", "scope"}
+ATTRIBUTES = {"class", "dir", "scope", "style"}
+STYLES = {_LEFT.split('"')[1], *_INLINE.values()}
 NOON = datetime(2026, 3, 1, 12, 34, 56, 123456, tzinfo=UTC)
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -82,6 +85,7 @@ class Reader(HTMLParser):
         for name, value in attrs:
             assert name in ATTRIBUTES
             assert name != "class" or str(value).startswith("wacht-")
+            assert name != "style" or value in STYLES
         self.open.append(tag)
         self.tags.append(tag)
 

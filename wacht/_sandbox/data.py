@@ -13,7 +13,8 @@ import attrs
 # All times count back from here and never from now, so that runs can be compared.
 REFERENCE = datetime(2025, 11, 3, 16, 20, tzinfo=UTC)
 
-_SPAN = timedelta(weeks=6)
+_HOURS = 6 * 7 * 24
+_SATURDAY = 5
 _LONGEST_LIFE_SECONDS = 5 * 24 * 60 * 60
 _SNOWFLAKES_SINCE = datetime(2015, 1, 1, tzinfo=UTC)
 _SEQUENCE_BITS = 22
@@ -88,10 +89,9 @@ def make_contexts(count: int, *, whole: bool) -> list[dict[str, Any]]:
     Make this many contexts, newest activity first, with all the fields or the page's.
     """
     chance = Random(3)  # noqa: S311 - to look alive, not to keep a secret
-    gap = _SPAN / max(count, 1)
     contexts = [
-        _context(number, REFERENCE - gap * (number + chance.random()), chance)
-        for number in range(count)
+        _context(number, active, chance)
+        for number, active in enumerate(_activity(count, chance))
     ]
     if whole:
         return contexts
@@ -99,6 +99,23 @@ def make_contexts(count: int, *, whole: bool) -> list[dict[str, Any]]:
         {field: context[field] for field in _PAGE_FIELDS if field in context}
         for context in contexts
     ]
+
+
+def _activity(count: int, chance: Random) -> list[datetime]:
+    """
+    Return this many times, latest first, most of them in hours in which people work.
+    """
+    hours = [REFERENCE - timedelta(hours=number + 1) for number in range(_HOURS)]
+    weights = [_busy(hour) for hour in hours]
+    chosen = chance.choices(hours, weights, k=count)
+    return sorted(
+        (hour + timedelta(hours=chance.random()) for hour in chosen), reverse=True
+    )
+
+
+def _busy(when: datetime) -> int:
+    at_work = when.weekday() < _SATURDAY and 7 <= when.hour < 18  # noqa: PLR2004
+    return 12 if at_work else 1
 
 
 def _context(number: int, active: datetime, chance: Random) -> dict[str, Any]:

@@ -1,0 +1,17 @@
+"""
+List one agent's contexts, or tell why not.
+
+    WACHT_API_KEY=... python plain_script.py agent_123
+"""
+
+import sys
+
+import wacht
+
+try:
+    for context in wacht.iter_execution_contexts(agent_id=sys.argv[1]):
+        print(context.id, context.created_at, context.title or "untitled")
+except (wacht.ConfigError, wacht.AuthenticationError) as error:
+    sys.exit(f"check WACHT_API_KEY: {error}")
+except wacht.WachtError as error:
+    sys.exit(f"not all of them: {error}")
