@@ -19,6 +19,7 @@ from cattrs import (
 )
 from cattrs.gen import make_dict_structure_fn, override
 
+from ._json import MisfitError
 from .errors import shown
 from .models import FIELD_NAMES, AiExecutionContext, ExecutionContextListResponse
 
@@ -37,12 +38,6 @@ _KINDS: tuple[tuple[type, str], ...] = (
     (dict, "an object"),
 )
 _LEAP_SECOND = re.compile(r"(?<=:\d\d):60(\.\d+)?(?=[Z+-])", re.ASCII)
-
-
-class MisfitError(ValueError):
-    """
-    Some JSON is not what was promised; the message says where.
-    """
 
 
 class _WrongValueError(ValueError):

@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+class MisfitError(ValueError):
+    """
+    Some JSON is not what was promised; the message says where.
+    """
+
+
 def parse_json(body: bytes) -> Any:
     """
     Parse JSON, quickly where msgspec is installed.

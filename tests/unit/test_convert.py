@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from tests import strategies
 from wacht import AiExecutionContext
-from wacht._convert import MisfitError, structure_page
+from wacht._convert import structure_page
+from wacht._json import MisfitError
 from wacht.models import FIELD_NAMES
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"

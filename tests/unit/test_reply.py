@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 import wacht
 from tests import strategies
-from wacht._reply import Reply, error_of, parse_json, retry_after_of
+from wacht._json import parse_json
+from wacht._reply import Reply, error_of, retry_after_of
 from wacht._settings import Secret
 
 KEY = "wk_live_0123456789abcdef"

@@ -32,6 +32,7 @@ Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 ORDER = (
     "errors",
     "throttle",
+    "_json",
     "_display",
     "_terminal",
     "_dataframe",
@@ -54,13 +55,15 @@ ORDER = (
     "session",
     "__init__",
 )
-LEAVES = ("errors", "throttle", "_display")
+LEAVES = ("errors", "throttle", "_json", "_display")
 MAY_IMPORT_REQUESTS = {"_connection", "_failures", "_transport", "session"}
 MAY_IMPORT_SESSION = {"__init__", "cli", "_cli_list", "sandbox"}
 EXTRAS_AND_SERVERS = (
     "IPython",
+    "cattrs",
     "http.server",
     "ipywidgets",
+    "msgspec",
     "numpy",
     "pandas",
     "socketserver",
