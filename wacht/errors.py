@@ -113,7 +113,7 @@ class ApiError(WachtError):
         if self.attempts > 1:
             notes.append(f"after {self.attempts} attempts")
         if self.retry_after is not None:
-            notes.append(f"the service asks to wait {self.retry_after:g} s")
+            notes.append(f"the service asks to wait {self.retry_after:.12g} s")
         return f" ({'; '.join(notes)})" if notes else ""
 
 

@@ -46,8 +46,8 @@ class Session:
         api_key: The key; else the environment's `WACHT_API_KEY`.
         base_url: Where the service is; else `WACHT_BASE_URL`, else
             `https://api.wacht.dev`. Plain `http://` only to a loopback host.
-        timeout: Seconds, for both or as (connect, read), as in requests. A whole body
-            must arrive within three times the read timeout.
+        timeout: Seconds, for both or as (connect, read), as in requests. All headers
+            must arrive within three times the read timeout, and then the whole body.
         retry: The policy. By default at most 6 attempts, for 429 and every 5xx, broken
             connections, timeouts and broken bodies, with a back-off and jitter; an
             answer that asks to wait for longer than 120 s is an error at once.
@@ -56,7 +56,8 @@ class Session:
             same key and base URL. None for no pacing; or a `Throttle` of your own.
         http: Your own `requests.Session`, with proxies, CA bundle, adapters or
             headers. It is neither changed nor closed.
-        pagination: How the service pages: "auto" learns it from the first answer.
+        pagination: How the service pages, `"page"` or `"offset"`; `"auto"` learns it
+            from the first answer.
         max_response_bytes: The longest answer to accept, unpacked. By default 64 MiB.
         allow_plain_http: Send the key in the clear to other hosts too.
 

@@ -10,6 +10,7 @@ import weakref
 from collections import defaultdict
 from concurrent.futures import wait
 from contextvars import ContextVar
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import pytest
@@ -66,10 +67,24 @@ class Pages:
         for number in numbers:
             self._gates[number].set()
 
+    def release_all(self) -> None:
+        self._held = False
+        self.release(*self._gates)
+
     def expect(self, arrivals: int) -> None:
         """Wait until so many more have asked."""
         for _ in range(arrivals):
             assert self._arrivals.acquire(timeout=PATIENCE)
+
+
+@pytest.fixture
+def held() -> Iterator[Pages]:
+    """Pages that are held, but no longer than the test."""
+    pages = Pages(total=9, held=True)
+    yield pages
+    pages.release_all()
+    for thread in pages.threads[1:]:
+        thread.join(PATIENCE)
 
 
 def taken(
@@ -127,44 +142,40 @@ def test_read_ahead__one_page() -> None:
     assert pages.asked == [1]
 
 
-def test_read_ahead__never_more_than_depth_ahead() -> None:
+def test_read_ahead__never_more_than_depth_ahead(held: Pages) -> None:
     """As many pages as the depth are under way or waiting, and one more per page."""
-    pages = Pages(held=True)
-    reader = ReadAhead(pages, 1, 3)
+    reader = ReadAhead(held, 1, 3)
     walk = taken(reader)
     next(walk)
-    pages.expect(1 + 3)
-    assert sorted(pages.asked) == [1, 2, 3, 4]
-    pages.release(2, 3, 4)
+    held.expect(1 + 3)
+    assert sorted(held.asked) == [1, 2, 3, 4]
+    held.release(2, 3, 4)
     wait(reader._ahead, PATIENCE)
     assert under_way(reader) == 3
     assert next(walk).number == 2
-    pages.expect(1)
-    assert sorted(pages.asked) == [1, 2, 3, 4, 5]
+    held.expect(1)
+    assert sorted(held.asked) == [1, 2, 3, 4, 5]
 
 
-def test_read_ahead__does_not_wait_for_later_pages() -> None:
+def test_read_ahead__does_not_wait_for_later_pages(held: Pages) -> None:
     """A page that is there is given, whatever became of those behind it."""
-    pages = Pages(held=True)
-    walk = taken(ReadAhead(pages, 1, 3))
+    walk = taken(ReadAhead(held, 1, 3))
     next(walk)
-    pages.release(2)
+    held.release(2)
     assert next(walk).number == 2
-    pages.release(3, 4, 5)
 
 
-def test_read_ahead__answers_in_any_order() -> None:
+def test_read_ahead__answers_in_any_order(held: Pages) -> None:
     """Pages come in their order, though the answers came in another."""
-    pages = Pages(total=4, held=True)
-    reader = ReadAhead(pages, 1, 3)
+    reader = ReadAhead(held, 1, 3)
     walk = taken(reader)
     got = [next(walk).number]
-    pages.release(4)
+    held.release(4)
     wait([reader._ahead[2]], PATIENCE)
-    pages.release(3)
+    held.release(3)
     wait([reader._ahead[1]], PATIENCE)
-    pages.release(2)
-    assert [*got, *(page.number for page in walk)] == [1, 2, 3, 4]
+    held.release(2)
+    assert [*got, *(page.number for page in islice(walk, 3))] == [1, 2, 3, 4]
 
 
 def test_read_ahead__nothing_past_a_known_end() -> None:
