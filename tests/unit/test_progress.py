@@ -96,13 +96,14 @@ def test_bar__closed(end: str, capsys: pytest.CaptureFixture[str]) -> None:
             raise RequestError("refused")
         return fetch(options, watch)
 
-    walk = Walk(
+    whole = Walk(  # by which the bar is still referred to when it should be closed
         failing,
         ListExecutionContextsOptions(),
         prefetch=0,
         deadline=None,
         reporting=reporting_to(progress=True),
-    ).contexts()
+    )
+    walk = whole.contexts()
     next(walk)
     assert bars() == 1
     if end == "left":

@@ -1,0 +1,453 @@
+"""
+Walks over real sockets: what they ask for, how they end, and what they leave behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import pickle
+import subprocess
+import sys
+import threading
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from urllib3 import Retry
+
+import wacht
+from tests.servers import KEY, RawServer, Wire, page_of
+from wacht.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PATIENCE = 30  # seconds that only a broken test waits for
+REVISIONS = ["page", "offset"]
+ONE_ATTEMPT = Retry(total=0)
+
+
+def ids_of(contexts: Iterable[wacht.AiExecutionContext]) -> list[str | None]:
+    return [context.id for context in contexts]
+
+
+def ids_in(sandbox: Sandbox) -> list[str]:
+    return [context["id"] for context in sandbox.contexts]
+
+
+def settle() -> None:
+    """Wait until no thread of read-ahead is left."""
+    for thread in threading.enumerate():
+        if thread.name.startswith("wacht page"):
+            thread.join(PATIENCE)
+
+
+# What is asked for
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_walk__number_of_requests(revision: Any) -> None:
+    """250 contexts cost three requests; one more once a session, by offset."""
+    with Sandbox(250, revision=revision) as sandbox, sandbox.session() as session:
+        for walks in (1, 2):
+            assert ids_of(session.iter_execution_contexts()) == ids_in(sandbox)
+            extra = revision == "offset"
+            assert len(sandbox.requests) == 3 * walks + extra
+
+
+def test_walk__left_early() -> None:
+    """Five contexts of 250 cost one request."""
+    with Sandbox(250) as sandbox, sandbox.session() as session:
+        walk = session.iter_execution_contexts()
+        assert ids_of(islice(walk, 5)) == ids_in(sandbox)[:5]
+        walk.close()
+        assert len(sandbox.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"page": 0},
+        {"per_page": 101},
+        {"agent_id": ""},
+        {"prefetch": -1},
+        {"prefetch": True},
+        {"deadline": 0},
+        {"progress": "yes"},
+    ],
+)
+def test_walk__arguments(arguments: dict[str, Any]) -> None:
+    """Arguments are checked at the call, and nothing is sent before the first next."""
+    with Sandbox() as sandbox, sandbox.session() as session:
+        for walk in (
+            session.iter_execution_contexts,
+            session.iter_execution_context_pages,
+        ):
+            with pytest.raises(wacht.InvalidRequestError, match=next(iter(arguments))):
+                walk(**arguments)
+            walk(prefetch=8)
+        assert sandbox.requests == []
+
+
+@pytest.mark.parametrize("prefetch", [0, 4])
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_walk__options(revision: Any, prefetch: int) -> None:
+    """Page, size and filters mean the same contexts on both revisions."""
+    with Sandbox(250, revision=revision) as sandbox, sandbox.session() as session:
+        walk = session.iter_execution_contexts(page=3, per_page=7, prefetch=prefetch)
+        assert ids_of(walk) == ids_in(sandbox)[14:]
+        name = "agent_id" if revision == "page" else "status"
+        value = sandbox.contexts[0][name]
+        expected = [c["id"] for c in sandbox.contexts if c.get(name) == value]
+        options = wacht.ListExecutionContextsOptions(**{name: value}, per_page=9)
+        walk = session.iter_execution_contexts(options, prefetch=prefetch)
+        assert ids_of(walk) == expected
+
+
+@pytest.mark.parametrize("revision", [*REVISIONS, "offset-without-echo"])
+def test_walk__a_filter_that_is_ignored(revision: Any) -> None:
+    """A filter that the service ignored is an error that names it, at once."""
+    asked: Any = {"status" if revision == "page" else "agent_id": "x"}
+    with (
+        Sandbox(250, revision=revision) as sandbox,
+        sandbox.session() as session,
+        pytest.raises(wacht.PaginationError, match=r"the filter \w+='x'"),
+    ):
+        next(session.iter_execution_contexts(**asked))
+
+
+@pytest.mark.parametrize("prefetch", [0, 8])
+def test_walk__the_older_build(prefetch: int) -> None:
+    """A `page` that is ignored is noticed; `resume` and the right setting go on."""
+    with Sandbox(250, revision="offset-without-echo") as sandbox:
+        with sandbox.session() as session:
+            got: list[str | None] = []
+            walk = session.iter_execution_contexts(prefetch=prefetch)
+            with pytest.raises(wacht.PaginationError, match="'offset'") as caught:
+                got.extend(context.id for context in walk)
+        assert len(sandbox.requests) <= 4 + max(0, prefetch - 1)
+        with sandbox.session(pagination="offset") as session:
+            got += ids_of(session.iter_execution_contexts(caught.value.resume))
+        assert got == ids_in(sandbox)
+
+
+# Threads
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_walk__twelve_threads(revision: Any) -> None:
+    """Twelve threads on one session get exact lists, first contact included."""
+    with Sandbox(250, revision=revision) as sandbox, sandbox.session() as session:
+        start = threading.Barrier(12)
+
+        def walk(prefetch: int) -> list[str | None]:
+            start.wait(PATIENCE)
+            return ids_of(
+                session.iter_execution_contexts(per_page=50, prefetch=prefetch)
+            )
+
+        with ThreadPoolExecutor(12) as pool:
+            lists = [*pool.map(walk, [0] * 12)]
+        assert lists == [ids_in(sandbox)] * 12
+        assert len(sandbox.requests) == 12 * 5  # an echo of 50 costs nothing extra
+        with ThreadPoolExecutor(12) as pool:
+            lists = [*pool.map(walk, range(12))]
+        assert lists == [ids_in(sandbox)] * 12
+
+
+def test_walk__first_contact_of_twelve_threads() -> None:
+    """Together they pay one request for the negotiation."""
+    with (
+        Sandbox(250, revision="offset") as sandbox,
+        sandbox.session() as session,
+        ThreadPoolExecutor(12) as pool,
+    ):
+        start = threading.Barrier(12)
+
+        def walk(_number: int) -> list[str | None]:
+            start.wait(PATIENCE)
+            return ids_of(session.iter_execution_contexts())
+
+        assert [*pool.map(walk, range(12))] == [ids_in(sandbox)] * 12
+        assert len(sandbox.requests) == 12 * 3 + 1
+
+
+def test_prefetch__all_at_once() -> None:
+    """With prefetch=8, eight requests are under way before any of them is answered."""
+    crowd = threading.Barrier(8)
+
+    def script(wire: Wire) -> None:
+        number = int(wire.query["page"])
+        if 2 <= number <= 9:
+            crowd.wait(PATIENCE)
+        wire.answer(page_of([str(number)], has_more=number < 12))
+
+    with RawServer(script) as server, server.session() as session:
+        walk = session.iter_execution_contexts(prefetch=8)
+        assert ids_of(walk) == [str(number) for number in range(1, 13)]
+        settle()
+        assert len(server.heads) <= 12 + 7
+
+
+def test_prefetch__as_many_as_the_throttle_allows() -> None:
+    """Read-ahead asks no faster than its throttle lets it."""
+    with Sandbox(240, per_second=10) as sandbox:
+        throttle = wacht.Throttle(per_second=10, per_minute=10_000)
+        with sandbox.session(throttle=throttle, retry=ONE_ATTEMPT) as session:
+            walk = session.iter_execution_contexts(per_page=10, prefetch=8)
+            assert ids_of(walk) == ids_in(sandbox)
+        assert {request.status for request in sandbox.requests} == {200}
+
+
+def test_prefetch__retries_as_often_as_the_policy_allows() -> None:
+    """Each page is asked for again as often as the policy says, and no more."""
+    retry = Retry(total=2, status_forcelist=[503], raise_on_status=False)
+    with RawServer(refuse_page_3) as server, server.session(retry=retry) as session:
+        got: list[str | None] = []
+        walk = session.iter_execution_contexts(per_page=10, prefetch=2)
+        with pytest.raises(wacht.ServerError, match="after 3 attempts") as caught:
+            got.extend(context.id for context in walk)
+        assert got == ["1", "2"]
+        assert caught.value.resume is not None
+        assert caught.value.resume.page == 3
+        assert sum(b"page=3&" in head for head in server.heads) == 3
+
+
+def refuse_page_3(wire: Wire) -> None:
+    number = wire.query["page"]
+    if number == "3":
+        wire.answer(b"", status="503 Service Unavailable")
+    else:
+        wire.answer(page_of([number], has_more=True))
+
+
+def test_prefetch__a_list_that_grows() -> None:
+    """Contexts that are added while pages are under way cost repeats, and no more."""
+    with Sandbox(1000) as sandbox, sandbox.session() as session:
+        expected = ids_in(sandbox)
+        done = threading.Event()
+
+        def grow() -> None:
+            for number in range(39):  # less than what fits on two pages
+                sandbox.contexts.insert(0, {"id": f"new-{number}"})
+                if done.wait(0.004):
+                    break
+
+        growing = threading.Thread(target=grow)
+        growing.start()
+        got = ids_of(session.iter_execution_contexts(per_page=20, prefetch=4))
+        done.set()
+        growing.join()
+        assert len(got) == len(set(got))
+        assert [context for context in got if context in set(expected)] == expected
+
+
+# Errors and resume
+
+
+@pytest.mark.parametrize("prefetch", [0, 3])
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_resume__killed_at_each_page(revision: Any, prefetch: int) -> None:
+    """Wherever a walk is killed, it and the next give the exact list."""
+    for killed in range(6):
+        with (
+            Sandbox(55, revision=revision) as sandbox,
+            sandbox.session(retry=ONE_ATTEMPT) as session,
+        ):
+            got: list[str | None] = []
+            pages = session.iter_execution_context_pages(per_page=10, prefetch=prefetch)
+            for page in islice(pages, killed):
+                got += ids_of(page)
+            settle()
+            sandbox.reset(at="body")
+            try:
+                for page in pages:
+                    got += ids_of(page)
+            except wacht.RequestError as error:
+                got += ids_of(session.iter_execution_contexts(error.resume))
+            assert got == ids_in(sandbox)
+
+
+WALK_ON = """
+import pickle, sys, wacht
+
+resume = pickle.load(sys.stdin.buffer).resume
+with wacht.Session(sys.argv[1], base_url=sys.argv[2], throttle=None) as session:
+    print(*(context.id for context in session.iter_execution_contexts(resume)))
+"""
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_resume__in_another_process(revision: Any) -> None:
+    """An error travels, and another process walks on from it."""
+    with Sandbox(250, revision=revision) as sandbox:
+        got: list[str | None] = []
+        with sandbox.session(retry=ONE_ATTEMPT) as session:
+            walk = session.iter_execution_contexts(per_page=40)
+            got += ids_of(islice(walk, 80))
+            sandbox.answer(500)
+            with pytest.raises(wacht.ServerError) as caught:
+                next(walk)
+        child = subprocess.run(
+            [sys.executable, "-c", WALK_ON, sandbox.api_key, sandbox.url],
+            input=pickle.dumps(caught.value),
+            capture_output=True,
+            check=True,
+            timeout=PATIENCE,
+        )
+        assert [*got, *child.stdout.decode().split()] == ids_in(sandbox)
+
+
+@pytest.mark.parametrize("prefetch", [0, 4])
+def test_deadline__a_stalled_server(prefetch: int) -> None:
+    """A walk ends at its deadline, whatever it waits for, and can go on later."""
+    stalled = threading.Event()
+
+    def script(wire: Wire) -> None:
+        number = int(wire.query["page"])
+        if number > 1 and not stalled.is_set():
+            wire.pause(600)
+        wire.answer(page_of([str(number)], has_more=number < 3))
+
+    with RawServer(script) as server, server.session() as session:
+        got: list[str | None] = []
+        walk = session.iter_execution_contexts(prefetch=prefetch, deadline=0.5)
+        with pytest.raises(wacht.DeadlineExceededError) as caught:
+            got.extend(context.id for context in walk)
+        stalled.set()
+        got += ids_of(session.iter_execution_contexts(caught.value.resume))
+        assert got == ["1", "2", "3"]
+
+
+def test_deadline__a_long_wait() -> None:
+    """A wait that would end after the deadline is not begun."""
+    with Sandbox() as sandbox, sandbox.session() as session:
+        walk = session.iter_execution_contexts(deadline=5)
+        next(walk)
+        sandbox.answer(429, "Rate limit exceeded. Retry after 42 seconds")
+        with pytest.raises(wacht.DeadlineExceededError, match="rate limit"):
+            [*walk].clear()
+        assert len(sandbox.requests) == 2
+
+
+# What is left behind
+
+
+LEAVE = """
+import sys, wacht
+
+session = wacht.Session(sys.argv[1], base_url=sys.argv[2], throttle=None)
+walk = session.iter_execution_contexts(per_page=10, prefetch=4)
+for context in walk:
+    input()
+    {leave}
+"""
+
+
+@pytest.mark.parametrize(
+    ("leave", "status"),
+    [("break", 0), ("sys.exit(3)", 3), ("1 / 0", 1), ("walk.close()", 0)],
+)
+def test_leaving__the_interpreter(leave: str, status: int) -> None:
+    """A stalled server does not keep an interpreter that has left the loop."""
+
+    def script(wire: Wire) -> None:
+        if wire.query["page"] != "1":
+            stalled.release()
+            wire.pause(600)
+        wire.answer(page_of(["1"], has_more=True))
+
+    stalled = threading.Semaphore(0)
+    with (
+        RawServer(script) as server,
+        subprocess.Popen(
+            [sys.executable, "-c", LEAVE.format(leave=leave), KEY, server.url],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as child,
+    ):
+        for _ in range(4):
+            assert stalled.acquire(timeout=PATIENCE)
+        child.communicate(b"\n", timeout=PATIENCE)
+        assert child.returncode == status
+
+
+def test_leaving__sends_no_more() -> None:
+    """Requests that would be repeated are not, once the loop is left."""
+
+    def script(wire: Wire) -> None:
+        if wire.query["page"] != "1":
+            stalled.release()
+            left.wait(PATIENCE)
+            wire.answer(b"", status="503 Service Unavailable")
+        else:
+            wire.answer(page_of(["1"], has_more=True))
+
+    stalled, left = threading.Semaphore(0), threading.Event()
+    with RawServer(script) as server, server.session() as session:
+        for _ in session.iter_execution_contexts(prefetch=3):
+            for _page in range(3):
+                assert stalled.acquire(timeout=PATIENCE)
+            break
+        left.set()
+        settle()
+        assert len(server.heads) == 4
+
+
+def test_session__collected_during_a_walk() -> None:
+    """A walk goes on, though nobody but it remembers the session."""
+    with Sandbox(250) as sandbox:
+        walk = sandbox.session().iter_execution_contexts(prefetch=2)
+        first = next(walk)
+        gc.collect()
+        assert ids_of([first, *walk]) == ids_in(sandbox)
+
+
+def test_session__closed_during_a_walk() -> None:
+    """A walk goes on, though the block of its session was left."""
+    with Sandbox(250) as sandbox:
+        with sandbox.session() as session:
+            walk = session.iter_execution_contexts(prefetch=2)
+            first = next(walk)
+        assert ids_of([first, *walk]) == ids_in(sandbox)
+
+
+@pytest.mark.parametrize("prefetch", [0, 3])
+@pytest.mark.parametrize("end", ["complete", "left", "error"])
+def test_session__no_reference_cycle(end: str, prefetch: int) -> None:
+    """After a walk, however it ended, a session goes with its last reference."""
+    with Sandbox(250) as sandbox:
+        session = sandbox.session(retry=ONE_ATTEMPT)
+        transport = session._endpoint._transport
+        references = [weakref.ref(part) for part in (session, transport)]
+        gc.disable()
+        try:
+            walk = session.iter_execution_contexts(prefetch=prefetch)
+            next(walk)
+            if end == "error":
+                settle()
+                sandbox.answer(500, times=None)
+            if end != "left":
+                with contextlib.suppress(wacht.ServerError):
+                    [*walk].clear()
+            settle()
+            session.close()
+            del session, transport, walk
+            settle()
+            assert [reference() for reference in references] == [None, None]
+        finally:
+            gc.enable()
+
+
+def test_progress__off() -> None:
+    """Where no bar is asked for, tqdm is not imported."""
+    program = (
+        "import sys; from wacht.sandbox import Sandbox\n"
+        "with Sandbox() as sandbox, sandbox.session() as session:\n"
+        "    assert len(list(session.iter_execution_contexts())) == 250\n"
+        "sys.exit('tqdm' in sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=PATIENCE)
