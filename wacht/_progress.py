@@ -49,7 +49,8 @@ def reporting_to(
 def _bar() -> Generator[Report]:
     from tqdm.auto import tqdm  # noqa: PLC0415 - an extra, and slow to import
 
-    with tqdm(desc="contexts", unit="") as bar:
+    layout = "{n_fmt} contexts [{elapsed}, {rate_fmt}{postfix}]"  # no total to show
+    with tqdm(bar_format=layout, unit="") as bar:
 
         def show(progress: WalkProgress) -> None:
             bar.set_postfix_str(_postfix(progress), refresh=False)
