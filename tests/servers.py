@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 KEY = "wk_raw_server"
 PATH = "/ai/execution-contexts"
+KEEP = object()
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # linger for no time at all
 
 
@@ -93,7 +94,9 @@ Script: TypeAlias = Callable[[Wire], object]
 
 class RawServer:
     """
-    Let a script answer requests, on loopback; a connection ends where its script does.
+    Let a script answer requests, on loopback.
+
+    A connection ends where its script does, unless that gives back `KEEP`.
 
     Args:
         script: Plays an answer.
@@ -214,10 +217,9 @@ class RawServer:
             spoilt = len(self.heads) <= self._times
         wire = Wire(connection, head, self._closing)
         if spoilt and self._script is not None:
-            self._script(wire)
-        else:
-            wire.answer(self._page(wire.query))
-        return not spoilt
+            return self._script(wire) is KEEP
+        wire.answer(self._page(wire.query))
+        return True
 
     def _page(self, query: dict[str, str]) -> bytes:
         size = int(query.get("per_page", "20"))

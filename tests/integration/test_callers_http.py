@@ -448,7 +448,7 @@ def test_http__faults_on_the_callers_session(sandbox: Sandbox) -> None:
     retry = Retry(total=7, backoff_factor=0.001)
     with (
         requests.Session() as http,
-        sandbox.session(http=http, retry=retry, timeout=(5, 0.2)) as session,
+        sandbox.session(http=http, retry=retry, timeout=(5, 0.4)) as session,
     ):
         contexts = list(session.iter_execution_contexts())
     assert [c.id for c in contexts] == [c["id"] for c in sandbox.contexts]

@@ -71,8 +71,10 @@ def _plain(sandbox: Sandbox) -> socket.socket:
 
 
 def _listen(connection: socket.socket) -> bytes:
-    """Read until the end of the connection."""
-    return b"".join(iter(lambda: connection.recv(65536), b""))
+    """Read until the end of the connection, which a reset is as well."""
+    with contextlib.suppress(ConnectionResetError):
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+    return b""
 
 
 def _statuses(sandbox: Sandbox) -> list[int | None]:

@@ -221,6 +221,25 @@ def test_values__pickle(value: object) -> None:
     assert pickle.loads(pickle.dumps(value)) == value  # noqa: S301 - our own
 
 
+@pytest.mark.parametrize(
+    "kind", [ListExecutionContextsOptions, AiExecutionContext, WalkProgress]
+)
+def test_values__by_keyword_only(kind: Any) -> None:
+    """
+    Nobody depends on the order of fields, which may come and go.
+    """
+    with pytest.raises(TypeError, match="positional argument"):
+        kind(1)
+
+
+def test_progress__starts_with_nothing() -> None:
+    """
+    A walk that has not begun has read nothing, and waits for nothing.
+    """
+    assert attrs.astuple(WalkProgress()) == (0, 0, 0, 0, 0, 0.0, None, None, False)
+    assert WalkProgress().complete is False
+
+
 def test_context__all_fields_may_be_absent() -> None:
     """
     A context without anything is one, and has an empty `extra` of its own.

@@ -507,7 +507,5 @@ def test_check_filters__does_not_show_what_came() -> None:
     What a server sends instead may be the key, so the message does not show it.
     """
     with pytest.raises(wacht.PaginationError) as caught:
-        check_filters(
-            [_context(agent_id=KEY)], _options(agent_id="asked"), "page"
-        )
+        check_filters([_context(agent_id=KEY)], _options(agent_id="asked"), "page")
     assert KEY not in str(caught.value)

@@ -1,0 +1,371 @@
+"""
+Two windows on a clock of our own: never one too many, and little time lost.
+"""
+
+from __future__ import annotations
+
+import gc
+import heapq
+import random
+import threading
+import weakref
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wacht import Throttle
+from wacht.throttle import REACH, shared_throttle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SECOND, MINUTE = 1.0, 60.0
+
+
+class Clock:
+    """Time that passes for the one thread that sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds > 0
+        self.now += seconds
+        assert self.now < 10_000, "this takes for ever"
+
+
+class Crowd:
+    """Many threads on one clock, which moves on whenever all of them sleep."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._lock = threading.Lock()
+        self._awake = 0
+        self._sleepers: list[tuple[float, int, threading.Event]] = []
+        self._number = 0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep until the clock has come so far."""
+        alarm = threading.Event()
+        with self._lock:
+            self._number += 1
+            until = self.now + seconds
+            heapq.heappush(self._sleepers, (until, self._number, alarm))
+            self._leave()
+        assert alarm.wait(60), "the clock stands still"
+
+    def run(self, *bodies: Callable[[], None]) -> None:
+        """Run all of them at once, to their ends."""
+        errors: list[BaseException] = []
+
+        def run(body: Callable[[], None]) -> None:
+            try:
+                body()
+            except BaseException as error:  # noqa: BLE001 - raised below
+                errors.append(error)
+            with self._lock:
+                self._leave()
+
+        threads = [threading.Thread(target=run, args=(body,)) for body in bodies]
+        self._awake = len(threads)
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if errors:
+            raise errors[0]
+
+    def _leave(self) -> None:
+        self._awake -= 1
+        if self._awake == 0 and self._sleepers:
+            self.now, _, alarm = heapq.heappop(self._sleepers)
+            assert self.now < 10_000, "this takes for ever"
+            self._awake = 1
+            alarm.set()
+
+
+def most_within(seconds: float, times: list[float]) -> int:
+    """Count the most times that any window of so many seconds holds."""
+    times = sorted(times)
+    most = start = 0
+    for end, time in enumerate(times):
+        while time - times[start] >= seconds:
+            start += 1
+        most = max(most, end - start + 1)
+    return most
+
+
+def ideal(requests: int, limits: dict[float, int]) -> float:
+    """Tell how long so many requests take at the least."""
+    at: list[float] = []
+    for number in range(requests):
+        free = [at[number - n] + w for w, n in limits.items() if number >= n]
+        at.append(max(free, default=0.0))
+    return at[-1]
+
+
+SHAPES: dict[str, tuple[int, Callable[[random.Random], tuple[float, float]]]] = {
+    # Threads, and how long a request takes to be sent and then to be answered.
+    "alone": (1, lambda _: (0.0, 0.0)),
+    "at once": (40, lambda _: (0.0, 0.0)),
+    "steady": (40, lambda _: (0.0, 0.03)),
+    "uneven": (40, lambda r: (0.0, r.expovariate(20))),
+    "slow": (60, lambda r: (0.0, r.uniform(0.5, 3))),
+    "cold": (40, lambda r: (r.choice([0.0, 0.3]), r.uniform(0, 0.2))),
+    "stalled": (40, lambda r: (0.0, 30.0 if r.random() < 0.01 else 0.05)),
+}
+
+
+@pytest.mark.parametrize(("threads", "trip"), SHAPES.values(), ids=SHAPES)
+def test_throttle__ten_thousand_requests(
+    threads: int, trip: Callable[[random.Random], tuple[float, float]]
+) -> None:
+    """No window ever holds one too many, and next to no time is lost by that."""
+    clock = Crowd()
+    throttle = Throttle(clock=clock)
+    chance = random.Random(7)  # noqa: S311 - a schedule, and the same at every run
+    arrivals: list[float] = []
+    left = iter(range(10_000))
+    lock = threading.Lock()
+
+    def work() -> None:
+        while True:
+            with lock:
+                if next(left, None) is None:
+                    return
+                connect, answer = trip(chance)
+                way = chance.uniform(0, min(answer, REACH))
+            with throttle.slot(clock.sleep) as slot:
+                if connect:
+                    clock.sleep(connect)
+                slot.sent()
+                if way:
+                    clock.sleep(way)
+                arrivals.append(clock.now)
+                if answer > way:
+                    clock.sleep(answer - way)
+
+    clock.run(*[work] * threads)
+    assert len(arrivals) == 10_000
+    assert most_within(SECOND, arrivals) <= 20
+    assert most_within(MINUTE, arrivals) <= 100
+    assert max(arrivals) <= 1.02 * ideal(10_000, {SECOND: 20, MINUTE: 100})
+
+
+@given(
+    st.integers(1, 5),
+    st.integers(1, 12),
+    st.lists(
+        st.tuples(st.floats(0, 3), st.floats(0, 0.04), st.booleans()),
+        min_size=1,
+        max_size=60,
+    ),
+)
+def test_throttle__any_schedule(
+    per_second: int, per_minute: int, schedule: list[tuple[float, float, bool]]
+) -> None:
+    """Whenever requests come, and however long they take, both limits hold."""
+    clock = Clock()
+    throttle = Throttle(per_second=per_second, per_minute=per_minute, clock=clock)
+    arrivals: list[float] = []
+    for pause, way, says in schedule:
+        clock.now += pause
+        with throttle.slot(clock.sleep) as slot:
+            if says:
+                slot.sent()
+            clock.now += way
+            arrivals.append(clock.now)
+    assert most_within(SECOND, arrivals) <= per_second
+    assert most_within(MINUTE, arrivals) <= per_minute
+
+
+def test_throttle__first_come_first_served() -> None:
+    """Whoever came first goes first, however long the line is."""
+    clock = Crowd()
+    throttle = Throttle(per_second=2, per_minute=10, clock=clock)
+    order: list[int] = []
+
+    def comes(number: int) -> Callable[[], None]:
+        def body() -> None:
+            clock.sleep(0.001 * (number + 1))
+            with throttle.slot(clock.sleep):
+                order.append(number)
+
+        return body
+
+    clock.run(*map(comes, range(30)))
+    assert order == list(range(30))
+
+
+def test_throttle__burst_has_no_wait() -> None:
+    """As long as there is room, nobody waits, not even a moment."""
+    clock = Clock()
+    throttle = Throttle(clock=clock)
+    with ExitStack() as stack:
+        for _ in range(20):
+            stack.enter_context(throttle.slot(pytest.fail))
+
+
+def test_throttle__unsent_counts_as_late_as_it_may_come() -> None:
+    """A request that is not on the wire yet keeps its place, for as long as that."""
+    clock = Clock()
+    throttle = Throttle(per_second=1, per_minute=100, clock=clock)
+    with throttle.slot(clock.sleep):
+        clock.now += 10
+        with pytest.raises(InterruptedError, match=r"1\.00"), throttle.slot(give_up):
+            pass
+    start = clock.now
+    with throttle.slot(clock.sleep):
+        assert clock.now - start >= 1
+
+
+def test_throttle__sent_counts_from_then_on() -> None:
+    """Once a request is on the wire, a late answer delays nobody."""
+    clock = Clock()
+    throttle = Throttle(per_second=1, per_minute=100, clock=clock)
+    with throttle.slot(clock.sleep) as slot:
+        slot.sent()
+        clock.now += 10
+        with throttle.slot(pytest.fail):
+            pass
+
+
+def give_up(seconds: float) -> None:
+    raise InterruptedError(f"instead of waiting for {seconds:.2f} s")
+
+
+def test_throttle__giving_up_frees_the_place() -> None:
+    """Whoever leaves the line, for whatever reason, is in nobody's way."""
+    clock = Clock()
+    throttle = Throttle(per_second=1, per_minute=100, clock=clock)
+    with throttle.slot(clock.sleep):
+        pass
+    for _ in range(3):
+        with pytest.raises(InterruptedError), throttle.slot(give_up):
+            pass
+    start = clock.now
+    with throttle.slot(clock.sleep):
+        assert 1 <= clock.now - start < 1.01
+
+
+def test_throttle__failed_requests_count() -> None:
+    """A request that ends in an error has been one."""
+    clock = Clock()
+    throttle = Throttle(per_second=1, per_minute=100, clock=clock)
+    with pytest.raises(ValueError, match="no"), throttle.slot(clock.sleep):
+        raise ValueError("no")
+    with pytest.raises(InterruptedError), throttle.slot(give_up):
+        pass
+
+
+def test_pause__stops_everybody() -> None:
+    """Nobody goes until a pause is over, and a shorter one does not shorten it."""
+    clock = Clock()
+    throttle = Throttle(clock=clock)
+    throttle.pause(30)
+    throttle.pause(5)
+    start = clock.now
+    with throttle.slot(clock.sleep):
+        assert clock.now - start == 30
+
+
+def test_pause__reaches_who_waits_already() -> None:
+    """Whoever stands in line when the pause comes waits for its end as well."""
+    clock = Clock()
+    throttle = Throttle(per_second=1, per_minute=100, clock=clock)
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        if not slept:
+            throttle.pause(30)
+        slept.append(seconds)
+        clock.sleep(seconds)
+
+    with throttle.slot(clock.sleep):
+        pass
+    start = clock.now
+    with throttle.slot(sleep):
+        assert clock.now - start == pytest.approx(30)
+    assert len(slept) == 2
+
+
+@pytest.mark.parametrize("limit", [0, -1, 1.5, True, None, "20"])
+@pytest.mark.parametrize("name", ["per_second", "per_minute"])
+def test_limits__that_are_none(name: str, limit: Any) -> None:
+    """A limit that is no positive integer is refused, and shown."""
+    with pytest.raises(ValueError, match=f"positive integer as limit, got {limit!r}"):
+        Throttle(**{name: limit})
+
+
+def test_repr() -> None:
+    """The repr shows the limits."""
+    assert repr(Throttle()) == "Throttle(per_second=20, per_minute=100)"
+
+
+class User:
+    """Somebody to share a throttle."""
+
+
+def test_shared__by_identity() -> None:
+    """Users of the same identity share a throttle, and others do not."""
+    one, other, stranger = User(), User(), User()
+    throttle = shared_throttle("identity", one)
+    assert shared_throttle("identity", other) is throttle
+    assert shared_throttle("another", stranger) is not throttle
+
+
+def test_shared__keeps_no_user_alive() -> None:
+    """A throttle does not keep its users."""
+    user = User()
+    watched = weakref.ref(user)
+    shared_throttle("identity", user)
+    del user
+    gc.collect()
+    assert watched() is None
+
+
+def test_shared__is_remembered_as_long_as_it_matters() -> None:
+    """What users did counts for the next one, though they are gone by then."""
+    user = User()
+    throttle = shared_throttle("remembered", user)
+    with throttle.slot(pytest.fail):
+        pass
+    del user
+    gc.collect()
+    assert shared_throttle("remembered", User()) is throttle
+
+
+def test_shared__is_forgotten_when_it_does_not() -> None:
+    """An idle throttle without users goes."""
+    user = User()
+    watched = weakref.ref(shared_throttle("forgotten", user))
+    del user
+    gc.collect()
+    shared_throttle("another", User())
+    gc.collect()
+    assert watched() is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "idle"), [(0, False), (59.9, False), (60.4, True), (1000, True)]
+)
+def test_idle__after_the_wider_window(seconds: float, idle: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """A throttle is idle when nothing that it remembers makes anybody wait."""
+    clock = Clock()
+    throttle = Throttle(clock=clock)
+    assert throttle.idle
+    with throttle.slot(clock.sleep):
+        assert not throttle.idle
+    clock.now += seconds
+    assert throttle.idle is idle
+    throttle.pause(1)
+    assert not throttle.idle
