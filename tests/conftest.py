@@ -26,6 +26,7 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
     derandomize="CI" in os.environ,
 )
+settings.register_profile("quick", settings.get_profile("wacht"), max_examples=15)
 settings.load_profile("wacht")
 
 _in_unit_test = False
