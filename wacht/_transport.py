@@ -8,7 +8,7 @@ import itertools
 from contextlib import nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import requests
 
@@ -158,7 +158,9 @@ class Transport:
     def _prepared(self, query: Query) -> requests.PreparedRequest:
         prepared = self._template.copy()
         prepared.hooks = {event: [*hooks] for event, hooks in prepared.hooks.items()}
-        prepared.prepare_url(prepared.url, query)  # pyright: ignore[reportUnknownMemberType] - requests leaves it untyped
+        if query:  # requests' own way of adding it takes a twentieth of a page
+            url = prepared.url or ""
+            prepared.url = f"{url}{'&' if '?' in url else '?'}{urlencode(query)}"
         prepared.headers["Authorization"] = f"Bearer {self._secret.reveal()}"
         return prepared
 
