@@ -99,8 +99,8 @@ def _unpacked(wire: Iterator[bytes]) -> Iterator[bytes]:
     unpacker = zlib.decompressobj(_GZIP_OR_ZLIB)
     begun = False
     for data in wire:
-        begun, rest, full = True, data, False
-        while rest or full:
+        begun, rest = True, data
+        while rest:
             if unpacker.eof:  # gzip may have many members
                 unpacker = zlib.decompressobj(_GZIP_OR_ZLIB)
             try:
@@ -108,7 +108,6 @@ def _unpacked(wire: Iterator[bytes]) -> Iterator[bytes]:
             except zlib.error as error:
                 raise DecodeError(str(error)) from error
             rest = unpacker.unconsumed_tail or unpacker.unused_data
-            full = len(piece) == _CHUNK and not unpacker.eof  # it may hold more back
             yield piece
     if begun and not unpacker.eof:
         raise DecodeError("it is packed, and cut off")

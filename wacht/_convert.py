@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     Hook = Callable[[Any, Any], Any]
     Redact = Callable[[str], str]
 
-_KNOWN = frozenset(FIELD_NAMES)
 _IDS = [name for name in FIELD_NAMES if name == "id" or name.endswith("_id")]
 _ID_BITS = 64
 _KINDS: tuple[tuple[type, str], ...] = (
@@ -203,17 +202,13 @@ def _each(hook: Hook) -> Hook:
 
 
 def _context_hook(converter: Converter) -> Hook:
+    """
+    Make what looks for misfits; the contexts that it gives, nobody uses.
+    """
     overrides: dict[str, Any] = {name: override(struct_hook=_id) for name in _IDS}
-    overrides["extra"] = override(struct_hook=_as_it_is)
+    overrides["extra"] = override(struct_hook=_as_it_is)  # whatever has that name
     known = make_dict_structure_fn(AiExecutionContext, converter, **overrides)
-
-    def structure(value: Any, type_: Any) -> AiExecutionContext:
-        if value.keys() <= _KNOWN:
-            return known(value, type_)
-        extra = {name: value[name] for name in value if name not in _KNOWN}
-        return known({**value, "extra": extra}, type_)
-
-    return _only(dict, "an object", structure)
+    return _only(dict, "an object", known)
 
 
 def _quick_context_hook(converter: Converter) -> Hook:

@@ -79,7 +79,7 @@ def _chain(error: Exception) -> list[Exception]:
 
 
 def _words(error: Exception) -> str:
-    said = error.args[-1] if error.args else ""
+    said = error.args[-1] if error.args else None
     text = said if isinstance(said, str) else _text(error)
     _, _, behind = text.rpartition("): ")  # the connection that it is about
     return " ".join((behind or text).split())

@@ -45,7 +45,7 @@ def http_date(seconds: float) -> str:
 ASKED: dict[str, tuple[int, Callable[[], str], str, float]] = {
     "seconds": (429, lambda: "1", "", 1),
     "decimals": (503, lambda: "0.5", "", 0.5),
-    "date": (503, lambda: http_date(2), "", 1),  # dates have no fraction of a second
+    "date": (503, lambda: http_date(2), "", 0.8),  # a date has whole seconds
     "words": (429, str, LIMITED.format("1"), 1),
     "header longer than words": (429, lambda: "0.5", LIMITED.format("0.1"), 0.5),
     "words longer than header": (429, lambda: "0.1", LIMITED.format("1"), 1),
@@ -180,6 +180,18 @@ def test_429__makes_all_that_share_a_throttle_wait(sandbox: Sandbox) -> None:
     start, *others = [request.at for request in sandbox.requests]
     assert len(others) == 2
     assert min(others) - start >= 1
+
+
+def test_429__beyond_the_cap_makes_nobody_wait(sandbox: Sandbox) -> None:
+    """A wait that nobody will wait for is not passed on to others either."""
+    sandbox.answer(429, LIMITED.format(999))
+    throttle = wacht.Throttle()
+    with sandbox.session(throttle=throttle) as session:
+        with pytest.raises(wacht.RateLimitError):
+            session.fetch_execution_contexts()
+        assert len(session.fetch_execution_contexts()) == 20
+    first, second = (request.at for request in sandbox.requests)
+    assert second - first < 60
 
 
 def most_in_a_second(times: list[float]) -> int:

@@ -401,6 +401,27 @@ def test_misfit__first_of_several() -> None:
     )
 
 
+def test_misfit__the_others_are_fine() -> None:
+    """
+    What fits is not counted, nor is what nobody knew.
+    """
+    fields = {
+        "id": "1",
+        "agent_id": None,
+        "user_id": 5,
+        "title": "fine",
+        "source": None,
+        "created_at": "2025-03-14T09:26:53Z",
+        "updated_at": None,
+        "context": [1],
+        "extra": 5,
+        "brand_new": {},
+    }
+    assert _misfit_of(**fields, completed_at=5) == (
+        "data[3].completed_at: expected an RFC 3339 timestamp, got 5"
+    )
+
+
 def test_misfit__not_looked_for_in_later_contexts() -> None:
     """
     Nobody collects what is wrong with each of a million contexts.

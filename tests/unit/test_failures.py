@@ -178,9 +178,21 @@ def test_cause__of_another_library() -> None:
     assert str(cause) == "KeyError: '[key]'"
 
 
+def test_cause__that_words_itself() -> None:
+    """Words that an error makes up when it is asked are redacted as well."""
+
+    class Wordy(Exception):  # noqa: N818 - it is a test's
+        def __str__(self) -> str:
+            return "no, wk_secret"
+
+    failure = failure_of(Wordy(), redact)
+    assert failure.reason == "Wordy: no, [key]"
+    assert str(failure.cause).endswith("Wordy: no, [key]")
+
+
 def test_words__are_redacted_before_they_are_cut() -> None:
     """A key at the end of long words is not cut in two and missed."""
-    error = ConnectionError("x" * 175 + " wk_secret")
+    error = ConnectionError("x" * 195 + " wk_secret")
     assert "wk_s" not in failure_of(error, redact).reason
     long = failure_of(ConnectionError("x" * 1000), redact).reason
     assert len(long) < 250
