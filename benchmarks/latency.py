@@ -29,11 +29,16 @@ def walk(url: str, depth: int, **settings: Any) -> None:
 
 def least(latency: float, depth: int, *, throttled: bool) -> float:
     """
-    Tell the least time: 20 pages go at once, and 20 more with each second.
+    Tell the least time.
+
+    The first page goes alone and then `depth` at a time. Under the limits, each goes a
+    second after the one 20 pages before it.
     """
-    rounds = 1 + ceil((PAGES - 1) / max(depth, 1))
-    floor = (ceil(PAGES / 20) - 1) + latency if throttled else 0.0
-    return max(floor, rounds * latency)
+    at_a_time = max(depth, 1)
+    pages_of_a_second = min(PAGES, 20)
+    sent = ceil((pages_of_a_second - 1) / at_a_time) * latency
+    floor = sent + (ceil(PAGES / 20) - 1) + latency if throttled else 0.0
+    return max(floor, (1 + ceil((PAGES - 1) / at_a_time)) * latency)
 
 
 def main() -> None:

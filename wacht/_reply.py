@@ -81,10 +81,10 @@ def error_of(reply: Reply, *, attempts: int, secret: Secret) -> ApiError:
     """
     reply = _redacted(reply, secret)
     default = ServerError if reply.status in _SERVER_ERRORS else ApiError
-    details = _json_or_none(reply.body)
+    details = _json_or_none(reply.body, secret)
     return _ERRORS.get(reply.status, default)(
         reply.status,
-        _message(reply, details),
+        _message(reply, details, secret),
         details,
         reply.body,
         reply.headers.get("x-request-id"),
@@ -98,19 +98,39 @@ def _redacted(reply: Reply, secret: Secret) -> Reply:
     return evolve(reply, headers=headers, body=secret.redact(reply.body))
 
 
-def _json_or_none(body: bytes) -> Any:
+def _json_or_none(body: bytes, secret: Secret) -> Any:
     try:
-        return parse_json(body)
+        details = parse_json(body)
+        # Only such an escape hides the key from the search through the bytes.
+        return _without_key(details, secret) if rb"\u" in body else details
     except (ValueError, RecursionError):
         return None
 
 
-def _message(reply: Reply, details: Any) -> str:
+def _without_key(value: Any, secret: Secret) -> Any:
+    """
+    Black out the key in parsed JSON, where an escape may have hidden it in the bytes.
+    """
+    if isinstance(value, str):
+        return secret.redact_text(value)
+    if isinstance(value, list):
+        items: list[Any] = [*value]
+        return [_without_key(item, secret) for item in items]
+    if isinstance(value, dict):
+        fields: dict[str, Any] = {**value}
+        return {
+            secret.redact_text(name): _without_key(item, secret)
+            for name, item in fields.items()
+        }
+    return value
+
+
+def _message(reply: Reply, details: Any, secret: Secret) -> str:
     location = reply.headers.get("location")
     if reply.status in _REDIRECTS and location:
         return f"redirect to {_printable(location)} refused: the key must not follow it"
     text = reply.body[: 4 * _MESSAGE_LENGTH].decode(errors="replace")
-    said = _messages(details) or _heading(text) or text
+    said = _messages(details) or _heading(text, secret) or text
     return _printable(said) or _phrase(reply.status)
 
 
@@ -136,11 +156,15 @@ def _get(value: Any, name: str) -> Any:
         return None
 
 
-def _heading(text: str) -> str:
+def _heading(text: str, secret: Secret) -> str:
     if not _HTML.match(text):
         return ""
     title = _TITLE.search(text)
-    return f"an HTML page, {shown(unescape(title[2]).strip())}" if title else "HTML"
+    if not title:
+        return "HTML"
+    # The key once more: an entity may have hidden it.
+    heading = secret.redact_text(unescape(title[2])).strip()
+    return f"an HTML page, {shown(heading)}"
 
 
 def _printable(text: str) -> str:

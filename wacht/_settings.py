@@ -88,7 +88,9 @@ class Secret:
         """
         Black out the key in a text.
         """
-        return self.redact(text.encode(errors="replace")).decode()
+        # JSON can spell lone surrogates, and they are to stay what they are.
+        data = self.redact(text.encode(errors="surrogatepass"))
+        return data.decode(errors="surrogatepass")
 
     def _spellings(self) -> list[str]:
         key = self.reveal()

@@ -72,6 +72,8 @@ class Session:
 
     """
 
+    _base_url = "a service to be named"  # as long as it is not settled
+
     def __init__(  # noqa: PLR0913 - all by keyword
         self,
         api_key: str | None = None,

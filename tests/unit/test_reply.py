@@ -469,3 +469,22 @@ def test_parse_json__gives_back(value: Any) -> None:
     What JSON can say is read as it was written.
     """
     assert parse_json(json.dumps(value).encode()) == value
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        json.dumps({"error": "no: KEY"}),
+        json.dumps({"error": "no", "KEY": ["KEY"]}),
+        "<html><title>no: KEY</title>",
+    ],
+)
+def test_error__without_a_key_in_escapes(body: str) -> None:
+    """
+    A key is blacked out too where a server wrote it in escapes of JSON or HTML.
+    """
+    escape = "&#{};" if body.startswith("<") else "\\u{:04x}"
+    escaped = "".join(escape.format(ord(character)) for character in KEY)
+    error = _error(401, body.replace("KEY", escaped))
+    assert KEY not in f"{error} {error!r} {error.args} {error.details}"
+    assert "no" in str(error)

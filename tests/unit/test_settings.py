@@ -258,7 +258,8 @@ def test_redact__every_occurrence() -> None:
     """
     However often a key stands in a text, each time is blacked out.
     """
-    assert Secret(KEY).redact_text(f"{KEY}, {KEY} and ü\ud800") == "[key], [key] and ü?"
+    text = f"{KEY}, {KEY} and ü\ud800"
+    assert Secret(KEY).redact_text(text) == "[key], [key] and ü\ud800"
 
 
 @pytest.mark.parametrize(

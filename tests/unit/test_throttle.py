@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wacht import Throttle
-from wacht.throttle import REACH, shared_throttle
+from wacht.throttle import MARGIN, REACH, shared_throttle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -215,6 +215,47 @@ def test_throttle__burst_has_no_wait() -> None:
             stack.enter_context(throttle.slot(pytest.fail))
 
 
+def test_throttle__no_wait_when_the_clock_starts() -> None:
+    """A clock may begin at zero: nothing is closed then."""
+    clock = Clock()
+    clock.now = 0.0
+    with Throttle(clock=clock).slot(pytest.fail):
+        pass
+
+
+def test_throttle__tells_the_whole_wait() -> None:
+    """Whoever stands further back is told at once how long it takes at the least."""
+    clock = Clock()
+    throttle = Throttle(per_second=2, per_minute=100, clock=clock)
+    waits: list[float] = []
+
+    def stand_in_line(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 6:
+            raise InterruptedError
+        with throttle.slot(stand_in_line):
+            pass
+
+    with throttle.slot(clock.sleep), throttle.slot(clock.sleep):
+        pass
+    with pytest.raises(InterruptedError), throttle.slot(stand_in_line):
+        pass
+    seconds = 1 + MARGIN
+    assert waits == pytest.approx([seconds * n for n in (1, 1, 2, 2, 3, 3)])
+
+
+def test_throttle__waits_no_longer_than_it_must() -> None:
+    """Whoever comes late in a second waits for what is left of it, and no more."""
+    clock = Clock()
+    throttle = Throttle(per_second=1, per_minute=100, clock=clock)
+    start = clock.now
+    for later in (0.0, 0.9):
+        clock.now = start + later
+        with throttle.slot(clock.sleep):
+            pass
+    assert clock.now == pytest.approx(start + 1 + MARGIN)
+
+
 def test_throttle__unsent_counts_as_late_as_it_may_come() -> None:
     """A request that is not on the wire yet keeps its place, for as long as that."""
     clock = Clock()
@@ -237,6 +278,23 @@ def test_throttle__sent_counts_from_then_on() -> None:
         clock.now += 10
         with throttle.slot(pytest.fail):
             pass
+
+
+def test_slot__when_the_request_arrived() -> None:
+    """It has arrived 50 ms after it was sent, or with its answer if that is earlier."""
+    clock = Clock()
+    throttle = Throttle(clock=clock)
+    with throttle.slot(clock.sleep) as slot:
+        assert slot.at is None
+        slot.sent()
+        assert slot.at == clock.now + 0.05
+        clock.now += 0.02
+    assert slot.at == clock.now
+    with throttle.slot(clock.sleep) as slot:
+        slot.sent()
+        sent = clock.now
+        clock.now += 3
+    assert slot.at == sent + 0.05
 
 
 def give_up(seconds: float) -> None:
@@ -369,3 +427,31 @@ def test_idle__after_the_wider_window(seconds: float, idle: bool) -> None:  # no
     assert throttle.idle is idle
     throttle.pause(1)
     assert not throttle.idle
+
+
+def test_idle__at_the_very_end() -> None:
+    """The moment at which a request no longer makes anybody wait, all is idle."""
+    clock = Clock()
+    clock.now = 0.0
+    throttle = Throttle(clock=clock)
+    with throttle.slot(clock.sleep):
+        pass
+    clock.now = MINUTE * (1 + MARGIN)
+    assert throttle.idle
+    throttle.pause(5)
+    clock.now += 5
+    assert throttle.idle
+
+
+def test_idle__while_somebody_stands_in_line() -> None:
+    """As long as somebody has yet to go, a throttle is not idle."""
+    clock = Clock()
+    throttle = Throttle(clock=clock)
+    throttle.pause(5)
+
+    def oversleep(seconds: float) -> None:
+        clock.sleep(2 * seconds)
+        assert not throttle.idle
+
+    with throttle.slot(oversleep):
+        pass

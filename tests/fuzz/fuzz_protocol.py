@@ -1,0 +1,187 @@
+"""
+Feed the protocol whatever bytes coverage leads to, with atheris.
+
+    python -m pip install atheris
+    python tests/fuzz/fuzz_protocol.py -max_total_time=300
+
+Pytest does not collect it. The arguments are libFuzzer's; what breaks a promise is
+written to a file `crash-…`, whose path, as the argument, runs it again.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import sys
+from datetime import UTC, datetime
+from itertools import product
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import atheris
+
+with atheris.instrument_imports(include=["wacht", "email"]):
+    from wacht import AiExecutionContext, ApiError, DecodeError
+    from wacht._convert import structure_page
+    from wacht._json import parse_json
+    from wacht._protocol import Answer, answer_of
+    from wacht._reply import Reply
+    from wacht._settings import Secret
+    from wacht.models import FIELD_NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# The second looks different in JSON, HTML and URLs.
+KEYS = ("wk_live_0123456789abcdef", 'wk_"live"/<0123&4567>\\%\'+')
+NOW = datetime(2025, 3, 14, 12, tzinfo=UTC)
+STATUSES = (200, 200, 200, 302, 400, 401, 403, 404, 429, 500, 503, None)
+HEADERS = ("retry-after", "location", "x-request-id", "content-type")
+PAYLOADS = Path(__file__).parents[1] / "payloads"
+RETRY_AFTER = (b"1.5", b"9" * 60, b"Fri, 14 Mar 2025 12:00:30 GMT")
+BODIES = (
+    b'{"data": [{"created_at": "2025-03-14t12:00:60Z", "id": 1}], "has_more": true}',
+    b'{"data": [], "has_more": false, "limit": 20, "offset": 0}',
+    b'{"errors": [{"message": "no", "code": 400}]}',
+    b'{"error": {"message": "no"}}',
+    b"<!doctype html><title>No &amp; no</title><h1>Nothing</h1>",
+    b"Retry after 1.5 seconds",
+    b"\x01",
+    b'{"error": "bad key \x02"}',
+    b"<html><title>bad key \x03</title>",
+)
+WORDS = (*FIELD_NAMES, *HEADERS, "data", "has_more", "limit", "offset", "errors")
+TOKENS = (
+    *(json.dumps(word) + ": " for word in WORDS),
+    *('{"', '"}', "[]", "{}", "[{", "}]", "true", "null", "1e999", "NaN", "\\ud800"),
+    *("2025-03-14T12:00:00", "+23:59", ":60Z", "Retry after ", " seconds", "&amp;"),
+    *(
+        "<html>",
+        "<title>",
+        "</title>",
+        "<h1>",
+        "</h1>",
+        "https://",
+        "\x01",
+        "\x02",
+        "\x03",
+    ),
+)
+
+
+def test_one_input(data: bytes) -> None:
+    """
+    Hold one reply against what is promised of each.
+    """
+    source = atheris.FuzzedDataProvider(data)
+    key = KEYS[source.ConsumeIntInRange(0, 1)]
+    reply = _reply(source, key)
+    try:
+        answer = answer_of(reply, attempts=1, secret=Secret(key))
+    except (ApiError, DecodeError) as error:
+        assert reply.succeeded is isinstance(error, DecodeError)  # noqa: PT017 - no pytest here
+        _check_error(error, key)
+    else:
+        assert reply.succeeded
+        _check_answer(answer)
+
+
+def _reply(source: atheris.FuzzedDataProvider, key: str) -> Reply:
+    """
+    Take numbers from the end of what was given, and bytes from its beginning.
+    """
+    status = STATUSES[source.ConsumeIntInRange(0, len(STATUSES) - 1)]
+    if status is None:
+        status = source.ConsumeIntInRange(-10, 1100)
+    headers = {
+        name: _with_key(source.ConsumeBytes(length), key).decode("latin-1")
+        for name in HEADERS
+        if (length := source.ConsumeIntInRange(0, 60))
+    }
+    cut = source.ConsumeIntInRange(0, 20) == 1
+    body = source.ConsumeBytes(source.remaining_bytes())
+    return Reply(
+        status=status,
+        headers=headers,
+        body=_with_key(body, key),
+        received=NOW,
+        cut_at=len(body) if cut else None,
+    )
+
+
+def _with_key(data: bytes, key: str) -> bytes:
+    """
+    Put the key where a byte stands for it: as it is, as JSON or as HTML writes it.
+    """
+    spellings = key, json.dumps(key)[1:-1], html.escape(key)
+    for byte, spelling in zip((b"\x01", b"\x02", b"\x03"), spellings, strict=True):
+        data = data.replace(byte, spelling.encode())
+    return data
+
+
+def _check_error(error: ApiError | DecodeError, key: str) -> None:
+    assert 0 < len(str(error)) < 500
+    assert str(error).isprintable()
+    said = f"{error} {error!r} {error.args!r} {vars(error)!r}"
+    assert key not in said
+    assert repr(key)[1:-1] not in said
+    assert error.__cause__ is error.__context__ is None
+
+
+def _check_answer(answer: Answer) -> None:
+    """
+    Round-trip what the page holds, as far as JSON has words for it.
+    """
+    for context in answer.page:
+        assert len(repr(context)) < 3000
+        text = _json_or_none(context)
+        if text is not None:
+            assert _read_back(text).to_dict() == context.to_dict()
+
+
+def _json_or_none(context: AiExecutionContext) -> bytes | None:
+    try:
+        return json.dumps(context.to_dict(), allow_nan=False).encode()
+    except (ValueError, RecursionError):  # 1e999, which was read as infinity
+        return None
+
+
+def _read_back(text: bytes) -> AiExecutionContext:
+    page = b'{"data": [' + text + b'], "has_more": false}'
+    return structure_page(parse_json(page), str)[0]
+
+
+def _main() -> None:
+    with TemporaryDirectory() as directory:
+        bodies = [*BODIES, *(path.read_bytes() for path in PAYLOADS.iterdir())]
+        for name, start in _starts(bodies):
+            Path(directory, name).write_bytes(start)
+        dictionary = Path(directory, "dictionary")
+        dictionary.write_text("\n".join(map(_quoted, TOKENS)))
+        arguments = [f"-dict={dictionary}", directory, *sys.argv[1:]]
+        atheris.Setup([sys.argv[0], *arguments], test_one_input)
+        atheris.Fuzz()
+
+
+def _starts(bodies: list[bytes]) -> Iterator[tuple[str, bytes]]:
+    """
+    Write replies as `_reply` reads them: numbers from the end, the first one last.
+    """
+    for number, body in enumerate(bodies):
+        for status, key in product(range(len(STATUSES)), range(len(KEYS))):
+            yield (
+                f"body-{number}-{status}-{key}",
+                body + bytes([0, 0, 0, 0, 0, status, key]),
+            )
+    for number, header in enumerate(RETRY_AFTER):
+        numbers = bytes([0, 0, 0, 0, len(header), STATUSES.index(429), 0])
+        yield f"header-{number}", header + b"body" + numbers
+
+
+def _quoted(token: str) -> str:
+    return '"' + "".join(f"\\x{byte:02x}" for byte in token.encode()) + '"'
+
+
+if __name__ == "__main__":
+    _main()
