@@ -148,7 +148,7 @@ class Transport:
             on_sent=slot.sent if isinstance(slot, Slot) else _nobody_asks,
         )
         reader = BodyReader(self._max_bytes, exchange)
-        prepared.register_hook("response", reader)  # type: ignore[no-untyped-call] # requests
+        prepared.hooks["response"].append(reader)
         with exchange.under_way():
             response = self._send(prepared, (connect, read))
             reply = reader.reply or reader.read(response)
