@@ -8,7 +8,6 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from docutils import nodes
 from sphinx.util.nodes import make_refnode
 
 import wacht
@@ -46,16 +45,11 @@ python_maximum_signature_line_length = 72
 # CI has no network to fetch the inventories of other projects from.
 nitpick_ignore_regex = [
     ("py:class", r"(collections|contextlib|datetime|typing)\..+"),  # the stdlib's
-    ("py:class", r"pd\.DataFrame"),  # pandas'
+    ("py:class", r"(pd|requests|urllib3)\..+"),  # theirs
     ("py:class", r"wacht\.throttle\.Slot"),  # what a `with` gives, and nobody needs
-    ("py:class", "Revision"),  # the three names that the text beside it tells
+    ("py:class", "Pagination|Revision"),  # the names that the text beside them tells
 ]
 
-# What its users know by a shorter name than that of the module it is defined in.
-_FOREIGN = {
-    "requests.sessions.Session": "requests.Session",
-    "urllib3.util.retry.Retry": "urllib3.Retry",
-}
 # What stands in docstrings and annotations, by the name that a reader knows.
 _PUBLIC = {name: f"wacht.{name}" for name in wacht.__all__} | {
     name: f"wacht.sandbox.{name}" for name in sandbox.__all__
@@ -125,8 +119,6 @@ def find_public_name(
     Resolve what annotations call `wacht.models.X`, and a `Raises:` section `X`.
     """
     target = node.get("reftarget", "")
-    if target in _FOREIGN:
-        return nodes.inline(text=_FOREIGN[target])
     module, _, name = target.rpartition(".")
     ours = not module or module.startswith("wacht.")
     found = env.domains.python_domain.objects.get(_PUBLIC.get(name, ""))

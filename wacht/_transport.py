@@ -11,14 +11,21 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 import requests
+from urllib3 import Retry
 
 from ._body import ACCEPTED, BodyReader
 from ._connection import Exchange, TimedAdapter
 from ._failures import failure_of
 from ._protocol import PATH
 from ._reply import Reply
-from ._retry import Failure, asked_wait, longest_wait, next_attempt
-from ._settings import is_loopback
+from ._retry import (
+    Failure,
+    asked_wait,
+    default_retry,
+    longest_wait,
+    next_attempt,
+)
+from ._settings import check_kind, is_loopback
 from ._waiting import Pacing, logger
 from .errors import RequestError
 from .throttle import Slot, Throttle
@@ -26,8 +33,6 @@ from .throttle import Slot, Throttle
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import AbstractContextManager
-
-    from urllib3 import Retry
 
     from ._protocol import Query
     from ._settings import Secret
@@ -38,7 +43,7 @@ _CONNECTIONS = 32  # more threads than that on one session open connections anew
 _PATIENCE = 3  # read timeouts that all headers may take, and a whole body
 
 
-def open_http() -> requests.Session:
+def _open_http() -> requests.Session:
     """
     Open a session of requests that many threads can use and that retries nothing.
     """
@@ -62,6 +67,19 @@ def _user_agent(http: requests.Session) -> str:
 class Transport:
     """
     Send requests until one is answered in full, as far as the policy goes.
+
+    Args:
+        base_url: Where to.
+        secret: The key.
+        http: The caller's session of requests; None to open one.
+        timeout: Seconds, (connect, read).
+        retry: The caller's policy; None for the default.
+        throttle: Paces the requests; None for no pacing.
+        max_response_bytes: The longest body to accept, unpacked.
+
+    Raises:
+        ConfigError: `http` or `retry` is something else.
+
     """
 
     def __init__(  # noqa: PLR0913 - all that a session settles, by name
@@ -69,24 +87,34 @@ class Transport:
         *,
         base_url: str,
         secret: Secret,
-        http: requests.Session,
+        http: requests.Session | None,
         timeout: tuple[float, float],
-        retry: Retry,
+        retry: Retry | None,
         throttle: SupportsSlot | None,
         max_response_bytes: int,
     ) -> None:
-        self.http = http
+        check_kind("http", http, requests.Session)
+        check_kind("retry", retry, Retry)
+        self._closes = http is None
+        self._http = _open_http() if http is None else http
         self._base_url = base_url
         self._secret = secret
         self._headers = {
             "Accept": "application/json",
             "Accept-Encoding": ACCEPTED,
-            "User-Agent": _user_agent(http),
+            "User-Agent": _user_agent(self._http),
         }
         self._timeout = timeout
-        self._retry = retry
+        self._retry = default_retry() if retry is None else retry
         self._throttle = throttle
         self._max_bytes = max_response_bytes
+
+    def close(self) -> None:
+        """
+        Close the connections, unless they are the caller's.
+        """
+        if self._closes:
+            self._http.close()
 
     def get(self, query: Query, watch: Watch) -> tuple[Reply, int]:
         """
@@ -171,7 +199,7 @@ class Transport:
         """
         url, headers = self._base_url + PATH, self._headers
         request = requests.Request("GET", url, headers=headers, auth=_no_other_auth)
-        return self.http.prepare_request(request)
+        return self._http.prepare_request(request)
 
     @cached_property
     def _environment(self) -> Mapping[str, Any]:
@@ -182,7 +210,7 @@ class Transport:
         names: over plain http the key would leave the machine in the clear.
         """
         host = urlsplit(self._base_url).hostname or ""
-        return self.http.merge_environment_settings(
+        return self._http.merge_environment_settings(
             self._base_url,
             {"no_proxy": host} if is_loopback(host) else {},
             True,  # noqa: FBT003 - its own signature
@@ -194,7 +222,7 @@ class Transport:
         self, prepared: requests.PreparedRequest, timeout: tuple[float, float]
     ) -> requests.Response:
         try:
-            return self.http.send(
+            return self._http.send(
                 prepared, timeout=timeout, allow_redirects=False, **self._environment
             )
         except requests.HTTPError as error:

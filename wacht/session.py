@@ -6,16 +6,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NoReturn, Self, Unpack
 
-import requests
 from attrs import evolve, fields_dict
-from urllib3 import Retry
 
 from . import _settings
 from ._endpoint import Endpoint, Pagination
 from ._paging import Walk
 from ._progress import reporting_to
-from ._retry import default_retry
-from ._transport import Transport, open_http
 from ._waiting import Watch
 from .errors import ConfigError, shown
 from .models import ListExecutionContextsOptions, ListFilters
@@ -24,6 +20,9 @@ from .throttle import SupportsSlot, shared_throttle
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from types import TracebackType
+
+    import requests
+    import urllib3
 
     from .models import (
         AiExecutionContext,
@@ -80,35 +79,34 @@ class Session:
         *,
         base_url: str | None = None,
         timeout: float | tuple[float, float] = (5.0, 30.0),
-        retry: Retry | None = None,
+        retry: urllib3.Retry | None = None,
         throttle: SupportsSlot | Literal["shared"] | None = "shared",
         http: requests.Session | None = None,
         pagination: Pagination = "auto",
         max_response_bytes: int = 64 * 2**20,
         allow_plain_http: bool = False,
     ) -> None:
+        # requests is the most of our start: it comes with the first session.
+        from ._transport import Transport  # noqa: PLC0415
+
         secret = _settings.Secret(api_key)
         del api_key  # no frame of a traceback should hold it
         secret.check()
         self._base_url = _settings.checked_base_url(
             base_url, allow_plain_http=allow_plain_http
         )
-        _settings.check_kind("http", http, requests.Session)
-        _settings.check_kind("retry", retry, Retry)
         _settings.check_choice("pagination", pagination, ("auto", "page", "offset"))
         if throttle not in (None, "shared") and not hasattr(throttle, "slot"):
             raise ConfigError(
                 "throttle: expected a wacht.Throttle, None, or an object with its "
                 f"method slot(), got {shown(throttle)}"
             )
-        self._closes = http is None
-        self._http = open_http() if http is None else http
-        transport = Transport(
+        self._transport = Transport(
             base_url=self._base_url,
             secret=secret,
-            http=self._http,
+            http=http,
             timeout=_settings.checked_timeout(timeout),
-            retry=default_retry() if retry is None else retry,
+            retry=retry,
             throttle=(
                 shared_throttle((self._base_url, secret.digest()), user=secret)
                 if throttle == "shared"
@@ -116,7 +114,7 @@ class Session:
             ),
             max_response_bytes=_settings.checked_size(max_response_bytes),
         )
-        self._endpoint = Endpoint(transport, secret, pagination)
+        self._endpoint = Endpoint(self._transport, secret, pagination)
 
     def __repr__(self) -> str:
         return f"<wacht.Session for {self._base_url}>"
@@ -142,8 +140,7 @@ class Session:
         """
         Close the connections, unless they are those of your own `http`.
         """
-        if self._closes:
-            self._http.close()
+        self._transport.close()
 
     def fetch_execution_contexts(
         self,

@@ -56,9 +56,9 @@ ORDER = (
     "__init__",
 )
 LEAVES = ("errors", "throttle", "_json", "_display")
-MAY_IMPORT_REQUESTS = {"_connection", "_failures", "_transport", "session"}
+MAY_IMPORT_REQUESTS = {"_connection", "_failures", "_transport"}
 MAY_IMPORT_SESSION = {"__init__", "cli", "_cli_list", "sandbox"}
-EXTRAS_AND_SERVERS = (
+NOT_AT_THE_START = (
     "IPython",
     "cattrs",
     "http.server",
@@ -66,8 +66,10 @@ EXTRAS_AND_SERVERS = (
     "msgspec",
     "numpy",
     "pandas",
+    "requests",
     "socketserver",
     "tqdm",
+    "urllib3",
     "wacht._sandbox",
     "wacht.cli",
     "wacht.sandbox",
@@ -194,7 +196,7 @@ def test_imports__relative_inside_the_package(room: str) -> None:
 
 def test_imports__requests_in_few_rooms() -> None:
     """
-    Only the rooms about the wire, and the session that opens it, know requests.
+    Only the rooms about the wire know requests.
     """
     users = {room for room in ROOMS if "requests" in _others(room)}
     assert users <= MAY_IMPORT_REQUESTS
@@ -226,11 +228,11 @@ def f():
     assert imports.others == {"requests.adapters"}
 
 
-def test_import__no_extras_and_no_servers() -> None:
+def test_import__only_what_it_needs() -> None:
     """
-    `import wacht` loads neither an extra nor what only a server or a command needs.
+    `import wacht` loads no extra, nor what only a session, server or command needs.
     """
-    code = f"import sys, wacht; print(sys.modules.keys() & {set(EXTRAS_AND_SERVERS)})"
+    code = f"import sys, wacht; print(sys.modules.keys() & {set(NOT_AT_THE_START)})"
     result = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
         cwd=ROOT,
