@@ -184,6 +184,8 @@ class AiExecutionContext:
 FIELD_NAMES = tuple(
     known.name for known in fields(AiExecutionContext) if known.name != "extra"
 )
+for _name in FIELD_NAMES:  # for what did not come, the class answers; see _convert
+    setattr(AiExecutionContext, _name, None)
 
 
 def _to_json(value: Any) -> Any:
