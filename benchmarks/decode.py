@@ -74,6 +74,11 @@ def main() -> None:
             "pydantic": lambda body=body: with_pydantic(body),
         }
         ratios = pairs.compare(lambda body=body: typed(body), others, rounds=500)
+        with pairs.without_msgspec():
+            alone = {
+                "json.loads alone; ours without msgspec": others["json.loads alone"]
+            }
+            ratios |= pairs.compare(lambda body=body: typed(body), alone, rounds=500)
         names = ("attrs", "cattrs", "msgspec", "pydantic")
         print(pairs.table(pairs.heading(f"Decode {title}", *names), ratios))
 

@@ -9,9 +9,11 @@ import statistics
 import time
 from importlib.metadata import version
 from typing import TYPE_CHECKING
+from unittest import mock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -40,6 +42,14 @@ def compare(
             theirs = seconds(work)
             ratios[name].append(seconds(ours) / theirs)
     return {name: statistics.median(each) for name, each in ratios.items()}
+
+
+def without_msgspec() -> AbstractContextManager[object]:
+    """
+    Let us parse as on an installation without the extra `speed`.
+    """
+    # No Mock: calling one takes as long as some ten contexts.
+    return mock.patch("wacht._json._quick_parser", lambda: None)  # noqa: PT008
 
 
 def heading(title: str, *distributions: str) -> str:

@@ -70,8 +70,9 @@ def with_gitlab(url: str) -> int:
         return sum(1 for _ in client.projects.list(iterator=True, per_page=100))
 
 
+BARE = "requests and json, bare"
 CLIENTS = {
-    "requests and json, bare": with_requests,
+    BARE: with_requests,
     "urllib3 and json, bare": with_urllib3,
     "openai": with_openai,
     "stripe": with_stripe,
@@ -80,12 +81,15 @@ CLIENTS = {
 
 
 def main() -> None:
-    names = ("requests", "urllib3", "openai", "stripe", "python-gitlab")
+    names = ("requests", "urllib3", "openai", "stripe", "python-gitlab", "msgspec")
     with server.running(PAGES) as url:
         for walk in (with_wacht, *CLIENTS.values()):
             assert walk(url) == CONTEXTS, walk
         others = {n: lambda walk=walk: walk(url) for n, walk in CLIENTS.items()}
         ratios = pairs.compare(lambda: with_wacht(url), others)
+        with pairs.without_msgspec():
+            bare = {"requests and json, bare; ours without msgspec": others[BARE]}
+            ratios |= pairs.compare(lambda: with_wacht(url), bare)
     print(pairs.table(pairs.heading("Walk", *names), ratios))
 
 
