@@ -9,9 +9,10 @@ Wacht's AI execution contexts: every context once, or a clear word why not.
 from __future__ import annotations
 
 import logging
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Unpack
 
+from . import _settings
 from ._dataframe import to_dataframe
 from .errors import (
     ApiError,
@@ -74,9 +75,13 @@ __version__ = "0.1.0"
 logging.getLogger("wacht").addHandler(logging.NullHandler())
 
 
-@cache
-def _default_session() -> Session:
+@lru_cache(maxsize=1)
+def _session_of(_environment: bytes) -> Session:
     return Session()
+
+
+def _default_session() -> Session:
+    return _session_of(_settings.environment_digest())
 
 
 def fetch_execution_contexts(
@@ -85,10 +90,12 @@ def fetch_execution_contexts(
     **filters: Unpack[ListFilters],
 ) -> ExecutionContextListResponse:
     """
-    Fetch one page on a default session, made from the environment at first use.
+    Fetch one page on a default session.
 
-    Args and errors are those of `Session.fetch_execution_contexts`, and `ConfigError`
-    where the environment has no usable key.
+    It is made from the environment at first use, and anew when `WACHT_API_KEY` or
+    `WACHT_BASE_URL` has changed. Args and errors are those of
+    `Session.fetch_execution_contexts`, and `ConfigError` where the environment has no
+    usable key.
     """
     return _default_session().fetch_execution_contexts(options, **filters)
 
@@ -103,7 +110,7 @@ def iter_execution_contexts(
     **filters: Unpack[ListFilters],
 ) -> Generator[AiExecutionContext, None, None]:
     """
-    Walk through all contexts on a default session, made from the environment.
+    Walk through all contexts on a default session, as `fetch_execution_contexts` has.
 
     Args and errors are those of `Session.iter_execution_contexts`, and `ConfigError`
     where the environment has no usable key.

@@ -42,8 +42,8 @@ it is separated by tabs. The other formats have all fields. A JSON array that is
 closed tells that the listing broke off. In CSV, a cell that a spreadsheet could take
 for a formula begins with an apostrophe.
 
-The exit status is 0 for a whole listing, 1 after an error, 2 for a wrong command line
-and 130 after Ctrl-C.
+The exit status is 0 for all that was asked for, 1 after an error, 2 for a wrong command
+line, 130 after Ctrl-C and 141 if the reader of a pipe has left.
 """
 _SANDBOX_EXAMPLES = """\
 examples:
@@ -75,7 +75,12 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", metavar="command", required=True)
     for add in (_add_demo, _add_list, _add_sandbox):
         add(commands.add_parser)
-    return parser.parse_args(argv)
+    arguments, unknown = parser.parse_known_args(argv)
+    if unknown:  # argparse would name the help of the program, not of the command
+        commands.choices[arguments.command].error(
+            f"unrecognized arguments: {' '.join(unknown)}"
+        )
+    return arguments
 
 
 def command_line(arguments: argparse.Namespace, **changes: object) -> str:
@@ -165,7 +170,7 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         type=_time,
         help="only those created then or later: RFC 3339 or a date, in UTC unless it "
-        "says otherwise; chosen here, so it does not spare a request",
+        "says otherwise; chosen after they came, so it saves no request",
     )
     which.add_argument(
         "--limit", metavar="N", type=_whole_number(1, _MANY), help="at most so many"
@@ -195,7 +200,10 @@ def _add_walk(parser: argparse.ArgumentParser) -> None:
         help="pages to ask for ahead of their turn; 0 if unset",
     )
     how.add_argument(
-        "--deadline", metavar="SECONDS", type=float, help="for all of it, waits too"
+        "--deadline",
+        metavar="SECONDS",
+        type=float,
+        help="for the whole listing, waits included",
     )
     how.add_argument(
         "--pagination",
@@ -241,7 +249,7 @@ def _whole_number(least: int, most: int) -> Callable[[str], int]:
 
 def _time(text: str) -> datetime:
     try:
-        moment = datetime.fromisoformat(text.upper())
+        moment = datetime.fromisoformat(text.upper().removesuffix(" UTC"))
     except ValueError:
         raise argparse.ArgumentTypeError(
             f"expected a time such as 2026-03-01T12:00:00Z, or a date, got {text!r}"

@@ -7,14 +7,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from .errors import ConfigError
+from .errors import ConfigError, shown
+from .models import AiExecutionContext
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     import pandas as pd
-
-    from .models import AiExecutionContext
 
 _TEXT = "string[python]"  # the same with and without pyarrow, and it takes any str
 _TIME = "datetime64[us, UTC]"  # holds every datetime that Python has
@@ -68,6 +67,7 @@ def to_dataframe(
 
     Raises:
         ConfigError: pandas is missing; it comes with the extra `notebook`.
+        TypeError: Some of what is given is no context.
 
     """
     try:
@@ -76,11 +76,21 @@ def to_dataframe(
         raise ConfigError(
             "to_dataframe needs pandas: pip install 'wacht[notebook]'"
         ) from error
-    columns = _columns(list(contexts), flatten_context=flatten_context)
+    rows = [_checked(context) for context in contexts]
+    columns = _columns(rows, flatten_context=flatten_context)
     # Times are whole microseconds until the last step: pandas takes those for any
     # year, in any time zone, and however many of them are missing.
     whole = dict.fromkeys(_TIMES, "Int64")
     return pd.DataFrame(columns, dtype="object").astype(whole).astype(_DTYPES)
+
+
+def _checked(context: object) -> AiExecutionContext:
+    if not isinstance(context, AiExecutionContext):
+        raise TypeError(
+            f"expected contexts, as a page has or iter_execution_contexts() gives, "
+            f"got {shown(context)}"
+        )
+    return context
 
 
 def _columns(

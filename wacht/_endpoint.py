@@ -89,7 +89,7 @@ class Endpoint:
             if answer.echo not in (None, _protocol.expected_echo(options)):
                 answer = self._ask(options, "offset", watch)
         self._check_echo(answer, options, revision)
-        _protocol.check_filters(answer.page.data, options, revision)
+        _protocol.check_filters(answer, options, revision)
         return answer.page
 
     def _ask(

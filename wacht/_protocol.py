@@ -15,15 +15,10 @@ from .errors import DecodeError, PaginationError, shown
 if TYPE_CHECKING:
     from ._reply import Reply
     from ._settings import Secret
-    from .models import (
-        AiExecutionContext,
-        ExecutionContextListResponse,
-        ListExecutionContextsOptions,
-    )
+    from .models import ExecutionContextListResponse, ListExecutionContextsOptions
 
 Revision = Literal["page", "offset"]
 Query = dict[str, str]
-
 
 PATH = "/ai/execution-contexts"
 PER_PAGE = 20  # the service's default
@@ -138,28 +133,33 @@ def _echo_of(document: dict[str, Any]) -> Echo | None:
 
 
 def check_filters(
-    contexts: list[AiExecutionContext],
-    options: ListExecutionContextsOptions,
-    revision: Revision,
+    answer: Answer, options: ListExecutionContextsOptions, revision: Revision
 ) -> None:
     """
     Hold the contexts of a page against the filters that were asked for.
+
+    A context may leave a field out. But where a caller says "offset" and no echo bears
+    it out, a field that is left out may be one that the service does not know.
 
     Raises:
         PaginationError: The service ignored a filter.
 
     """
+    contexts = answer.page.data
+    doubtful = revision == "offset" and answer.echo is None
     for name in _ALL_FILTERS:
         asked = getattr(options, name)
         if asked is None or not contexts:
             continue
         if name not in FILTERS[revision]:
             raise PaginationError(_unsupported(name, asked, revision))
+        fitting = (asked,) if doubtful else (asked, None)
         for index, context in enumerate(contexts):
-            if getattr(context, name) not in (asked, None):
+            got = getattr(context, name)
+            if got not in fitting:
                 raise PaginationError(
                     f"the service ignored the filter {name}={shown(asked)}: "
-                    f"data[{index}].{name} is another"
+                    f"data[{index}].{name} is {'missing' if got is None else 'another'}"
                 )
 
 

@@ -16,7 +16,7 @@ from .errors import ConfigError, InvalidRequestError, shown
 
 MAX_PREFETCH = 100  # what a minute allows
 DEFAULT_BASE_URL = "https://api.wacht.dev"
-_BLACKED_OUT = b"[key]"
+_BLACKED_OUT = b"[***]"  # holds no letter: what is blacked out twice stays legible
 _SALT = os.urandom(32)
 _PRINTABLE_ASCII = frozenset(map(chr, range(0x21, 0x7F)))
 _MAY_BE_SECRET = frozenset("@?#")  # what stands beside them; such a URL is not shown
@@ -61,7 +61,7 @@ class Secret:
         if not _PRINTABLE_ASCII.issuperset(self._key):
             raise ConfigError(
                 "the API key holds white space, a control character or one outside "
-                "ASCII: copy it again, without line breaks (it is not shown here)"
+                "ASCII: copy the key alone, in one piece (it is not shown here)"
             )
 
     def reveal(self) -> str:
@@ -98,6 +98,14 @@ class Secret:
         spellings = {key, in_json, in_json.replace("/", "\\/"), html.escape(key)}
         spellings |= {quote(key), quote(key, safe="")}
         return sorted(spellings, key=len, reverse=True)  # one may be part of another
+
+
+def environment_digest() -> bytes:
+    """
+    Tell environments apart by what they say of us, without keeping it.
+    """
+    said = (os.environ.get("WACHT_API_KEY"), os.environ.get("WACHT_BASE_URL"))
+    return blake2b(repr(said).encode(), key=_SALT).digest()
 
 
 def checked_base_url(given: str | None, *, allow_plain_http: bool) -> str:

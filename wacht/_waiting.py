@@ -100,8 +100,8 @@ class Watch:
         """
         if seconds >= self.remaining():
             raise DeadlineExceededError(
-                f"the deadline of {self._deadline:g} s does not allow to wait "
-                f"{seconds:.1f} s more: {reason}"
+                f"the deadline of {self._deadline:g} s would pass during a wait of "
+                f"{seconds:.1f} s: {reason}"
             )
         if not told:
             self._tell(seconds, reason, attempt)

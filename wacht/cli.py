@@ -28,7 +28,8 @@ _LONG = 3600  # seconds
 
 # What to do about an error, in the words of the command.
 _HINTS: dict[type[errors.WachtError], str] = {
-    errors.ConfigError: "the command goes by WACHT_API_KEY and WACHT_BASE_URL alone",
+    errors.ConfigError: "the command takes key and URL from the environment, and "
+    "`wacht demo` needs neither",
     errors.AuthenticationError: "check WACHT_API_KEY",
     errors.PermissionDeniedError: "check what the key in WACHT_API_KEY may do",
     errors.NotFoundError: "check WACHT_BASE_URL",

@@ -110,7 +110,8 @@ class AiExecutionContext:
     One execution context: a conversation or a job of an agent.
 
     Any field may be None: the service leaves out what it does not have. Ids are
-    strings, whatever the service sends; times are aware datetimes.
+    strings, whatever the service sends; times are aware datetimes. Printed, or in a
+    notebook, it is a card of the fields that are set.
 
     Attributes:
         id: The context's id, a 64-bit snowflake written as a string.
@@ -176,6 +177,12 @@ class AiExecutionContext:
         values = ((name, getattr(self, name)) for name in (*FIELD_NAMES, "extra"))
         told = (f"{n}={shown(value)}" for n, value in values if value not in (None, {}))
         return f"AiExecutionContext({', '.join(told)})"
+
+    def __str__(self) -> str:
+        card = _terminal.card_text(
+            _shown_fields(self), width=get_terminal_size().columns
+        )
+        return card or repr(self)
 
     def _repr_html_(self) -> str:
         return _display.card_html(_shown_fields(self))

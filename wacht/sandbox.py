@@ -97,7 +97,8 @@ class Sandbox(FaultOrders):
         url: Where it listens, for a session's `base_url`.
 
     Raises:
-        ValueError: The revision is unknown, or a limit is below 1.
+        ValueError: The revision is unknown, a limit is below 1, or the number of
+            contexts below 0.
         OSError: The port is taken.
     """
 
@@ -115,6 +116,8 @@ class Sandbox(FaultOrders):
         if revision not in REVISIONS:
             raise ValueError(f"revision: expected one of {[*REVISIONS]}")
         if isinstance(contexts, int):
+            if contexts < 0:
+                raise ValueError(f"contexts: expected 0 or more, got {contexts}")
             contexts = make_contexts(contexts, whole=revision != "page")
         self.contexts: list[Mapping[str, Any]] = list(contexts)
         self.api_key = api_key

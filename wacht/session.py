@@ -8,10 +8,18 @@ from typing import TYPE_CHECKING, Literal, NoReturn, Self, Unpack
 
 from attrs import evolve, fields_dict
 
-from . import _settings
 from ._endpoint import Endpoint, Pagination
 from ._paging import Walk
 from ._progress import reporting_to
+from ._settings import (
+    Secret,
+    check_choice,
+    checked_base_url,
+    checked_deadline,
+    checked_prefetch,
+    checked_size,
+    checked_timeout,
+)
 from ._waiting import Watch
 from .errors import ConfigError, shown
 from .models import ListExecutionContextsOptions, ListFilters
@@ -30,7 +38,8 @@ if TYPE_CHECKING:
         WalkProgress,
     )
 
-_OPTION_NAMES = tuple(fields_dict(ListExecutionContextsOptions))
+_OPTIONS = tuple(fields_dict(ListExecutionContextsOptions))
+_WALK_OPTIONS = (*_OPTIONS, "prefetch", "deadline", "progress")
 
 
 class Session:
@@ -89,13 +98,11 @@ class Session:
         # requests is the most of our start: it comes with the first session.
         from ._transport import Transport  # noqa: PLC0415
 
-        secret = _settings.Secret(api_key)
+        secret = Secret(api_key)
         del api_key  # no frame of a traceback should hold it
         secret.check()
-        self._base_url = _settings.checked_base_url(
-            base_url, allow_plain_http=allow_plain_http
-        )
-        _settings.check_choice("pagination", pagination, ("auto", "page", "offset"))
+        self._base_url = checked_base_url(base_url, allow_plain_http=allow_plain_http)
+        check_choice("pagination", pagination, ("auto", "page", "offset"))
         if throttle not in (None, "shared") and not hasattr(throttle, "slot"):
             raise ConfigError(
                 "throttle: expected a wacht.Throttle, None, or an object with its "
@@ -105,14 +112,14 @@ class Session:
             base_url=self._base_url,
             secret=secret,
             http=http,
-            timeout=_settings.checked_timeout(timeout),
+            timeout=checked_timeout(timeout),
             retry=retry,
             throttle=(
                 shared_throttle((self._base_url, secret.digest()), user=secret)
                 if throttle == "shared"
                 else throttle
             ),
-            max_response_bytes=_settings.checked_size(max_response_bytes),
+            max_response_bytes=checked_size(max_response_bytes),
         )
         self._endpoint = Endpoint(self._transport, secret, pagination)
 
@@ -156,7 +163,8 @@ class Session:
 
         Args:
             options: What to list.
-            filters: The same by keyword, laid over `options`.
+            filters: The same by keyword, laid over `options`: `page`, `per_page`,
+                `agent_id`, `workflow_id`, `status`, `context_group`.
 
         Returns:
             The page: `data`, and `has_more`.
@@ -169,7 +177,7 @@ class Session:
             PaginationError: The service ignored a filter.
 
         """
-        return self._endpoint.page(_laid_over(options, filters), Watch())
+        return self._endpoint.page(_laid_over(options, filters, _OPTIONS), Watch())
 
     def iter_execution_contexts(
         self,
@@ -195,7 +203,9 @@ class Session:
             progress: True for a bar (needs the extra `notebook`), or a function that is
                 called with a `WalkProgress` after each page and before each wait of a
                 second or more; with `prefetch`, from other threads too, one at a time.
-            filters: The fields of the options by keyword, laid over `options`.
+            filters: The fields of the options by keyword, laid over `options`:
+                `agent_id`, `workflow_id`, `status`, `context_group`, `page` (the
+                first), `per_page`.
 
         Yields:
             The contexts, in the service's order.
@@ -251,15 +261,17 @@ class Session:
     ) -> Walk:
         return Walk(
             self._endpoint.page,
-            _laid_over(options, filters),
-            prefetch=_settings.checked_prefetch(prefetch),
-            deadline=_settings.checked_deadline(deadline),
+            _laid_over(options, filters, _WALK_OPTIONS),
+            prefetch=checked_prefetch(prefetch),
+            deadline=checked_deadline(deadline),
             reporting=reporting_to(progress),
         )
 
 
 def _laid_over(
-    options: ListExecutionContextsOptions | None, filters: ListFilters
+    options: ListExecutionContextsOptions | None,
+    filters: ListFilters,
+    known: tuple[str, ...],
 ) -> ListExecutionContextsOptions:
     if options is None:
         options = ListExecutionContextsOptions()
@@ -268,8 +280,6 @@ def _laid_over(
             "expected ListExecutionContextsOptions, or its fields by keyword, got "
             f"{shown(options)}"
         )
-    for name in filters.keys() - set(_OPTION_NAMES):
-        raise TypeError(
-            f"unknown option {name!r}; the options are {', '.join(_OPTION_NAMES)}"
-        )
+    for name in filters.keys() - set(_OPTIONS):
+        raise TypeError(f"unknown option {name!r}; the options are {', '.join(known)}")
     return evolve(options, **filters)

@@ -108,9 +108,10 @@ class Throttle:
         per_minute: int = 100,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        for limit in (per_second, per_minute):
+        limits = {"per_second": per_second, "per_minute": per_minute}
+        for name, limit in limits.items():
             if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
-                raise ValueError(f"expected a positive integer as limit, got {limit!r}")
+                raise ValueError(f"{name}: expected a positive integer, got {limit!r}")
         self._limits = ((per_second, 1.0), (per_minute, _LONGEST))
         self._clock = clock
         self._lock = threading.Lock()

@@ -71,13 +71,13 @@ TESTS = [block for block in blocks() if block.is_for_pytest]
 def service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sandbox]:
     """Contexts of the documentation's agent, the service set in the environment."""
     contexts = [{**AGENT, "id": str(number)} for number in range(150)]
-    wacht._default_session.cache_clear()
+    wacht._session_of.cache_clear()
     with Sandbox(contexts) as sandbox:
         monkeypatch.setenv("WACHT_BASE_URL", sandbox.url)
         monkeypatch.setenv("WACHT_API_KEY", "wk_sandbox")
         monkeypatch.chdir(tmp_path)
         yield sandbox
-    wacht._default_session.cache_clear()
+    wacht._session_of.cache_clear()
 
 
 @pytest.mark.usefixtures("service")

@@ -447,10 +447,10 @@ def test_misfit__redacted_before_it_is_cut() -> None:
     with pytest.raises(MisfitError) as caught:
         structure_page(
             {"data": [{"created_at": text}], "has_more": True},
-            lambda text: text.replace("wk_secret_and_long", "[key]"),
+            lambda text: text.replace("wk_secret_and_long", "[***]"),
         )
     assert str(caught.value) == (
-        f"data[0].created_at: expected an RFC 3339 timestamp, got '{'x' * 70}[key]'"
+        f"data[0].created_at: expected an RFC 3339 timestamp, got '{'x' * 70}[***]'"
     )
 
 

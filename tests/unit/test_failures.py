@@ -27,7 +27,7 @@ UNTRUSTED = ssl.SSLCertVerificationError(1, "certificate verify failed: expired"
 
 
 def redact(text: str) -> str:
-    return text.replace("wk_secret", "[key]")
+    return text.replace("wk_secret", "[***]")
 
 
 def given_up(reason: Exception) -> exceptions.MaxRetryError:
@@ -166,7 +166,7 @@ def test_cause__is_of_the_same_type_without_the_request() -> None:
     error = requests.ReadTimeout("wk_secret timed out", request=request)
     cause: Any = failure_of(error, redact).cause
     assert type(cause) is requests.ReadTimeout
-    assert str(cause) == "[key] timed out"
+    assert str(cause) == "[***] timed out"
     assert cause.request is None
     assert cause.__traceback__ is cause.__cause__ is cause.__context__ is None
 
@@ -175,7 +175,7 @@ def test_cause__of_another_library() -> None:
     """The type of an error that is not of requests stands in the words of its copy."""
     cause = failure_of(KeyError("wk_secret"), redact).cause
     assert type(cause) is requests.RequestException
-    assert str(cause) == "KeyError: '[key]'"
+    assert str(cause) == "KeyError: '[***]'"
 
 
 def test_cause__that_words_itself() -> None:
@@ -186,8 +186,8 @@ def test_cause__that_words_itself() -> None:
             return "no, wk_secret"
 
     failure = failure_of(Wordy(), redact)
-    assert failure.reason == "Wordy: no, [key]"
-    assert str(failure.cause).endswith("Wordy: no, [key]")
+    assert failure.reason == "Wordy: no, [***]"
+    assert str(failure.cause).endswith("Wordy: no, [***]")
 
 
 def test_words__are_redacted_before_they_are_cut() -> None:
@@ -202,7 +202,7 @@ def test_words__are_redacted_before_they_are_quoted() -> None:
     """A key in an error within an error is found, whatever quotes would make of it."""
     inner = http.client.BadStatusLine("it's \"wk'secret\"")
     outer = requests.ConnectionError(exceptions.ProtocolError("aborted", inner))
-    failure = failure_of(outer, lambda text: text.replace("wk'secret", "[key]"))
-    assert "[key]" in failure.reason
-    assert "[key]" in str(failure.cause)
+    failure = failure_of(outer, lambda text: text.replace("wk'secret", "[***]"))
+    assert "[***]" in failure.reason
+    assert "[***]" in str(failure.cause)
     assert "secret" not in f"{failure.cause!r}{failure.error!r}"

@@ -570,7 +570,7 @@ def test_deadline__includes_waits(clock: Hourglass) -> None:
     assert len(got) == 200
     assert clock.now == 8
     assert isinstance(error, DeadlineExceededError)
-    assert "does not allow to wait 4.0 s more: rate limit" in str(error)
+    assert "would pass during a wait of 4.0 s: rate limit" in str(error)
     assert error.resume == Options(page=3, per_page=100)
 
 

@@ -8,7 +8,7 @@ import json
 import math
 from datetime import UTC, datetime
 from enum import Enum, IntEnum
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 from urllib.parse import parse_qs, urlsplit
 
 import attrs
@@ -23,6 +23,7 @@ from wacht import AiExecutionContext, ListExecutionContextsOptions
 from wacht._protocol import (
     FILTERS,
     PATH,
+    Answer,
     Echo,
     Revision,
     answer_of,
@@ -33,9 +34,6 @@ from wacht._protocol import (
 from wacht._reply import Reply
 from wacht._settings import Secret
 from wacht.models import MAX_PAGE
-
-if TYPE_CHECKING:
-    from wacht._protocol import Answer
 
 KEY = "wk_live_0123456789abcdef"
 NOW = datetime(2025, 3, 14, 12, 0, 0, tzinfo=UTC)
@@ -359,7 +357,7 @@ def test_decode_error__without_the_key(body: bytes) -> None:
     """
     error = _decode_error(_reply(body))
     assert KEY[:8] not in f"{error} {error!r} {error.args} {vars(error)}"
-    assert error.body == body.replace(KEY.encode(), b"[key]")
+    assert error.body == body.replace(KEY.encode(), b"[***]")
 
 
 @given(
@@ -429,6 +427,11 @@ def test_answer__numbers_beyond_a_float() -> None:
     assert page[0].context == [math.inf, 0.0]
 
 
+def _answer_with(*contexts: wacht.AiExecutionContext, revision: Revision) -> Answer:
+    echo = Echo(100, 0) if revision == "offset" else None
+    return Answer(wacht.ExecutionContextListResponse([*contexts], has_more=False), echo)
+
+
 @pytest.mark.parametrize(
     ("revision", "name"),
     [(revision, name) for revision, names in FILTERS.items() for name in names],
@@ -437,9 +440,9 @@ def test_check_filters__heeded(revision: Literal["page", "offset"], name: str) -
     """
     Contexts that match the filter pass, and so does one that lacks the field.
     """
-    contexts = [_context(**{name: "asked"}), _context()]
-    check_filters(contexts, _options(**{name: "asked"}), revision)
-    check_filters(contexts, _options(), revision)
+    answer = _answer_with(_context(**{name: "asked"}), _context(), revision=revision)
+    check_filters(answer, _options(**{name: "asked"}), revision)
+    check_filters(answer, _options(), revision)
 
 
 @pytest.mark.parametrize(
@@ -450,15 +453,24 @@ def test_check_filters__ignored(revision: Literal["page", "offset"], name: str) 
     """
     A context of another's means that the filter was ignored: an error, not a result.
     """
-    contexts = [
-        _context(**{name: "asked"}),
-        _context(**{name: "other"}),
-    ]
+    contexts = [_context(**{name: "asked"}), _context(**{name: "other"})]
+    answer = _answer_with(*contexts, revision=revision)
     with pytest.raises(wacht.PaginationError) as caught:
-        check_filters(contexts, _options(**{name: "asked"}), revision)
+        check_filters(answer, _options(**{name: "asked"}), revision)
     assert str(caught.value) == (
         f"the service ignored the filter {name}='asked': data[1].{name} is another"
     )
+
+
+@pytest.mark.parametrize("name", FILTERS["offset"])
+def test_check_filters__of_a_revision_in_doubt(name: str) -> None:
+    """
+    Where no echo bears out the offset revision, a missing field is a filter ignored.
+    """
+    answer = _answer_with(_context(**{name: "asked"}), _context(), revision="page")
+    check_filters(answer, _options(), "offset")
+    with pytest.raises(wacht.PaginationError, match=rf"data\[1\].{name} is missing"):
+        check_filters(answer, _options(**{name: "asked"}), "offset")
 
 
 @pytest.mark.parametrize(
@@ -477,9 +489,10 @@ def test_check_filters__unknown_to_the_revision(
     A filter that the revision does not know is an error as soon as contexts come.
     """
     options = _options(**{name: "asked"})
-    check_filters([], options, revision)
+    check_filters(_answer_with(revision=revision), options, revision)
+    answer = _answer_with(_context(**{name: "asked"}), revision=revision)
     with pytest.raises(wacht.PaginationError) as caught:
-        check_filters([_context(**{name: "asked"})], options, revision)
+        check_filters(answer, options, revision)
     assert str(caught.value) == (
         f"the service ignored the filter {name}='asked': its {revision} revision does "
         f"not know it; only the {other} revision does (Session(pagination='{other}'), "
@@ -493,12 +506,9 @@ def test_check_filters__long_values() -> None:
     """
     long = "x" * 10**6
     for revision in get_args(Revision):
+        answer = _answer_with(_context(agent_id=f"{long}y"), revision=revision)
         with pytest.raises(wacht.PaginationError) as caught:
-            check_filters(
-                [_context(agent_id=f"{long}y")],
-                _options(agent_id=long),
-                revision,
-            )
+            check_filters(answer, _options(agent_id=long), revision)
         assert len(str(caught.value)) < 500
 
 
@@ -506,6 +516,7 @@ def test_check_filters__does_not_show_what_came() -> None:
     """
     What a server sends instead may be the key, so the message does not show it.
     """
+    answer = _answer_with(_context(agent_id=KEY), revision="page")
     with pytest.raises(wacht.PaginationError) as caught:
-        check_filters([_context(agent_id=KEY)], _options(agent_id="asked"), "page")
+        check_filters(answer, _options(agent_id="asked"), "page")
     assert KEY not in str(caught.value)

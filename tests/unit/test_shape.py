@@ -35,9 +35,9 @@ ORDER = (
     "_json",
     "_display",
     "_terminal",
-    "_dataframe",
     "_settings",
     "models",
+    "_dataframe",
     "_waiting",
     "_sieve",
     "_readahead",
@@ -373,9 +373,9 @@ def test_logger__silent_unless_asked() -> None:
 
 @pytest.fixture
 def _fresh_default_session() -> Iterator[None]:
-    wacht._default_session.cache_clear()
+    wacht._session_of.cache_clear()
     yield
-    wacht._default_session.cache_clear()
+    wacht._session_of.cache_clear()
 
 
 @pytest.mark.usefixtures("_fresh_default_session")
@@ -392,11 +392,28 @@ def test_default_session__made_from_the_environment_once(
         f"https://wacht.example{PATH}", json={"data": [{"id": "1"}], "has_more": False}
     )
     page = wacht.fetch_execution_contexts(page=1, per_page=5)
-    monkeypatch.delenv("WACHT_API_KEY")
     contexts = list(wacht.iter_execution_contexts(agent_id="agent_123"))
     assert page.data == contexts == [wacht.AiExecutionContext(id="1")]
     for call in responses.calls:
         assert call.request.headers["Authorization"] == "Bearer wk_of_the_environment"
+    assert wacht._default_session() is wacht._default_session()
+
+
+@pytest.mark.usefixtures("_fresh_default_session")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("WACHT_API_KEY", "wk_another"), ("WACHT_BASE_URL", "https://other.example")],
+)
+def test_default_session__of_another_environment(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A key or URL that is set anew, as in a notebook after a 401, makes a new session.
+    """
+    monkeypatch.setenv("WACHT_API_KEY", "wk_one")
+    before = wacht._default_session()
+    monkeypatch.setenv(name, value)
+    assert wacht._default_session() is not before
 
 
 @pytest.mark.usefixtures("_fresh_default_session")

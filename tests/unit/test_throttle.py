@@ -360,7 +360,7 @@ def test_pause__reaches_who_waits_already() -> None:
 @pytest.mark.parametrize("name", ["per_second", "per_minute"])
 def test_limits__that_are_none(name: str, limit: Any) -> None:
     """A limit that is no positive integer is refused, and shown."""
-    with pytest.raises(ValueError, match=f"positive integer as limit, got {limit!r}"):
+    with pytest.raises(ValueError, match=f"{name}: .* positive integer, got {limit!r}"):
         Throttle(**{name: limit})
 
 

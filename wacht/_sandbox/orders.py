@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from . import faults
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+Chosen = TypeVar("Chosen")
 
 
 class FaultOrders:
@@ -65,7 +67,7 @@ class FaultOrders:
             "headers": faults.reset_headers,
             "body": faults.reset_body,
         }
-        self._add(scripts[at], times)
+        self._add(_chosen(scripts, at), times)
 
     def hang_up(self, *, times: int | None = 1) -> None:
         """
@@ -119,7 +121,7 @@ class FaultOrders:
             times: How many requests; None for all until `heal`.
         """
         scripts = {"headers": faults.stall_headers, "body": faults.stall_body}
-        self._add(scripts[at](seconds), times)
+        self._add(_chosen(scripts, at)(seconds), times)
 
     def trickle(
         self,
@@ -137,7 +139,7 @@ class FaultOrders:
             times: How many requests; None for all until `heal`.
         """
         scripts = {"headers": faults.trickle_headers, "body": faults.trickle_body}
-        self._add(scripts[at](interval), times)
+        self._add(_chosen(scripts, at)(interval), times)
 
     def flood(self, *, times: int | None = 1) -> None:
         """
@@ -198,3 +200,9 @@ class FaultOrders:
         elif times is not None:
             self._faults[0] = fault, times - 1
         return fault
+
+
+def _chosen(scripts: Mapping[str, Chosen], at: str) -> Chosen:
+    if at not in scripts:
+        raise ValueError(f"at: expected one of {', '.join(scripts)}, got {at!r}")
+    return scripts[at]
