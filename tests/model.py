@@ -27,7 +27,7 @@ from wacht import (
 from wacht._endpoint import Endpoint, Pagination
 from wacht._paging import Walk
 from wacht._reply import Reply
-from wacht._settings import Secret
+from wacht._secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -12,7 +12,7 @@ import logging
 from functools import lru_cache
 from typing import TYPE_CHECKING, Unpack
 
-from . import _settings
+from . import _secret
 from ._dataframe import to_dataframe
 from .errors import (
     ApiError,
@@ -81,7 +81,7 @@ def _session_of(_environment: bytes) -> Session:
 
 
 def _default_session() -> Session:
-    return _session_of(_settings.environment_digest())
+    return _session_of(_secret.environment_digest())
 
 
 def fetch_execution_contexts(

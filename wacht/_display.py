@@ -93,15 +93,12 @@ def card_html(fields: Row) -> str:
     )
 
 
-def table_html(
-    rows: Sequence[Row], *, total: int | None = None, caption: str = ""
-) -> str:
+def table_html(rows: Sequence[Row], *, caption: str = "") -> str:
     """
     Draw the first rows, in the columns in which any of these has something.
 
     Args:
         rows: The contexts of a page.
-        total: How many there are, where `rows` is only their beginning.
         caption: A line above the table.
 
     """
@@ -113,10 +110,9 @@ def table_html(
         f"<tr>{''.join(_cell_html(name, row.get(name)) for name in names)}</tr>"
         for row in shown
     )
-    more = (len(rows) if total is None else total) - len(shown)
     return _view(
         f'<table class="wacht-grid">{title}<thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table>{_more_html(more, 'rows')}"
+        f"<tbody>{body}</tbody></table>{_more_html(len(rows) - len(shown), 'rows')}"
     )
 
 

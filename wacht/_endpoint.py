@@ -4,6 +4,7 @@ The endpoint: from options to a page, in whichever of its two revisions it is se
 
 from __future__ import annotations
 
+import os
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from ._protocol import Answer, Revision
-    from ._settings import Secret
+    from ._secret import Secret
     from ._transport import Transport
     from ._waiting import Watch
     from .models import ExecutionContextListResponse, ListExecutionContextsOptions
@@ -48,6 +49,8 @@ class Endpoint:
         self._secret = secret
         self._auto = pagination == "auto"
         self._revision: Revision | None = None if pagination == "auto" else pagination
+        self._process = os.getpid()
+        self._met = not self._auto  # whether somebody has asked already
         self._lock = threading.Lock()
 
     def page(
@@ -56,17 +59,19 @@ class Endpoint:
         """
         Fetch the page that some options mean.
 
-        Until the revision is known, one thread asks and the others wait for its answer.
+        At first, one thread asks and the others wait for what it learns. If it fails,
+        each goes on by itself, and none waits for all that another tries.
 
         Raises:
             WachtError: There is no such page to be had, for any reason.
 
         """
-        if self._revision is None:
+        # In the child of a fork, whoever held the lock is not there.
+        if not self._met and self._process == os.getpid():
             with self._first_contact(watch):
-                if self._revision is None:
-                    return self._page(options, "page", watch)
-        return self._page(options, self._revision, watch)
+                if not self._met:
+                    return self._page(options, self._revision or "page", watch)
+        return self._page(options, self._revision or "page", watch)
 
     @contextmanager
     def _first_contact(self, watch: Watch) -> Generator[None]:
@@ -75,6 +80,7 @@ class Endpoint:
         try:
             yield
         finally:
+            self._met = True
             self._lock.release()
 
     def _page(

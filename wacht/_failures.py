@@ -17,6 +17,8 @@ from ._retry import Failure
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# urllib3 counts a broken body as a failed read, but as its own error only.
+_IN_A_BODY = (exceptions.IncompleteRead, exceptions.DecodeError)
 _LONGEST = 200  # characters of an error's own words
 
 # The first that fits; what stands nowhere here will not go away by itself.
@@ -93,7 +95,7 @@ def _text(error: Exception) -> str:
 
 
 def _for_policy(error: Exception) -> exceptions.HTTPError:
-    if not isinstance(error, exceptions.HTTPError):
+    if not isinstance(error, exceptions.HTTPError) or isinstance(error, _IN_A_BODY):
         return exceptions.ProtocolError(_text(error))
     error.__traceback__ = error.__cause__ = error.__context__ = None
     return error

@@ -8,7 +8,6 @@ from contextlib import closing
 from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any
-from weakref import proxy
 
 from attrs import evolve
 
@@ -77,7 +76,6 @@ class Walk:
         """
         with self._reporting as self._report:
             watch = Watch(self._deadline, self._tell_of_wait)
-            self._spent = proxy(watch)  # weakly, since the watch holds this walk
             try:
                 yield from self._once_each(watch)
             except WachtError as error:
@@ -101,7 +99,7 @@ class Walk:
             if more:
                 pages.go_on(shifted=len(fresh) < len(page))
             self._first_size = self._first_size or len(page)
-            self._tell_of_page(len(fresh), complete=not more)
+            self._tell_of_page(watch, len(fresh), complete=not more)
             yield ExecutionContextListResponse(fresh, more)
             self._number += 1
         if self._sieve.duplicates:
@@ -115,15 +113,18 @@ class Walk:
         Tell what is left for a next walk.
 
         Where the first page came again and again, the service did not heed what was
-        asked, and the page had the size that the service chose.
+        asked: it began at its beginning, with pages of a size that it chose.
         """
         if self._sieve.stuck and self._sieve.leading_on == 1:
+            if self._options.page not in (None, 1):
+                return self._options
             size = min(self._first_size, MAX_PER_PAGE)
             return evolve(self._options, page=2, per_page=size)
         return evolve(self._options, page=self._number)
 
-    def _tell_of_page(self, fresh: int, *, complete: bool) -> None:
+    def _tell_of_page(self, watch: Watch, fresh: int, *, complete: bool) -> None:
         self._tell(
+            watch,
             pages=self._progress.pages + 1,
             contexts=self._progress.contexts + fresh,
             duplicates=self._sieve.duplicates,
@@ -132,18 +133,18 @@ class Walk:
             complete=complete,
         )
 
-    def _tell_of_wait(self, seconds: float, reason: str) -> None:
-        self._tell(waiting=seconds, reason=reason)
+    def _tell_of_wait(self, watch: Watch, seconds: float, reason: str) -> None:
+        self._tell(watch, waiting=seconds, reason=reason)
 
-    def _tell(self, **news: Any) -> None:
+    def _tell(self, watch: Watch, **news: Any) -> None:
         if self._report is None:
             return
         with self._lock:
             self._progress = evolve(
                 self._progress,
-                requests=self._spent.requests,
-                retries=self._spent.retries,
-                waited=self._spent.waited,
+                requests=watch.requests,
+                retries=watch.retries,
+                waited=watch.waited,
                 **news,
             )
             self._report(self._progress)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from attrs import frozen
 
 from ._json import MisfitError, parse_json
-from ._reply import error_of
+from ._reply import error_of, redacted
 from .errors import DecodeError, PaginationError, shown
 
 if TYPE_CHECKING:
     from ._reply import Reply
-    from ._settings import Secret
+    from ._secret import Secret
     from .models import ExecutionContextListResponse, ListExecutionContextsOptions
 
 Revision = Literal["page", "offset"]
@@ -101,7 +101,8 @@ def answer_of(reply: Reply, *, attempts: int, secret: Secret) -> Answer:
     try:
         return _read(reply, secret)
     except MisfitError as misfit:
-        error = DecodeError(secret.redact_text(str(misfit)), secret.redact(reply.body))
+        message = secret.redact_text(str(misfit))
+        error = DecodeError(message, redacted(reply, secret).body)
     raise error
 
 
@@ -145,22 +146,29 @@ def check_filters(
         PaginationError: The service ignored a filter.
 
     """
-    contexts = answer.page.data
     doubtful = revision == "offset" and answer.echo is None
     for name in _ALL_FILTERS:
         asked = getattr(options, name)
-        if asked is None or not contexts:
+        if asked is None or not answer.page.data:
             continue
         if name not in FILTERS[revision]:
             raise PaginationError(_unsupported(name, asked, revision))
-        fitting = (asked,) if doubtful else (asked, None)
-        for index, context in enumerate(contexts):
-            got = getattr(context, name)
-            if got not in fitting:
-                raise PaginationError(
-                    f"the service ignored the filter {name}={shown(asked)}: "
-                    f"data[{index}].{name} is {'missing' if got is None else 'another'}"
-                )
+        misfit = _first_misfit(answer, name, (asked,) if doubtful else (asked, None))
+        if misfit:
+            raise PaginationError(
+                f"the service ignored the filter {name}={shown(asked)}: {misfit}"
+            )
+
+
+def _first_misfit(
+    answer: Answer, name: str, fitting: tuple[str | None, ...]
+) -> str | None:
+    # What came stays in this frame: the key may be in it, and a traceback shows frames.
+    for index, context in enumerate(answer.page.data):
+        if (got := getattr(context, name)) not in fitting:
+            how = "missing" if got is None else "another"
+            return f"data[{index}].{name} is {how}"
+    return None
 
 
 def _unsupported(name: str, asked: str, revision: Revision) -> str:

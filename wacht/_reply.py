@@ -29,7 +29,7 @@ from .errors import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ._settings import Secret
+    from ._secret import Secret
 
 _ERRORS: dict[int, type[ApiError]] = {
     400: BadRequestError,
@@ -74,17 +74,24 @@ class Reply:
         """
         return 200 <= self.status < 300  # noqa: PLR2004 - what HTTP calls success
 
+    @property
+    def rate_limited(self) -> bool:
+        """
+        Whether the service says that there were too many requests.
+        """
+        return self.status == HTTPStatus.TOO_MANY_REQUESTS
+
 
 def error_of(reply: Reply, *, attempts: int, secret: Secret) -> ApiError:
     """
     Turn a reply without success into the error of its status, the key blacked out.
     """
-    reply = _redacted(reply, secret)
+    reply = redacted(reply, secret)
     default = ServerError if reply.status in _SERVER_ERRORS else ApiError
-    details = _json_or_none(reply.body, secret)
+    details = _json_or_none(reply.body)
     return _ERRORS.get(reply.status, default)(
         reply.status,
-        _message(reply, details, secret),
+        _message(reply, details),
         details,
         reply.body,
         reply.headers.get("x-request-id"),
@@ -93,44 +100,28 @@ def error_of(reply: Reply, *, attempts: int, secret: Secret) -> ApiError:
     )
 
 
-def _redacted(reply: Reply, secret: Secret) -> Reply:
+def redacted(reply: Reply, secret: Secret) -> Reply:
+    """
+    Give the same reply, the key blacked out.
+    """
     headers = {k: secret.redact_text(v) for k, v in reply.headers.items()}
-    return evolve(reply, headers=headers, body=secret.redact(reply.body))
+    body = secret.redact(reply.body, cut=reply.cut_at is not None)
+    return evolve(reply, headers=headers, body=body)
 
 
-def _json_or_none(body: bytes, secret: Secret) -> Any:
+def _json_or_none(body: bytes) -> Any:
     try:
-        details = parse_json(body)
-        # Only such an escape hides the key from the search through the bytes.
-        return _without_key(details, secret) if rb"\u" in body else details
+        return parse_json(body)
     except (ValueError, RecursionError):
         return None
 
 
-def _without_key(value: Any, secret: Secret) -> Any:
-    """
-    Black out the key in parsed JSON, where an escape may have hidden it in the bytes.
-    """
-    if isinstance(value, str):
-        return secret.redact_text(value)
-    if isinstance(value, list):
-        items: list[Any] = [*value]
-        return [_without_key(item, secret) for item in items]
-    if isinstance(value, dict):
-        fields: dict[str, Any] = {**value}
-        return {
-            secret.redact_text(name): _without_key(item, secret)
-            for name, item in fields.items()
-        }
-    return value
-
-
-def _message(reply: Reply, details: Any, secret: Secret) -> str:
+def _message(reply: Reply, details: Any) -> str:
     location = reply.headers.get("location")
     if reply.status in _REDIRECTS and location:
         return f"redirect to {_printable(location)} refused: the key must not follow it"
     text = reply.body[: 4 * _MESSAGE_LENGTH].decode(errors="replace")
-    said = _messages(details) or _heading(text, secret) or text
+    said = _messages(details) or _heading(text) or text
     return _printable(said) or _phrase(reply.status)
 
 
@@ -156,15 +147,13 @@ def _get(value: Any, name: str) -> Any:
         return None
 
 
-def _heading(text: str, secret: Secret) -> str:
+def _heading(text: str) -> str:
     if not _HTML.match(text):
         return ""
     title = _TITLE.search(text)
     if not title:
         return "HTML"
-    # The key once more: an entity may have hidden it.
-    heading = secret.redact_text(unescape(title[2])).strip()
-    return f"an HTML page, {shown(heading)}"
+    return f"an HTML page, {shown(unescape(title[2]).strip())}"
 
 
 def _printable(text: str) -> str:
@@ -195,7 +184,7 @@ def retry_after_of(reply: Reply) -> float | None:
 
     """
     told = [_header_seconds(reply.headers.get("retry-after", ""), reply.received)]
-    if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
+    if reply.rate_limited:
         text = _RETRY_TEXT.search(reply.body[:_MESSAGE_LENGTH])
         told.append(_seconds(text[1].decode()) if text else None)
     return max((seconds for seconds in told if seconds is not None), default=None)

@@ -5,6 +5,7 @@ Whether there is another attempt, and when: `urllib3.Retry` as the policy.
 from __future__ import annotations
 
 import random
+from threading import TIMEOUT_MAX
 
 from attrs import field, frozen
 from urllib3 import HTTPResponse, Retry
@@ -79,7 +80,7 @@ def _after_failure(policy: Retry, failure: Failure) -> Next | None:
     if failure.error is None:
         return None
     left = _increment(policy, error=failure.error)
-    return None if left is None else Next(left, left.get_backoff_time())
+    return None if left is None else Next(left, _backoff(left))
 
 
 def _after_reply(policy: Retry, reply: Reply) -> Next | None:
@@ -102,8 +103,15 @@ def asked_wait(policy: Retry, reply: Reply) -> float | None:
 def _polite_wait(policy: Retry, asked: float | None) -> float:
     jitter = random.uniform(*FIRST_WAIT)  # noqa: S311 - spreads clients, hides nothing
     if asked is not None:
-        return asked + jitter
-    return max(policy.get_backoff_time(), jitter)
+        return max(asked, min(asked + jitter, longest_wait(policy)))
+    return max(_backoff(policy), min(jitter, policy.backoff_max))
+
+
+def _backoff(policy: Retry) -> float:
+    try:
+        return policy.get_backoff_time()
+    except OverflowError:  # it doubles with each failure, and is bounded too late
+        return policy.backoff_max
 
 
 def longest_wait(policy: Retry) -> float:
@@ -114,7 +122,7 @@ def longest_wait(policy: Retry) -> float:
     """
     if policy.retry_after_max == Retry.DEFAULT_RETRY_AFTER_MAX:
         return LONGEST_WAIT
-    return policy.retry_after_max
+    return min(policy.retry_after_max, TIMEOUT_MAX)
 
 
 def _increment(

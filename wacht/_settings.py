@@ -1,111 +1,20 @@
 """
-What a session is given, checked: the key, the URL, the times and sizes.
+What a session is given, checked: the URL, the times and sizes.
 """
 
 from __future__ import annotations
 
-import html
-import json
 import os
-from hashlib import blake2b
 from ipaddress import ip_address
 from threading import TIMEOUT_MAX
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from .errors import ConfigError, InvalidRequestError, shown
 
 MAX_PREFETCH = 100  # what a minute allows
 DEFAULT_BASE_URL = "https://api.wacht.dev"
-_BLACKED_OUT = b"[***]"  # holds no letter: what is blacked out twice stays legible
-_SALT = os.urandom(32)
-_PRINTABLE_ASCII = frozenset(map(chr, range(0x21, 0x7F)))
 _MAY_BE_SECRET = frozenset("@?#")  # what stands beside them; such a URL is not shown
 _NOT_IN_URLS = frozenset(' "<>\\^`{|}')  # RFC 3986; parsers disagree about some
-
-
-class Secret:
-    """
-    An API key that shows itself to nobody.
-
-    It is made before it is checked, so that no frame of a traceback holds the key by
-    its own name.
-    """
-
-    __slots__ = ("__weakref__", "_key")
-
-    def __init__(self, key: str | None) -> None:
-        self._key: object = os.environ.get("WACHT_API_KEY") if key is None else key
-        if isinstance(self._key, str):
-            self._key = self._key.strip()
-
-    def __repr__(self) -> str:
-        return "<Secret>"
-
-    def __reduce__(self) -> str:
-        raise TypeError("an API key does not travel in a pickle")
-
-    def check(self) -> None:
-        """
-        Refuse a key that cannot be sent, without showing it.
-        """
-        if self._key is None:
-            raise ConfigError(
-                "no API key: set WACHT_API_KEY in the environment, or pass api_key"
-            )
-        if not isinstance(self._key, str):
-            raise ConfigError(
-                f"api_key: expected a string, got {type(self._key).__name__}"
-            )
-        if not self._key:
-            raise ConfigError("the API key is empty: check WACHT_API_KEY or api_key")
-        if not _PRINTABLE_ASCII.issuperset(self._key):
-            raise ConfigError(
-                "the API key holds white space, a control character or one outside "
-                "ASCII: copy the key alone, in one piece (it is not shown here)"
-            )
-
-    def reveal(self) -> str:
-        """
-        Give the key itself, to be sent and for nothing else.
-        """
-        return str(self._key)
-
-    def digest(self) -> bytes:
-        """
-        Tell keys apart without keeping them; another value in each process.
-        """
-        return blake2b(self.reveal().encode(), key=_SALT).digest()
-
-    def redact(self, data: bytes) -> bytes:
-        """
-        Black out the key wherever a server may have echoed it.
-        """
-        for spelling in self._spellings():
-            data = data.replace(spelling.encode(), _BLACKED_OUT)
-        return data
-
-    def redact_text(self, text: str) -> str:
-        """
-        Black out the key in a text.
-        """
-        # JSON can spell lone surrogates, and they are to stay what they are.
-        data = self.redact(text.encode(errors="surrogatepass"))
-        return data.decode(errors="surrogatepass")
-
-    def _spellings(self) -> list[str]:
-        key = self.reveal()
-        in_json = json.dumps(key)[1:-1]
-        spellings = {key, in_json, in_json.replace("/", "\\/"), html.escape(key)}
-        spellings |= {quote(key), quote(key, safe="")}
-        return sorted(spellings, key=len, reverse=True)  # one may be part of another
-
-
-def environment_digest() -> bytes:
-    """
-    Tell environments apart by what they say of us, without keeping it.
-    """
-    said = (os.environ.get("WACHT_API_KEY"), os.environ.get("WACHT_BASE_URL"))
-    return blake2b(repr(said).encode(), key=_SALT).digest()
 
 
 def checked_base_url(given: str | None, *, allow_plain_http: bool) -> str:

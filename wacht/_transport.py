@@ -5,6 +5,7 @@ The wire: one loop for every attempt, each with its whole answer.
 from __future__ import annotations
 
 import itertools
+import os
 from contextlib import nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from urllib.parse import urlencode, urlsplit
 import requests
 from urllib3 import Retry
 
+from . import __version__
 from ._body import ACCEPTED, BodyReader
 from ._connection import Exchange, TimedAdapter
 from ._failures import failure_of
@@ -25,7 +27,7 @@ from ._retry import (
     longest_wait,
     next_attempt,
 )
-from ._settings import check_kind, is_loopback
+from ._settings import MAX_PREFETCH, check_kind, is_loopback
 from ._waiting import Pacing, logger
 from .errors import RequestError
 from .throttle import Slot, Throttle
@@ -35,11 +37,10 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from ._protocol import Query
-    from ._settings import Secret
+    from ._secret import Secret
     from ._waiting import Watch
     from .throttle import SupportsSlot
 
-_CONNECTIONS = 32  # more threads than that on one session open connections anew
 _PATIENCE = 3  # read timeouts that all headers may take, and a whole body
 
 
@@ -49,19 +50,18 @@ def _open_http() -> requests.Session:
     """
     http = requests.Session()
     for scheme in ("https://", "http://"):
-        http.mount(scheme, TimedAdapter(pool_maxsize=_CONNECTIONS))
+        http.mount(scheme, TimedAdapter(pool_maxsize=MAX_PREFETCH))
     return http
 
 
-def _user_agent(http: requests.Session) -> str:
+def _user_agent(http: requests.Session) -> dict[str, str]:
     """
     Name ourselves, unless the caller's session has a name of its own.
     """
-    from . import __version__  # noqa: PLC0415 - the package imports this room first
-
-    given = str(http.headers.get("User-Agent", ""))
     default = requests.utils.default_user_agent()
-    return f"wacht/{__version__} {default}" if given in ("", default) else given
+    if http.headers.get("User-Agent", default) not in ("", default):
+        return {}
+    return {"User-Agent": f"wacht/{__version__} {default}"}
 
 
 class Transport:
@@ -95,15 +95,11 @@ class Transport:
     ) -> None:
         check_kind("http", http, requests.Session)
         check_kind("retry", retry, Retry)
-        self._closes = http is None
+        self._own = http is None
+        self._process = os.getpid()
         self._http = _open_http() if http is None else http
         self._base_url = base_url
         self._secret = secret
-        self._headers = {
-            "Accept": "application/json",
-            "Accept-Encoding": ACCEPTED,
-            "User-Agent": _user_agent(self._http),
-        }
         self._timeout = timeout
         self._retry = default_retry() if retry is None else retry
         self._throttle = throttle
@@ -113,7 +109,7 @@ class Transport:
         """
         Close the connections, unless they are the caller's.
         """
-        if self._closes:
+        if self._own:
             self._http.close()
 
     def get(self, query: Query, watch: Watch) -> tuple[Reply, int]:
@@ -167,7 +163,12 @@ class Transport:
         return self._throttle.slot(Pacing(watch, self._label(attempt)))
 
     def _exchange(self, query: Query, remaining: float, slot: object) -> Reply:
-        prepared = self._prepared(query)
+        if self._own and self._process != os.getpid():
+            # On connections that it shares with its parent, a child of a fork would
+            # get the parent's pages.
+            self._http, self._process = _open_http(), os.getpid()
+        template, environment = self._worked_out if self._own else self._work_out()
+        prepared = self._prepared(template, query)
         connect, read = (min(seconds, remaining) for seconds in self._timeout)
         exchange = Exchange(
             read=read,
@@ -178,13 +179,15 @@ class Transport:
         reader = BodyReader(self._max_bytes, exchange)
         prepared.hooks["response"].append(reader)
         with exchange.under_way():
-            response = self._send(prepared, (connect, read))
+            response = self._send(prepared, (connect, read), environment)
             reply = reader.reply or reader.read(response)
         logger.debug("GET %s %s: %d", PATH, query, reply.status)
         return reply
 
-    def _prepared(self, query: Query) -> requests.PreparedRequest:
-        prepared = self._template.copy()
+    def _prepared(
+        self, template: requests.PreparedRequest, query: Query
+    ) -> requests.PreparedRequest:
+        prepared = template.copy()
         prepared.hooks = {event: [*hooks] for event, hooks in prepared.hooks.items()}
         if query:  # requests' own way of adding it takes a twentieth of a page
             url = prepared.url or ""
@@ -193,18 +196,25 @@ class Transport:
         return prepared
 
     @cached_property
-    def _template(self) -> requests.PreparedRequest:
+    def _worked_out(self) -> tuple[requests.PreparedRequest, Mapping[str, Any]]:
         """
-        What all requests have in common, worked out once: all but query and key.
+        The same for each request on a session of our own, that nobody else changes.
         """
-        url, headers = self._base_url + PATH, self._headers
-        request = requests.Request("GET", url, headers=headers, auth=_no_other_auth)
-        return self._http.prepare_request(request)
+        return self._work_out()
 
-    @cached_property
+    def _work_out(self) -> tuple[requests.PreparedRequest, Mapping[str, Any]]:
+        """
+        Work out what requests have in common: all but query and key.
+        """
+        headers = {"Accept": "application/json", "Accept-Encoding": ACCEPTED}
+        headers |= _user_agent(self._http)
+        url = self._base_url + PATH
+        request = requests.Request("GET", url, headers=headers, auth=_no_other_auth)
+        return self._http.prepare_request(request), self._environment()
+
     def _environment(self) -> Mapping[str, Any]:
         """
-        Proxies and CA bundle, from the session and the environment; read once.
+        Find proxies and CA bundle, in the session and in the environment.
 
         What goes to this machine goes there directly, whatever proxy the environment
         names: over plain http the key would leave the machine in the clear.
@@ -219,11 +229,14 @@ class Transport:
         )
 
     def _send(
-        self, prepared: requests.PreparedRequest, timeout: tuple[float, float]
+        self,
+        prepared: requests.PreparedRequest,
+        timeout: tuple[float, float],
+        environment: Mapping[str, Any],
     ) -> requests.Response:
         try:
             return self._http.send(
-                prepared, timeout=timeout, allow_redirects=False, **self._environment
+                prepared, timeout=timeout, allow_redirects=False, **environment
             )
         except requests.HTTPError as error:
             # Hooks like to raise for a status; what it says is said better by us.
@@ -235,7 +248,7 @@ class Transport:
         """
         Make all who share our throttle wait as long as a 429 says.
         """
-        if not isinstance(outcome, Reply) or outcome.status != 429:  # noqa: PLR2004
+        if not isinstance(outcome, Reply) or not outcome.rate_limited:
             return
         asked = asked_wait(self._retry, outcome) or 0.0
         if asked <= longest_wait(self._retry) and isinstance(self._throttle, Throttle):
@@ -268,7 +281,7 @@ def _succeeded(outcome: Reply | Failure) -> bool:
 def _reason(outcome: Reply | Failure) -> str:
     if isinstance(outcome, Failure):
         return outcome.reason
-    if outcome.status == 429:  # noqa: PLR2004
+    if outcome.rate_limited:
         return "rate limit (429)"
     return f"the service answered {outcome.status}"
 

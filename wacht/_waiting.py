@@ -32,7 +32,8 @@ class Watch:
 
     Args:
         deadline: Seconds from now that all of it may take; None for no limit.
-        on_wait: Called before a wait of a second or more, with its seconds and reason.
+        on_wait: Called before a wait of a second or more, with this watch, the wait's
+            seconds, and its reason.
         clock: A monotonic clock, in seconds.
         sleep: Waits for so many seconds.
 
@@ -41,7 +42,7 @@ class Watch:
     def __init__(
         self,
         deadline: float | None = None,
-        on_wait: Callable[[float, str], None] | None = None,
+        on_wait: Callable[[Watch, float, str], None] | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -112,7 +113,7 @@ class Watch:
     def _tell(self, seconds: float, reason: str, attempt: str) -> None:
         logger.info("waiting %.2f s before %s: %s", seconds, attempt, reason)
         if self._on_wait is not None and seconds >= WORTH_TELLING:
-            self._on_wait(seconds, reason)
+            self._on_wait(self, seconds, reason)
 
     def _pause(self, seconds: float) -> None:
         # Signals reach the main thread alone, and only a sleep ends at once for them

@@ -71,9 +71,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _failed(error: errors.WachtError) -> int:
     hint = _HINTS.get(type(error))
-    tell(f"{error}; {hint}" if hint else str(error))
-    for note in getattr(error, "__notes__", ()):
-        tell(note)
+    notes: list[str] = getattr(error, "__notes__", [])
+    tell("; ".join([str(error), *([hint] if hint else []), *notes]))
     return 2 if isinstance(error, errors.InvalidRequestError) else 1
 
 

@@ -1,5 +1,5 @@
 """
-What can go wrong, as types: everything that this package raises is a `WachtError`.
+What can go wrong, as types: what a setting, an option, the network or the service does.
 """
 
 from __future__ import annotations
@@ -78,7 +78,8 @@ class ApiError(WachtError):
         status: The HTTP status.
         message: What the service, or a proxy in between, said.
         details: The body's JSON, or None where it is none.
-        body: The body as it came (the key, if it stood there, blacked out).
+        body: The body as it came (the key, if it stood there, blacked out); its
+            beginning, if it was longer than `max_response_bytes`.
         request_id: The answer's `X-Request-Id`, or None.
         retry_after: The seconds that the service asked to wait, or None.
         attempts: How many requests were sent.

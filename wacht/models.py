@@ -144,7 +144,7 @@ class AiExecutionContext:
     workflow_id: str | None = None
     user_id: str | None = None
     session_id: str | None = None
-    context: Any = None
+    context: Any = field(default=None, hash=False)  # it may hold dicts
     created_at: datetime | None = None
     deployment_id: str | None = None
     title: str | None = None
@@ -156,18 +156,19 @@ class AiExecutionContext:
     updated_at: datetime | None = None
     last_activity_at: datetime | None = None
     completed_at: datetime | None = None
-    execution_state: Any = None
-    external_resource_metadata: Any = None
-    completion_summary: Any = None
+    execution_state: Any = field(default=None, hash=False)
+    external_resource_metadata: Any = field(default=None, hash=False)
+    completion_summary: Any = field(default=None, hash=False)
     parent_context_id: str | None = None
-    extra: dict[str, Any] = field(factory=dict[str, Any])
+    extra: dict[str, Any] = field(factory=dict[str, Any], hash=False)
 
     def to_dict(self) -> dict[str, Any]:
         """
         Give JSON back: a new dict of all fields, with `extra` laid into it.
 
         Returns:
-            A dict that `json.dumps` takes; times in RFC 3339, absent fields None.
+            A dict that `json.dumps` takes; times in RFC 3339, absent fields None. What
+            is nested in it is the context's own, not a copy.
 
         """
         known = {name: _to_json(getattr(self, name)) for name in FIELD_NAMES}
@@ -266,7 +267,8 @@ class WalkProgress:
         duplicates: Repeats dropped so far.
         requests: Requests sent, retries included.
         retries: Requests that repeated a failed one.
-        waited: Seconds waited so far, for rate limits and before retries.
+        waited: Seconds waited so far, for rate limits and before retries; with
+            `prefetch`, added up over the threads that wait side by side.
         waiting: Seconds of the wait that begins now; None if none does.
         reason: Why it waits; None if it does not.
         complete: Whether the last page has been read.

@@ -11,8 +11,8 @@ from attrs import evolve, fields_dict
 from ._endpoint import Endpoint, Pagination
 from ._paging import Walk
 from ._progress import reporting_to
+from ._secret import Secret
 from ._settings import (
-    Secret,
     check_choice,
     checked_base_url,
     checked_deadline,
@@ -63,7 +63,9 @@ class Session:
             service's documented limits, shared by all sessions of the process with the
             same key and base URL. None for no pacing; or a `Throttle` of your own.
         http: Your own `requests.Session`, with proxies, CA bundle, adapters or
-            headers. It is neither changed nor closed.
+            headers. It is neither changed nor closed. Its adapters read headers in
+            their own time, so there `timeout` and a `deadline` hold less exactly, and
+            they should retry nothing themselves.
         pagination: How the service pages, `"page"` or `"offset"`; `"auto"` learns it
             from the first answer.
         max_response_bytes: The longest answer to accept, unpacked. By default 64 MiB.
@@ -198,11 +200,13 @@ class Session:
         Args:
             options: What to list, and where to start. 100 contexts a page, unless
                 `per_page` says otherwise: a rate limit allows 100 pages a minute.
-            prefetch: How many pages to ask for ahead of their turn, in threads.
+            prefetch: How many pages to ask for ahead of their turn, in threads; up to
+                100.
             deadline: Seconds for the whole walk, waits included.
             progress: True for a bar (needs the extra `notebook`), or a function that is
                 called with a `WalkProgress` after each page and before each wait of a
                 second or more; with `prefetch`, from other threads too, one at a time.
+                It must not send requests: the walk stands before it in the line.
             filters: The fields of the options by keyword, laid over `options`:
                 `agent_id`, `workflow_id`, `status`, `context_group`, `page` (the
                 first), `per_page`.

@@ -4,6 +4,7 @@ Rate limits kept before they are met: two sliding windows, a lock and a clock.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import deque
@@ -118,6 +119,7 @@ class Throttle:
         self._line: deque[Slot] = deque()
         self._taken: list[Slot] = []
         self._closed_until = 0.0
+        _throttles.add(self)
 
     def __repr__(self) -> str:
         (per_second, _), (per_minute, _) = self._limits
@@ -196,11 +198,22 @@ class Throttle:
         start = now - _LONGEST * (1 + MARGIN)
         self._taken = [s for s in self._taken if s.at is None or s.at > start]
 
+    def forget_threads(self) -> None:
+        """
+        Forget, in the child of a fork, those who stand in line: they are not there.
+        """
+        self._lock = threading.Lock()
+        self._line.clear()
+        self._taken = [slot for slot in self._taken if slot.at is not None]
+
 
 class _Shared:
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self.forget_threads()
         self._known: dict[Hashable, tuple[Throttle, WeakSet[object]]] = {}
+
+    def forget_threads(self) -> None:
+        self._lock = threading.Lock()
 
     def get(self, identity: Hashable, user: object) -> Throttle:
         with self._lock:
@@ -221,6 +234,17 @@ class _Shared:
 
 
 _shared = _Shared()
+_throttles: WeakSet[Throttle] = WeakSet()
+
+
+def _forget_threads() -> None:
+    _shared.forget_threads()
+    for throttle in list(_throttles):
+        throttle.forget_threads()
+
+
+if hasattr(os, "register_at_fork"):  # Windows has no forks
+    os.register_at_fork(after_in_child=_forget_threads)
 
 
 def shared_throttle(identity: Hashable, user: object) -> Throttle:

@@ -27,7 +27,7 @@ with atheris.instrument_imports(include=["wacht", "email"]):
     from wacht._json import parse_json
     from wacht._protocol import Answer, answer_of
     from wacht._reply import Reply
-    from wacht._settings import Secret
+    from wacht._secret import Secret
     from wacht.models import FIELD_NAMES
 
 if TYPE_CHECKING:

@@ -492,6 +492,20 @@ def test_faults__until_healed(sandbox: Sandbox, ask: Ask) -> None:
     assert ask()[0] == 200
 
 
+def test_faults__at_no_such_place(sandbox: Sandbox) -> None:
+    """A place that doesn't exist is named a mistake, with those that do."""
+    nowhere: Any = "header"
+    for order in (sandbox.reset, sandbox.trickle, functools.partial(sandbox.stall, 1)):
+        with pytest.raises(ValueError, match=r"headers.*, got 'header'"):
+            order(at=nowhere)
+
+
+def test_sandbox__less_than_no_contexts() -> None:
+    """A number of contexts below zero is a mistake."""
+    with pytest.raises(ValueError, match="contexts: expected 0 or more, got -1"):
+        Sandbox(-1)
+
+
 @pytest.mark.parametrize("times", [0, -1])
 def test_faults__no_times_at_all(sandbox: Sandbox, times: int) -> None:
     """A fault that would never happen is a mistake."""

@@ -72,13 +72,12 @@ def test_main__error(
 def test_main__error_with_notes(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A note on an error is a line of its own."""
+    """A note on an error stands at the end of its line."""
     error = wacht.ServerError(500, "trouble")
     error.add_note("to go on: wacht list --page 3")
     assert fail_with(error, monkeypatch) == 1
     assert capsys.readouterr().err == (
-        "wacht: 500 Internal Server Error: trouble\n"
-        "wacht: to go on: wacht list --page 3\n"
+        "wacht: 500 Internal Server Error: trouble; to go on: wacht list --page 3\n"
     )
 
 

@@ -35,6 +35,7 @@ def complaint_about(
         ("2026-03-01T12:00:00Z", NOON),
         ("2026-03-01t12:00:00z", NOON),
         ("2026-03-01 14:00:00+02:00", NOON),
+        ("2026-03-01 12:00:00 UTC", NOON),  # as our own table has it
         ("2026-03-01T12:00:00.000Z", NOON),
     ],
 )
@@ -55,7 +56,7 @@ def test_since__date_or_time(text: str, meant: datetime) -> None:
         (["list", "--prefetch", "101"], "from 0 to 100, got '101'"),
         (["list", "--deadline", "soon"], "--deadline: invalid float value: 'soon'"),
         (["list", "--format", "xml"], "--format: invalid choice: 'xml'"),
-        (["list", "--agent", "a"], "unrecognized arguments: --agent a"),
+        (["list", "--agent", "a"], "wacht list: unrecognized arguments: --agent a"),
         (["sandbox", "--port", "65536"], "--port: expected a whole number from 0 to 6"),
         (["sandbox", "--per-second", "0"], "--per-second: expected"),
         (["sandbox", "--revision", "no"], "--revision: invalid choice: 'no'"),

@@ -233,6 +233,15 @@ def test_to_dataframe__any_contexts(
         assert row.title is None or frame["title"][index] == row.title
 
 
+@pytest.mark.parametrize(
+    "wrong", [[{"id": "1"}], [ExecutionContextListResponse([], has_more=False)], "12"]
+)
+def test_to_dataframe__no_contexts(wrong: Any) -> None:
+    """What is no context is refused, in words that say what would be one."""
+    with pytest.raises(TypeError, match=r"expected contexts, .*, got "):
+        to_dataframe(wrong)
+
+
 def test_to_dataframe__without_pandas(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without pandas the error says what to install, and what went wrong."""
     monkeypatch.setitem(sys.modules, "pandas", None)

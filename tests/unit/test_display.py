@@ -264,12 +264,6 @@ def test_table_html__many_rows() -> None:
     assert reader.texts[-1] == ("div", "… 80 more rows")
 
 
-def test_table_html__total() -> None:
-    """A total counts the rows that were not even handed over."""
-    reader = read(table_html([{"id": "1"}], total=1_000))
-    assert reader.texts[-1] == ("div", "… 999 more rows")
-
-
 def test_table_html__caption() -> None:
     """A caption stands above; without one there is no empty element."""
     assert ("caption", "one page") in read(table_html([], caption="one page")).texts

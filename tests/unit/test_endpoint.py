@@ -260,6 +260,25 @@ def test_page__first_contact_that_fails() -> None:
     assert len(service.queries) == 3
 
 
+def test_page__nobody_waits_for_a_second_failure() -> None:
+    """Where the first contact has failed, the others do not queue for their own."""
+    service = Service(revision="offset")
+    service.faults[1] = RequestError("refused")
+    endpoint = endpoint_of(service)
+    with pytest.raises(RequestError):
+        fetch(endpoint)
+    with endpoint._lock:
+        assert len(fetch(endpoint)) == 20
+
+
+def test_page__in_the_child_of_a_fork(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that stayed with the parent holds nobody up."""
+    endpoint = endpoint_of(Service())
+    monkeypatch.setattr("os.getpid", lambda: 1)
+    with endpoint._lock:
+        assert len(fetch(endpoint)) == 20
+
+
 def test_page__deadline_during_first_contact() -> None:
     """Whoever waits for another's first answer waits no longer than its deadline."""
     times = iter([0.0, 4.999, 5.0])

@@ -67,7 +67,7 @@ TRANSIENT: dict[str, tuple[Exception, str, type[Exception]]] = {
     "cut": (
         exceptions.ProtocolError("Connection broken", exceptions.IncompleteRead(2, 3)),
         "the body was cut off: IncompleteRead(2 bytes read, 3 more expected)",
-        exceptions.IncompleteRead,
+        exceptions.ProtocolError,
     ),
     "chunk": (
         exceptions.ProtocolError("Connection broken", http.client.IncompleteRead(b"")),
@@ -82,12 +82,12 @@ TRANSIENT: dict[str, tuple[Exception, str, type[Exception]]] = {
     "garbled": (
         exceptions.DecodeError("no gzip"),
         "the body does not unpack: no gzip",
-        exceptions.DecodeError,
+        exceptions.ProtocolError,
     ),
     "garbled, to a hook": (
         requests.exceptions.ContentDecodingError(exceptions.DecodeError("no gzip")),
         "the body does not unpack: no gzip",
-        exceptions.DecodeError,
+        exceptions.ProtocolError,
     ),
     "proxy": (
         requests.exceptions.ProxyError(

@@ -315,6 +315,25 @@ def test_context_repr__what_is_there() -> None:
     )
 
 
+def test_context_str__card() -> None:
+    """
+    Printed, a context is a line for each field that is set, with nothing to obey.
+    """
+    context = AiExecutionContext(id="1", title="a\x1b[2Jb", extra={"new": 7})
+    assert str(context) == "id     1\ntitle  a\\x1b[2Jb\nnew    7"
+    assert str(AiExecutionContext()) == "AiExecutionContext()"
+
+
+def test_context_hash__whatever_json() -> None:
+    """
+    Contexts can stand in a set, whatever JSON they hold, and equal ones stand once.
+    """
+    fields: dict[str, Any] = {"id": "1", "context": {"a": [1]}, "extra": {"b": {}}}
+    one, other = AiExecutionContext(**fields), AiExecutionContext(**fields)
+    assert {one, other} == {one}
+    assert len({one, AiExecutionContext(id="1")}) == 2
+
+
 def test_context_repr__bounded() -> None:
     """
     However much a context holds, its representation can be read.

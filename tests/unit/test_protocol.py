@@ -32,7 +32,7 @@ from wacht._protocol import (
     query_of,
 )
 from wacht._reply import Reply
-from wacht._settings import Secret
+from wacht._secret import Secret
 from wacht.models import MAX_PAGE
 
 KEY = "wk_live_0123456789abcdef"

@@ -19,7 +19,7 @@ import wacht
 from tests import strategies
 from wacht._json import parse_json
 from wacht._reply import Reply, error_of, retry_after_of
-from wacht._settings import Secret
+from wacht._secret import Secret
 
 KEY = "wk_live_0123456789abcdef"
 NOW = datetime(2025, 3, 14, 12, 0, 0, tzinfo=UTC)

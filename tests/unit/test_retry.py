@@ -4,6 +4,8 @@ The policy: which outcome is followed by another attempt, and after how long.
 
 from __future__ import annotations
 
+import math
+import threading
 from datetime import UTC, datetime
 from typing import Any
 
@@ -94,6 +96,23 @@ def test_wait__has_jitter() -> None:
         assert len({tuple(waits(default_retry(), outcome)) for _ in range(9)}) == 9
 
 
+def test_wait__no_longer_than_the_policy_allows() -> None:
+    """Our jitter goes no further than the policy's own bounds."""
+    policy = Retry(5, backoff_max=0.01, retry_after_max=7, status_forcelist=[500])
+    assert all(wait <= 0.01 for wait in waits(policy, reply(500)))
+    assert waits(policy, reply(429, retry_after="7")) == [7] * 5
+
+
+def test_wait__after_very_many_failures() -> None:
+    """A policy without a total backs off for ever, and no further than its bound."""
+    policy = Retry(None, backoff_factor=1, backoff_max=5)
+    for _ in range(1_030):
+        following = next_attempt(policy, failure())
+        assert following is not None
+        policy = following.policy
+    assert following.wait == 5
+
+
 @given(st.floats(0, LONGEST_WAIT).map(lambda x: round(x, 3)))
 def test_asked_wait__is_never_shortened(seconds: float) -> None:
     """What the service asks for is waited in full, and little longer."""
@@ -121,6 +140,7 @@ def test_asked_wait__beyond_the_cap(seconds: str) -> None:
         (Retry(), LONGEST_WAIT),  # urllib3's own six hours count as not set
         (Retry(retry_after_max=7), 7),
         (Retry(retry_after_max=3600), 3600),
+        (Retry(retry_after_max=math.inf), threading.TIMEOUT_MAX),
     ],
 )
 def test_longest_wait(policy: Retry, cap: float) -> None:

@@ -35,6 +35,13 @@ def test_call__misspelt_option(call: Callable[..., Any], session: Any) -> None:
         call(session, agnet_id="agent_123")
 
 
+@pytest.mark.parametrize("call", CALLS[1:])
+def test_walk__misspelt_option(call: Callable[..., Any], session: Any) -> None:
+    """A walk names the options that it alone has, too."""
+    with pytest.raises(TypeError, match=r"'prefech'; .* prefetch, deadline, progress"):
+        call(session, prefech=4)
+
+
 @pytest.mark.parametrize("call", CALLS)
 def test_call__options_of_another_kind(call: Callable[..., Any], session: Any) -> None:
     """Options are `ListExecutionContextsOptions`, and no dict."""

@@ -35,6 +35,7 @@ ORDER = (
     "_json",
     "_display",
     "_terminal",
+    "_secret",
     "_settings",
     "models",
     "_dataframe",

@@ -17,7 +17,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wacht import Throttle
-from wacht.throttle import MARGIN, REACH, shared_throttle
+from wacht.throttle import (
+    MARGIN,
+    REACH,
+    Slot,
+    _forget_threads,
+    _shared,
+    shared_throttle,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -455,3 +462,23 @@ def test_idle__while_somebody_stands_in_line() -> None:
 
     with throttle.slot(oversleep):
         pass
+
+
+def test_fork__child_does_not_wait_for_threads_of_its_parent() -> None:
+    """Who holds the lock or stands in line stayed behind; what was sent counts."""
+    throttle = Throttle(per_second=1, clock=lambda: 100.0)
+    with throttle.slot():
+        pass
+    throttle._line.append(Slot(lambda: 100.0))
+    throttle._taken.append(Slot(lambda: 100.0))
+    with throttle._lock, _shared._lock:
+        _forget_threads()
+        assert not throttle.idle
+        assert shared_throttle("one", user=throttle) is not throttle
+        with pytest.raises(TimeoutError), throttle.slot(asked_to_wait):
+            pass
+
+
+def asked_to_wait(seconds: float) -> None:
+    assert 1 < seconds < 1.1
+    raise TimeoutError

@@ -123,6 +123,22 @@ def test_responses__nothing_mocked(session: wacht.Session, waits: list[float]) -
         session.fetch_execution_contexts()
 
 
+def test_connections__in_the_child_of_a_fork(
+    service: responses.RequestsMock,
+    session: wacht.Session,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A child opens its own: on its parent's it would get the parent's pages."""
+    service.get(URL, json=PAGE)
+    session.fetch_execution_contexts()
+    of_the_parent = session._transport._http
+    monkeypatch.setattr("os.getpid", lambda: 1)
+    session.fetch_execution_contexts()
+    of_the_child = session._transport._http
+    session.fetch_execution_contexts()
+    assert session._transport._http is of_the_child is not of_the_parent
+
+
 def test_log__of_a_policy_without_a_total(
     service: responses.RequestsMock, caplog: pytest.LogCaptureFixture
 ) -> None:

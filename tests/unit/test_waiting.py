@@ -66,11 +66,11 @@ def test_wait__is_logged_before_it(
 
 def test_wait__tells_who_watches(clock: Clock) -> None:
     """Who watches a walk hears of waits from a second on."""
-    told: list[tuple[float, str]] = []
+    told: list[tuple[Watch, float, str]] = []
     watch = watch_on(clock, None, lambda *news: told.append(news))
     for seconds in (0.0, 0.999, 1.0, 30.0):
         watch.wait(seconds, "why", "attempt 2")
-    assert told == [(1.0, "why"), (30.0, "why")]
+    assert told == [(watch, 1.0, "why"), (watch, 30.0, "why")]
 
 
 def test_wait__that_was_told_of(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
