@@ -5,6 +5,7 @@ What holds for every test: a clean environment, and no waiting in unit tests.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,13 @@ if TYPE_CHECKING:
 
 UNIT_TESTS = Path(__file__).parent / "unit"
 NETWORK_EVENTS = frozenset({"socket.connect", "socket.getaddrinfo"})
-LOOKED_AT = frozenset({"NETRC", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"})
+LOOKED_AT = frozenset(
+    {"NETRC", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "COLUMNS", "LINES"}
+)
+
+# Who starts the tests in the background may have switched off Ctrl-C for them, and for
+# the commands that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes says nothing about whether it is right.
 settings.register_profile(
@@ -58,7 +65,7 @@ def _clean_environment(
 ) -> None:
     for name in os.environ:
         if (
-            name.startswith("WACHT_")
+            name.startswith(("WACHT_", "TQDM_"))
             or name.upper().endswith("_PROXY")
             or name in LOOKED_AT
         ):

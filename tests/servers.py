@@ -9,7 +9,6 @@ import json
 import socket
 import struct
 import threading
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import parse_qs, urlsplit
@@ -106,7 +105,6 @@ class RawServer:
 
     Attributes:
         heads: What each request began with.
-        arrivals: When each request came, on the clock of `time.monotonic`.
         connections: How many connections came.
         ids: The ids of all contexts, in their order.
         url: Where it listens.
@@ -121,7 +119,6 @@ class RawServer:
         listening: bool = True,
     ) -> None:
         self.heads: list[bytes] = []
-        self.arrivals: list[float] = []
         self.connections = 0
         self.ids = [str(number) for number in range(contexts)]
         self._script = script
@@ -212,7 +209,6 @@ class RawServer:
             if not head[:1].isalpha():  # TLS, most likely
                 return False
         with self._lock:
-            self.arrivals.append(time.monotonic())
             self.heads.append(head)
             spoilt = len(self.heads) <= self._times
         wire = Wire(connection, head, self._closing)

@@ -243,7 +243,7 @@ def _forget_threads() -> None:
         throttle.forget_threads()
 
 
-if hasattr(os, "register_at_fork"):  # Windows has no forks
+if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no forks
     os.register_at_fork(after_in_child=_forget_threads)
 
 

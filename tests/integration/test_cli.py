@@ -10,6 +10,7 @@ import json
 import os
 import re
 import runpy
+import select
 import shlex
 import signal
 import struct
@@ -130,6 +131,7 @@ class Terminal:
         """
         shown = b""
         while not wanted or wanted not in shown:
+            assert select.select([self._ours], [], [], 60)[0], "it says no more"
             try:
                 piece = os.read(self._ours, 65536)
             except OSError:  # how Linux tells that nobody has the other end open

@@ -534,6 +534,7 @@ PAGES = {
         + b"".join(chunk(bytes([byte])) for byte in gzip.compress(PAGE))
         + b"0\r\n\r\n"
     ),
+    "gzip with padding": with_length(gzip.compress(PAGE) + bytes(99), GZIP),
     "deflate": with_length(zlib.compress(PAGE), "Content-Encoding: deflate"),
     "identity": with_length(PAGE, "Content-Encoding: identity"),
     "interim answer": b"HTTP/1.1 100 Continue\r\n\r\n" + with_length(PAGE),
@@ -587,3 +588,13 @@ def test_slow_but_steady__is_fine() -> None:
     with RawServer(script) as server, server.session(timeout=0.4) as session:
         assert len(session.fetch_execution_contexts()) == 3
         assert len(server.heads) == 1
+
+
+@pytest.mark.parametrize("fault", ["cut", "garble", "reset"])
+def test_policy__counts_a_broken_body_as_a_failed_read(fault: str) -> None:
+    """A caller's `Retry` that allows no failed read is heeded, whatever broke it."""
+    with Sandbox() as sandbox, sandbox.session(retry=Retry(3, read=0)) as session:
+        getattr(sandbox, fault)(times=None)
+        with pytest.raises(wacht.RequestError) as caught:
+            session.fetch_execution_contexts()
+    assert caught.value.attempts == len(sandbox.requests) == 1

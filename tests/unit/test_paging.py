@@ -364,11 +364,12 @@ def test_walk__a_moving_list_read_ahead(
 
 @settings(max_examples=200)
 @given(st.data(), st.integers(0, 40), st.integers(1, 7), st.integers(1, 8))
-def test_walk__any_moving_list_read_ahead(
+def test_walk__any_moving_list_in_real_threads(
     data: st.DataObject, contexts: int, per_page: int, prefetch: int
 ) -> None:
-    """Whatever moves and whatever fails, in real threads: never anything twice."""
+    """Whatever moves and whatever fails: nothing twice, and all where nothing does."""
     service = Service(contexts, "offset")
+    start = service.ids
     service.moves.update(data.draw(moves("add", "touch", "delete"), "moves"))
     service.faults = data.draw(st.dictionaries(st.integers(1, 12), FAULTS), "faults")
     walk = walk_of(service, Options(per_page=per_page), prefetch=prefetch)
@@ -376,6 +377,7 @@ def test_walk__any_moving_list_read_ahead(
     with contextlib.suppress(WachtError):
         got.extend(each_id(walk))
     assert len(got) == len(set(got))
+    assert any(service.moves.values()) or service.faults or got == start
 
 
 def test_walk__a_shift_in_flight() -> None:
@@ -508,6 +510,13 @@ def test_walk__a_large_first_page_again() -> None:
     )
     _, error = until_error(walk_of(lambda _options, _watch: page))
     assert error.resume == Options(page=2, per_page=100)
+
+
+def test_walk__first_page_in_place_of_a_later_one() -> None:
+    """Where it began elsewhere than asked, a next walk begins where it was asked to."""
+    page = ExecutionContextListResponse([AiExecutionContext(id="1")], has_more=True)
+    _, error = until_error(walk_of(lambda _options, _watch: page, Options(page=4)))
+    assert error.resume == Options(page=4, per_page=100)
 
 
 # Deadline, progress, and leaving

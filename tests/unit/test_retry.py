@@ -105,7 +105,7 @@ def test_wait__no_longer_than_the_policy_allows() -> None:
 
 def test_wait__after_very_many_failures() -> None:
     """A policy without a total backs off for ever, and no further than its bound."""
-    policy = Retry(None, backoff_factor=1, backoff_max=5)
+    policy = Retry(None, backoff_factor=0.5, backoff_max=5)
     for _ in range(1_030):
         following = next_attempt(policy, failure())
         assert following is not None

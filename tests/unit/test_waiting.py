@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -153,8 +154,10 @@ def test_wait__in_a_thread_takes_its_time() -> None:
     """A thread that is not stopped waits to the end."""
     watch = Watch(sleep=pytest.fail)  # for the main thread alone
     thread = threading.Thread(target=watch.wait, args=(0.01, "why", "attempt 2"))
+    begun = time.monotonic()
     thread.start()
     thread.join()
+    assert time.monotonic() - begun >= 0.01
     assert watch.waited == 0.01
 
 
