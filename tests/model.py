@@ -179,7 +179,8 @@ class Service:
         if unread:
             self.at_risk.add(context["id"])
         if move.kind == "touch":
-            self.contexts.insert(0, context)
+            title = f"{context.get('title', '')}!"  # as activity changes a context
+            self.contexts.insert(0, {**context, "title": title})
             self.risks += unread
         elif place < self._border:
             self.risks += 1

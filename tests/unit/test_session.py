@@ -4,12 +4,18 @@ Calls that are wrong in themselves are Python's TypeErrors, and say what would b
 
 from __future__ import annotations
 
+import inspect
+import logging
 import pickle
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
+import responses
+from requests.adapters import HTTPAdapter
 
 import wacht
+from wacht._protocol import PATH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,6 +53,92 @@ def test_call__options_of_another_kind(call: Callable[..., Any], session: Any) -
     """Options are `ListExecutionContextsOptions`, and no dict."""
     with pytest.raises(TypeError, match=r"its fields by keyword, got \{'page': 1\}"):
         call(session, {"page": 1})
+
+
+def test_defaults__as_promised() -> None:
+    """What a session does unless told otherwise."""
+    parameters = inspect.signature(wacht.Session).parameters.values()
+    assert {parameter.name: parameter.default for parameter in parameters} == {
+        "api_key": None,
+        "base_url": None,
+        "timeout": (5.0, 30.0),
+        "retry": None,
+        "throttle": "shared",
+        "http": None,
+        "pagination": "auto",
+        "max_response_bytes": 64 * 2**20,
+        "allow_plain_http": False,
+    }
+
+
+def test_plain_http__unless_asked_for() -> None:
+    """A key goes in the clear only to whom asks for it."""
+    with pytest.raises(wacht.ConfigError, match="in the clear"):
+        wacht.Session("k", base_url="http://wacht.example")
+    with wacht.Session("k", base_url="http://wacht.example", allow_plain_http=True):
+        pass
+
+
+def test_throttle__shared_by_key_and_url() -> None:
+    """Sessions share a throttle if both their key and their URL are the same."""
+    url = "https://one.example"
+    one = wacht.Session("wk_one", base_url=url)
+    same = wacht.Session(" wk_one", base_url=f"{url}/")
+    other_key = wacht.Session("wk_two", base_url=url)
+    other_url = wacht.Session("wk_one", base_url="https://two.example")
+    throttles = [s._transport._throttle for s in (one, same, other_key, other_url)]
+    assert throttles[0] is throttles[1]
+    assert len({id(throttle) for throttle in throttles}) == 3
+    assert repr(throttles[0]) == "Throttle(per_second=20, per_minute=100)"
+
+
+def test_close__closes_only_what_is_ours() -> None:
+    """Closing a session closes its connections, and none of a caller's."""
+    closed: list[str] = []
+    http = requests.Session()
+    mine, theirs = wacht.Session("k"), wacht.Session("k", http=http)
+    for name, opened in (("mine", mine._transport._http), ("theirs", http)):
+        opened.mount("https://", Closing(lambda name=name: closed.append(name)))
+    mine.close()
+    theirs.close()
+    assert closed == ["mine"]
+
+
+class Closing(HTTPAdapter):
+    """Connections that tell when they are closed."""
+
+    def __init__(self, on_close: Callable[[], object]) -> None:
+        super().__init__()
+        self._on_close = on_close
+
+    def close(self) -> None:
+        self._on_close()
+
+
+@responses.activate
+def test_keywords__win(session: wacht.Session) -> None:
+    """A keyword wins over the same field of the options, and the others stay."""
+    asked = {"page": 2, "per_page": 7, "agent_id": "a"}
+    responses.get(
+        f"https://api.wacht.dev{PATH}",
+        json={"data": [], "has_more": False},
+        match=[responses.matchers.query_param_matcher(asked)],
+    )
+    options = wacht.ListExecutionContextsOptions(page=1, per_page=7, agent_id="a")
+    assert len(session.fetch_execution_contexts(options, page=2)) == 0
+    assert list(session.iter_execution_contexts(options, page=2)) == []
+
+
+@responses.activate
+def test_request__is_logged(
+    session: wacht.Session, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each request is a line for debugging: what was asked, and what was answered."""
+    caplog.set_level(logging.DEBUG, "wacht")
+    responses.get(f"https://api.wacht.dev{PATH}", json={"data": [], "has_more": False})
+    session.fetch_execution_contexts(page=3)
+    assert caplog.messages == [f"GET {PATH} {{'page': '3'}}: 200"]
+    assert responses.calls[0].request.headers["Accept"] == "application/json"
 
 
 def test_keywords__laid_over_options(session: wacht.Session) -> None:

@@ -319,24 +319,6 @@ def test_list_filters__are_the_options() -> None:
         assert filters[name].__forward_arg__ == field.type
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "README.md",
-        "CHANGELOG.md",
-        "LICENSE",
-        "MANIFEST.in",
-        "pyproject.toml",
-        "setup.cfg",
-    ],
-)
-def test_files__there(name: str) -> None:
-    """
-    What a project has to have is there, and not empty.
-    """
-    assert (ROOT / name).stat().st_size > 0
-
-
 def test_files__typed() -> None:
     """
     Type checkers are told that the package is typed.
@@ -393,7 +375,15 @@ def test_default_session__made_from_the_environment_once(
         f"https://wacht.example{PATH}", json={"data": [{"id": "1"}], "has_more": False}
     )
     page = wacht.fetch_execution_contexts(page=1, per_page=5)
-    contexts = list(wacht.iter_execution_contexts(agent_id="agent_123"))
+    told: list[wacht.WalkProgress] = []
+    contexts = list(
+        wacht.iter_execution_contexts(agent_id="agent_123", progress=told.append)
+    )
+    assert len(told) == 1
+    with pytest.raises(wacht.InvalidRequestError, match="prefetch"):
+        wacht.iter_execution_contexts(prefetch=-1)
+    with pytest.raises(wacht.InvalidRequestError, match="deadline"):
+        wacht.iter_execution_contexts(deadline=0)
     assert page.data == contexts == [wacht.AiExecutionContext(id="1")]
     for call in responses.calls:
         assert call.request.headers["Authorization"] == "Bearer wk_of_the_environment"

@@ -169,6 +169,25 @@ def test_sift__what_it_says(pages: list[str], said: str) -> None:
         sift(pages)
 
 
+def test_sift__same_id_other_content() -> None:
+    """A context that has changed since it was given is no other context."""
+    before = AiExecutionContext(id="1", title="before")
+    after = AiExecutionContext(id="1", title="after")
+    sieve = Sieve()
+    for context, fresh in ((before, [before]), (after, [])):
+        page = ExecutionContextListResponse([context], has_more=True)
+        assert sieve.sift(page) == fresh
+
+
+def test_sift__many_pages_without_ids() -> None:
+    """A list without ids goes on as long as its contexts differ."""
+    sieve = Sieve()
+    for number in range(99):
+        context = AiExecutionContext(title=str(number))
+        page = ExecutionContextListResponse([context], has_more=True)
+        assert sieve.sift(page) == [context]
+
+
 def test_sift__without_ids() -> None:
     """Contexts without an id all come through, alike or not."""
     some = [AiExecutionContext(title="a"), AiExecutionContext(title="b")]
