@@ -42,7 +42,7 @@ napoleon_numpy_docstring = False
 napoleon_attr_annotations = True
 python_maximum_signature_line_length = 72
 
-# CI has no network to fetch the inventories of other projects from.
+# The build fetches no inventories of other projects, so it has no links to them.
 nitpick_ignore_regex = [
     ("py:class", r"(collections|contextlib|datetime|typing)\..+"),  # the stdlib's
     ("py:class", r"(pd|requests|urllib3)\..+"),  # theirs

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def reporting_to(
-    progress: bool | Report,  # noqa: FBT001 - the promised surface
+    progress: bool | Report,  # noqa: FBT001 - a keyword of the methods
 ) -> AbstractContextManager[Report | None]:
     """
     Settle who is told.
