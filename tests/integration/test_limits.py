@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 LIMITED = "Rate limit exceeded. Retry after {} seconds"
-ONE_RETRY = Retry(total=1, status_forcelist=[429, 500, 503], raise_on_status=False)
+ONE_RETRY = Retry(total=1, status_forcelist=[429, 500, 503])
 
 
 @pytest.fixture

@@ -209,7 +209,7 @@ def test_prefetch__as_many_as_the_throttle_allows(
 
 def test_prefetch__retries_as_often_as_the_policy_allows() -> None:
     """Each page is asked for again as often as the policy says, and no more."""
-    retry = Retry(total=2, status_forcelist=[503], raise_on_status=False)
+    retry = Retry(total=2, status_forcelist=[503])
     with RawServer(refuse_page_3) as server, server.session(retry=retry) as session:
         got: list[str | None] = []
         walk = session.iter_execution_contexts(per_page=10, prefetch=2)

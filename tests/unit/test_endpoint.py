@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,9 @@ from wacht import (
     ListExecutionContextsOptions,
     PaginationError,
     RequestError,
+    ServerError,
 )
+from wacht._reply import Reply
 from wacht._waiting import Watch
 
 if TYPE_CHECKING:
@@ -269,6 +272,27 @@ def test_page__nobody_waits_for_a_second_failure() -> None:
         fetch(endpoint)
     with endpoint._lock:
         assert len(fetch(endpoint)) == 20
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_page__nobody_waits_where_the_revision_is_fixed(revision: Revision) -> None:
+    """Where there is nothing to find out, nobody waits for a first answer."""
+    endpoint = endpoint_of(Service(revision=revision), FIXED[revision])
+    with endpoint._lock:
+        assert len(fetch(endpoint)) == 20
+
+
+def test_page__error_counts_attempts() -> None:
+    """What the service refuses carries the number of attempts that it took."""
+
+    class Refusing:
+        def get(self, query: dict[str, str], watch: Watch) -> tuple[Reply, int]:
+            now = datetime.now(UTC)
+            return Reply(status=500, headers={}, body=b"", received=now), 6
+
+    with pytest.raises(ServerError) as caught:
+        fetch(endpoint_of(Refusing()))
+    assert caught.value.attempts == 6
 
 
 def test_page__in_the_child_of_a_fork(monkeypatch: pytest.MonkeyPatch) -> None:

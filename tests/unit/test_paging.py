@@ -508,15 +508,18 @@ def test_walk__a_large_first_page_again() -> None:
     page = ExecutionContextListResponse(
         [AiExecutionContext(id=str(number)) for number in range(150)], has_more=True
     )
-    _, error = until_error(walk_of(lambda _options, _watch: page))
-    assert error.resume == Options(page=2, per_page=100)
+    for asked in (Options(), Options(page=1)):
+        _, error = until_error(walk_of(lambda _options, _watch: page, asked))
+        assert error.resume == Options(page=2, per_page=100)
 
 
 def test_walk__first_page_in_place_of_a_later_one() -> None:
     """Where it began elsewhere than asked, a next walk begins where it was asked to."""
     page = ExecutionContextListResponse([AiExecutionContext(id="1")], has_more=True)
-    _, error = until_error(walk_of(lambda _options, _watch: page, Options(page=4)))
-    assert error.resume == Options(page=4, per_page=100)
+    for number in (2, 4):
+        asked = Options(page=number, per_page=50)
+        _, error = until_error(walk_of(lambda _options, _watch: page, asked))
+        assert error.resume == asked
 
 
 # Deadline, progress, and leaving

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from urllib3 import Retry
 from urllib3.exceptions import ConnectTimeoutError, DecodeError, ProtocolError
 
+from wacht._protocol import PATH
 from wacht._reply import Reply
 from wacht._retry import (
     FIRST_WAIT,
@@ -63,7 +64,7 @@ def test_default__six_attempts(outcome: Reply | Failure) -> None:
     assert len(waits(default_retry(), outcome)) == 5
 
 
-@pytest.mark.parametrize("status", [100, 301, 302, 400, 401, 403, 404, 409, 413, 422])
+@pytest.mark.parametrize("status", [100, 301, 302, 400, 401, 403, 404, 409, 413, 600])
 def test_default__what_will_not_pass(status: int) -> None:
     """What the service refuses for good is not asked again."""
     assert waits(default_retry(), reply(status)) == []
@@ -186,6 +187,29 @@ def test_policy__of_the_callers(
 ) -> None:
     """Each of urllib3's counters counts what it is for."""
     assert len(waits(policy, outcome)) == expected
+
+
+class Watching(Retry):
+    """A policy of the caller's that decides for itself."""
+
+    def is_retry(self, method: str, status_code: int, *_: Any, **__: Any) -> bool:
+        """Retry what stands in no list, once."""
+        return (method, status_code, self.history) == ("GET", 409, ())
+
+
+def test_policy__that_looks_at_the_request() -> None:
+    """A policy is told what was asked for, as urllib3 would tell it."""
+    following = next_attempt(Watching(5), reply(409))
+    assert following is not None
+    assert [(past.method, past.url) for past in following.policy.history] == [
+        ("GET", PATH)
+    ]
+    assert next_attempt(following.policy, reply(409)) is None
+
+
+def test_default__longest_wait() -> None:
+    """Whoever prints the policy of a session sees the cap that it keeps to."""
+    assert default_retry().retry_after_max == LONGEST_WAIT
 
 
 def test_failure__shows_nothing_of_its_error() -> None:

@@ -9,6 +9,7 @@ import html
 import json
 import pickle
 import traceback
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 import wacht
 from tests import strategies
 from wacht import ConfigError
-from wacht._secret import Secret
+from wacht._secret import Secret, environment_digest
 from wacht.errors import shown
 
 if TYPE_CHECKING:
@@ -184,17 +185,35 @@ def test_secret__shows_nothing() -> None:
     assert repr(secret) == str(secret) == f"{secret}" == "<Secret>"
     assert not hasattr(secret, "__dict__")
     for carry in (pickle.dumps, copy.copy, copy.deepcopy):
-        with pytest.raises(TypeError, match="does not travel"):
+        with pytest.raises(TypeError, match=r"^an API key does not travel"):
             carry(secret)
 
 
 def test_secret__digest_tells_keys_apart() -> None:
     """
-    Equal keys have equal digests, others have others, and none holds the key.
+    Equal keys have equal digests, others have others, and none betrays the key.
     """
     assert Secret(KEY).digest() == Secret(f" {KEY}").digest()
     assert Secret(KEY).digest() != Secret(f"{KEY}0").digest()
     assert KEY.encode() not in Secret(KEY).digest()
+    assert Secret(KEY).digest() != blake2b(KEY.encode()).digest()  # or one could guess
+
+
+def test_environment_digest__tells_environments_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """
+    Another key or base URL is another environment; nothing else is, and none shows.
+    """
+    seen = [environment_digest()]
+    for name in ("WACHT_API_KEY", "WACHT_BASE_URL"):
+        for value in ("one", "other"):
+            monkeypatch.setenv(name, value)
+            seen.append(environment_digest())
+    assert len({*seen}) == len(seen)
+    monkeypatch.setenv("WACHT_SOMETHING", "else")
+    assert environment_digest() == seen[-1]
+    assert environment_digest() != blake2b(repr(("other", "other")).encode()).digest()
 
 
 @given(strategies.api_keys)
