@@ -42,7 +42,7 @@ contexts = st.fixed_dictionaries(
         ),
     },
 ).map(lambda fields: AiExecutionContext(**fields))
-pages = st.lists(st.lists(contexts, max_size=3), min_size=1, max_size=3)
+pages = st.lists(st.lists(contexts, max_size=2), min_size=1, max_size=2)
 
 
 def written(

@@ -62,7 +62,9 @@ text = st.none() | st.text(st.characters())
 times = st.none() | st.datetimes(timezones=st.timezones())
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | text,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3)
+    ),
     max_leaves=5,
 )
 keys = st.text(st.characters(), max_size=3) | st.sampled_from(
@@ -72,7 +74,7 @@ contexts = st.builds(
     AiExecutionContext,
     **{name: text for name in COLUMNS if DTYPES[name] == "string"},
     **dict.fromkeys(TIMES, times),
-    **dict.fromkeys(JSON, json_values | st.dictionaries(keys, json_values)),
+    **dict.fromkeys(JSON, json_values | st.dictionaries(keys, json_values, max_size=3)),
     extra=st.dictionaries(keys, json_values, max_size=3),
 )
 
@@ -213,7 +215,7 @@ def test_to_dataframe__not_flattened() -> None:
     assert list(frame.columns) == COLUMNS
 
 
-@given(st.lists(contexts, max_size=4), st.booleans())
+@given(st.lists(contexts, max_size=2), st.booleans())
 def test_to_dataframe__any_contexts(
     rows: list[AiExecutionContext],
     flatten: bool,  # noqa: FBT001 - hypothesis passes it by name
