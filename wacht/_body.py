@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import DecodeError
 
-from ._reply import Reply
+from ._reply import Reply, is_success
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,27 +51,39 @@ class BodyReader:
         response.raw = io.BytesIO(self.reply.body)
 
     def read(self, response: requests.Response) -> Reply:
+        status = int(response.status_code)  # an adapter may say "200"
+        body = bytearray()
         with closing(response):
-            body, whole = self._body(response)
+            whole = self._read_into(body, response, needed=is_success(status))
         return Reply(
-            status=int(response.status_code),  # an adapter may say "200"
+            status=status,
             headers={name.lower(): str(v) for name, v in response.headers.items()},
-            body=body,
+            body=bytes(body),
             received=datetime.now(UTC),
-            cut_at=None if whole else self._max_bytes,
+            cut_at=None if whole else len(body),
         )
 
-    def _body(self, response: requests.Response) -> tuple[bytes, bool]:
-        body = bytearray()
+    def _read_into(
+        self, body: bytearray, response: requests.Response, *, needed: bool
+    ) -> bool:
+        """
+        Read the body, and tell whether it is whole.
+
+        Where it is not needed, it may break off: the status and the headers count.
+        """
         self._exchange.start_part()
-        for piece in _pieces(response):
-            body += piece
-            if len(body) > self._max_bytes:
-                break
-            self._exchange.next_read()
-        whole = len(body) <= self._max_bytes
-        del body[self._max_bytes :]
-        return bytes(body), whole
+        try:
+            for piece in _pieces(response):
+                body += piece
+                if len(body) > self._max_bytes:
+                    del body[self._max_bytes :]
+                    return False
+                self._exchange.next_read()
+        except Exception:
+            if needed:
+                raise
+            return False
+        return True
 
 
 def _pieces(response: requests.Response) -> Iterator[bytes]:

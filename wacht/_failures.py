@@ -12,6 +12,7 @@ import requests
 from urllib3 import exceptions
 
 from ._connection import SlowAnswerError
+from ._display import printable
 from ._retry import Failure
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ def failure_of(error: Exception, redact: Callable[[str], str]) -> Failure:
     """
     Describe an attempt that ended in an exception, without what the exception holds.
 
+    What the service made it say comes out harmless on a terminal.
+
     Args:
         error: What was raised; its request, and the key in that, stay behind.
         redact: Blacks out the key in a text.
@@ -55,7 +58,7 @@ def failure_of(error: Exception, redact: Callable[[str], str]) -> Failure:
     chain = _chain(error)
     for link in chain:  # before one is quoted within another
         link.args = tuple(redact(a) if isinstance(a, str) else a for a in link.args)
-    words = redact(_words(chain[-1]))[:_LONGEST]
+    words = printable(redact(_words(chain[-1])))[:_LONGEST]
     cause = _bare_copy(error, redact)
     if not any(isinstance(link, SSLCertVerificationError) for link in chain):
         for kind, phrase in _TRANSIENT:
@@ -105,7 +108,7 @@ def _bare_copy(error: Exception, redact: Callable[[str], str]) -> Exception:
     """
     Keep type and message: the request with its key hangs on all the rest.
     """
-    said = redact(_text(error))
+    said = printable(redact(_text(error)))
     if type(error).__init__ is requests.RequestException.__init__:
         return type(error)(said)
     return requests.RequestException(f"{type(error).__qualname__}: {said}")

@@ -58,7 +58,7 @@ class Reply:
         headers: The headers, names in lower case.
         body: The body, unpacked.
         received: When it came.
-        cut_at: The limit in bytes that the body went beyond, where it did.
+        cut_at: How many bytes of the body there are, where there should be more.
     """
 
     status: int
@@ -72,7 +72,7 @@ class Reply:
         """
         Whether the status is one of success.
         """
-        return 200 <= self.status < 300  # noqa: PLR2004 - what HTTP calls success
+        return is_success(self.status)
 
     @property
     def rate_limited(self) -> bool:
@@ -80,6 +80,13 @@ class Reply:
         Whether the service says that there were too many requests.
         """
         return self.status == HTTPStatus.TOO_MANY_REQUESTS
+
+
+def is_success(status: int) -> bool:
+    """
+    Tell whether a status is one of success.
+    """
+    return 200 <= status < 300  # noqa: PLR2004 - what HTTP calls success
 
 
 def error_of(reply: Reply, *, attempts: int, secret: Secret) -> ApiError:
@@ -122,7 +129,7 @@ def _message(reply: Reply, details: Any) -> str:
         return f"redirect to {_printable(location)} refused: the key must not follow it"
     text = reply.body[: 4 * _MESSAGE_LENGTH].decode(errors="replace")
     said = _messages(details) or _heading(text) or text
-    return _printable(said) or _phrase(reply.status)
+    return _printable(said) or "no further word"
 
 
 def _messages(details: Any) -> str:
@@ -163,13 +170,6 @@ def _printable(text: str) -> str:
     line = " ".join(text[: 2 * _MESSAGE_LENGTH].split())
     safe = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
     return safe if len(safe) <= _MESSAGE_LENGTH else f"{safe[: _MESSAGE_LENGTH - 1]}…"
-
-
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).description or "no further word"
-    except ValueError:
-        return "no further word"
 
 
 def retry_after_of(reply: Reply) -> float | None:

@@ -19,6 +19,7 @@ _BLACKED_OUT = b"[***]"
 _WITHHELD = b"[withheld: the key stands in it, written in another way]"
 _JSON_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
 _LONGEST_ESCAPE = 16  # characters, and some zeros, as in &#x0000002F;
+_REFERENCE = re.compile(r"&#0*([0-9]*)")
 _PIECE = 2**16  # bytes to unescape at a time
 _SALT = os.urandom(32)
 _PRINTABLE_ASCII = frozenset(map(chr, range(0x21, 0x7F)))
@@ -127,7 +128,12 @@ def _unescaped(data: bytes) -> str:
     Read what stands there as JSON, URLs or HTML would.
     """
     text = _JSON_ESCAPE.sub(_character, data.decode("latin-1"))  # a key is in ASCII
-    return html.unescape(unquote(text))
+    return html.unescape(_REFERENCE.sub(_short_reference, unquote(text)))
+
+
+def _short_reference(reference: re.Match[str]) -> str:
+    # No character has eight digits, and of thousands Python makes no number at all.
+    return f"&#{reference[1][:8]}"
 
 
 def _character(escape: re.Match[str]) -> str:

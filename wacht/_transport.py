@@ -153,7 +153,8 @@ class Transport:
             try:
                 return self._exchange(query, remaining, slot)
             except Exception as error:  # noqa: BLE001 - adapters raise what they like
-                failure = failure_of(error, self._secret.redact_text)
+                broken = error.with_traceback(None)  # that would lead back to here
+        failure = failure_of(broken, self._secret.redact_text)
         logger.debug("GET %s %s: %s", PATH, query, failure.reason)
         return failure
 
@@ -258,7 +259,7 @@ class Transport:
         total = self._retry.total
         if not isinstance(total, int):
             return f"attempt {attempt}"
-        return f"attempt {attempt} of {int(total) + 1}"
+        return f"attempt {attempt} of {total + 1}"
 
 
 def _no_other_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .models import ListExecutionContextsOptions
 
-SHOWN = 80
+_SHOWN = 80
 _LONGEST = 500
 
 
-def shown(value: object, limit: int = SHOWN) -> str:
+def shown(value: object, limit: int = _SHOWN) -> str:
     """
     Represent any value in at most `limit` printable characters, for a message.
     """
@@ -79,7 +79,7 @@ class ApiError(WachtError):
         message: What the service, or a proxy in between, said.
         details: The body's JSON, or None where it is none.
         body: The body as it came (the key, if it stood there, blacked out); its
-            beginning, if it was longer than `max_response_bytes`.
+            beginning, if it was longer than `max_response_bytes` or broke off.
         request_id: The answer's `X-Request-Id`, or None.
         retry_after: The seconds that the service asked to wait, or None.
         attempts: How many requests were sent.

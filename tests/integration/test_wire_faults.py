@@ -270,7 +270,16 @@ CASES = {
     "503 with rubbish": Case(
         answer(503, Retry_After="soon"), "503 Service Unavailable", wacht.ServerError
     ),
-    "500 cut": Case(sends(b"HTTP/1.1 500 No\r\nContent-Length: 9\r\n\r\nOh"), CUT),
+    "500 cut": Case(
+        sends(b"HTTP/1.1 500 No\r\nContent-Length: 9\r\n\r\nOh"),
+        "500 Internal Server Error: Oh",
+        wacht.ServerError,
+    ),
+    "429 packed as never asked": Case(
+        answer(429, "Wait!", Content_Encoding="br"),
+        "429 Too Many Requests: no further word",
+        wacht.RateLimitError,
+    ),
     "429 with a header": Case(
         answer(429, Retry_After="0.1"), "429 Too Many Requests", wacht.RateLimitError
     ),
@@ -441,6 +450,59 @@ def test_tls__spoken_to_one_who_does_not() -> None:
             pytest.raises(wacht.RequestError, match="after 2 attempts: TLS failed"),
         ):
             session.fetch_execution_contexts()
+
+
+def test_no__with_a_broken_body() -> None:
+    """The status and the headers of a no count, whatever becomes of its body."""
+    head = b"HTTP/1.1 401 No\r\nContent-Length: 99\r\nX-Request-Id: req_1\r\n\r\n"
+    with (
+        RawServer(lambda wire: wire.send(head + b"no such key: wk_s")) as server,
+        server.session(api_key="wk_secret") as session,
+        pytest.raises(wacht.AuthenticationError, match="no such key") as caught,
+    ):
+        session.fetch_execution_contexts()
+    assert len(server.heads) == caught.value.attempts == 1
+    assert caught.value.request_id == "req_1"
+    assert caught.value.body == b"no such key: "  # the beginning of the key is gone
+
+
+def test_wait__asked_for_with_a_broken_body(caplog: pytest.LogCaptureFixture) -> None:
+    """A wait that the service asks for is kept, whatever becomes of the body."""
+    head = b"HTTP/1.1 429 No\r\nContent-Length: 99\r\nRetry-After: 0.9\r\n\r\n"
+    with (
+        caplog.at_level(logging.INFO, logger="wacht"),
+        RawServer(lambda wire: wire.send(head), times=1) as server,
+        server.session() as session,
+    ):
+        assert len(session.fetch_execution_contexts()) == 20
+    (waited,) = re.findall(r"waiting ([0-9.]+) s .*429", caplog.text)
+    assert float(waited) >= 0.9
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"\x1b[31mEVIL\x07\r\n",
+        b"HTTP/1.1 \x1b[31m200 OK\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: \x1b[31m\r\n",
+        b"&#" + b"1" * 5000 + b";\r\n",
+    ],
+    ids=["no status line", "no status", "encoding", "a number of no character"],
+)
+def test_words__of_the_service_are_harmless(
+    head: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What a broken answer says comes out printable, in errors, causes and logs."""
+    with (
+        caplog.at_level(logging.DEBUG),
+        RawServer(lambda wire: wire.send(head + b"\r\n")) as server,
+        server.session(retry=Retry(1, **QUICK)) as session,
+        pytest.raises(wacht.RequestError, match="after 2 attempts") as caught,
+    ):
+        session.fetch_execution_contexts()
+    told = [str(caught.value), str(caught.value.__cause__), *caplog.messages]
+    assert all(text.isprintable() for text in told)
+    assert len(str(caught.value)) < 500
 
 
 def test_faults__share_one_budget() -> None:

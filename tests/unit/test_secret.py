@@ -275,6 +275,24 @@ def test_redact__in_disguise(disguise: str, before: int) -> None:
     assert redacted.startswith(b"[withheld")
 
 
+@pytest.mark.parametrize("digits", [7, 8, 4300, 5000])
+def test_redact__a_number_with_zeros(digits: int) -> None:
+    """
+    A reference may begin with more zeros than Python reads.
+    """
+    text = KEY.replace("_", f"&#{ord('_'):0{digits}};")
+    assert Secret(KEY).redact_text(text).startswith("[withheld")
+
+
+@pytest.mark.parametrize("digits", [7, 8, 4300, 5000])
+def test_redact__a_number_of_no_character(digits: int) -> None:
+    """
+    A reference to no character, of more digits than Python reads, hides nothing.
+    """
+    text = f"&#{'1' * digits};"
+    assert Secret(KEY).redact_text(f"{text} {KEY}") == f"{text} [***]"
+
+
 @pytest.mark.parametrize("length", range(1, len(KEY) + 1))
 def test_redact__cut_within_the_key(length: int) -> None:
     """
