@@ -15,20 +15,13 @@ from .errors import PaginationError
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from ._protocol import Answer, Revision
+    from ._protocol import Answer, Echo, Revision
     from ._secret import Secret
     from ._transport import Transport
     from ._waiting import Watch
     from .models import ExecutionContextListResponse, ListExecutionContextsOptions
 
 Pagination = Literal["auto", "page", "offset"]
-
-_WHY_ANOTHER: dict[Revision, str] = {
-    "page": "it seems to ignore `page`, as the offset revision does: pass "
-    "Session(pagination='offset'), or leave it out",
-    "offset": "it has another limit, or another revision than before: make a new "
-    "Session",
-}
 
 
 class Endpoint:
@@ -60,7 +53,7 @@ class Endpoint:
         Fetch the page that some options mean.
 
         At first, one thread asks and the others wait for what it learns. If it fails,
-        each goes on by itself, and none waits for all that another tries.
+        each goes on by itself, all at once.
 
         Raises:
             WachtError: There is no such page to be had, for any reason.
@@ -121,10 +114,26 @@ class Endpoint:
         silent = answer.echo is None and (revision == "page" or not self._auto)
         if silent or answer.echo == expected:
             return
-        raise PaginationError(
-            f"asked for {expected}, the service applied {answer.echo}: "
-            f"{_WHY_ANOTHER[revision]}"
+        if answer.echo is None:
+            self._revision = None  # for the next request to find out
+        told = _told(expected, answer.echo, revision)
+        raise PaginationError(f"asked for {expected}, the service {told}")
+
+
+def _told(expected: Echo, echo: Echo | None, revision: Revision) -> str:
+    if echo is None:
+        return (
+            "no longer says what it applied, so it may be of another revision than "
+            "before: try again, the next request finds out"
         )
+    if revision == "page":
+        return (
+            f"applied {echo}: it seems to ignore `page`, as the offset revision does: "
+            "pass Session(pagination='offset'), or leave it out"
+        )
+    if 0 < echo.limit < expected.limit:
+        return f"applied {echo}: it has a smaller limit, pass per_page={echo.limit}"
+    return f"applied {echo}: it is not what was asked for, and may be any part of all"
 
 
 def _patience(watch: Watch) -> float:

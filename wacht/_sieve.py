@@ -32,11 +32,13 @@ class Sieve:
     Attributes:
         duplicates: How many repeats were dropped.
         leading_on: How many pages ended with something new.
+        barren: How many pages there were since the last one that had something new.
     """
 
     def __init__(self) -> None:
         self.duplicates = 0
         self.leading_on = 0
+        self.barren = 0
         self._seen: dict[Hashable, None] = {}  # a set that keeps its order
         self._end = -1  # the place of what the last page ended with
         self._strikes = 0
@@ -60,6 +62,7 @@ class Sieve:
         ends_with_news = bool(page.data) and _identity(page.data[-1]) not in self._seen
         fresh = [context for context in page.data if self._is_new(context)]
         self.duplicates += len(page.data) - len(fresh)
+        self.barren = 0 if fresh else self.barren + 1
         if ends_with_news:
             self.leading_on += 1
             self._strikes = self._in_vain = 0
@@ -95,8 +98,8 @@ class Sieve:
             return f"{seen}they ended with contexts that earlier pages had"
         return (
             f"{seen}they ended with contexts of the first page. It seems to ignore "
-            "`page`, as the offset revision does: pass Session(pagination='offset') if "
-            "yours is that one, and leave it out if you passed it"
+            "which `page` is asked for: pass Session(pagination='offset') if it is of "
+            "that revision, and leave it out if you passed it"
         )
 
 

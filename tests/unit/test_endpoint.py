@@ -121,8 +121,13 @@ def test_page__the_page_revision_again() -> None:
     endpoint = endpoint_of(service)
     fetch(endpoint)
     service.revision = "page"
-    with pytest.raises(PaginationError, match="make a new Session"):
+    with pytest.raises(
+        PaginationError,
+        match=r"^asked for limit=20, offset=20, the service no longer says what it "
+        r"applied, so .* try again, the next request finds out$",
+    ):
         fetch(endpoint, page=2)
+    assert ids(fetch(endpoint, page=2)) == service.ids[20:40]
 
 
 @pytest.mark.parametrize("revision", REVISIONS)
@@ -154,10 +159,26 @@ def test_page__fixed_to_the_wrong_one_by_luck() -> None:
 
 @pytest.mark.parametrize("pagination", ["auto", "offset"])
 def test_page__another_limit(pagination: Pagination) -> None:
-    """A service that applied another limit than was asked for is not trusted."""
+    """A service with a smaller limit than was asked for is told of, with what to do."""
     answer = {"data": [], "has_more": True, "limit": 25, "offset": 0}
     endpoint = endpoint_of(Script(answer, answer), pagination)
-    with pytest.raises(PaginationError, match=r"limit=100, .*applied limit=25, "):
+    with pytest.raises(
+        PaginationError,
+        match=r"^asked for limit=100, offset=0, the service applied limit=25, "
+        r"offset=0: it has a smaller limit, pass per_page=25$",
+    ):
+        fetch(endpoint, per_page=100)
+
+
+@pytest.mark.parametrize(("limit", "offset"), [(100, 7), (101, 0), (0, 0), (-1, 0)])
+def test_page__another_place(limit: int, offset: int) -> None:
+    """A service that applied what nobody asked for is not trusted."""
+    answer = {"data": [], "has_more": True, "limit": limit, "offset": offset}
+    endpoint = endpoint_of(Script(answer, answer), "offset")
+    with pytest.raises(
+        PaginationError,
+        match=rf"the service applied limit={limit}, offset={offset}: it is not what ",
+    ):
         fetch(endpoint, per_page=100)
 
 

@@ -19,6 +19,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from attrs import evolve
 from hypothesis import assume, given, reject, settings
 from hypothesis import strategies as st
 
@@ -488,6 +489,39 @@ def test_walk__any_circle(pages: list[list[int]], prefetch: int) -> None:
     assert got == all_ids[: len(got)]
     assert max(asked) <= max(4 * len(pages), 4) + prefetch
     assert error.resume is not None
+
+
+@pytest.mark.parametrize("stale", ["the page before", "an empty one"])
+def test_walk__resume_behind_pages_that_led_nowhere(stale: str) -> None:
+    """What came for a while in place of some pages does not stand for them."""
+    service = Service(600)
+    fetch = endpoint_of(service).page
+
+    def forgetful(options: Options, watch: Watch) -> ExecutionContextListResponse:
+        if (options.page or 1) <= 2:
+            return fetch(options, watch)
+        if stale == "an empty one":
+            return ExecutionContextListResponse([], has_more=True)
+        return fetch(evolve(options, page=2), watch)
+
+    got, error = until_error(walk_of(forgetful))
+    assert isinstance(error, PaginationError)
+    assert error.resume == Options(page=3, per_page=100)
+    assert [*got, *each_id(walk_of(service, travelled(error)))] == service.ids
+
+
+def test_walk__resume_at_a_page_with_news_that_led_nowhere() -> None:
+    """What was new on the last page was not given out: the next walk starts there."""
+    pages = ["ab", "cd", "eb", "fb", "gb"]
+
+    def fetch(options: Options, watch: Watch) -> ExecutionContextListResponse:
+        watch.remaining()
+        contexts = [AiExecutionContext(id=i) for i in pages[(options.page or 1) - 1]]
+        return ExecutionContextListResponse(contexts, has_more=True)
+
+    got, error = until_error(walk_of(fetch))
+    assert got == [*"abcdef"]
+    assert error.resume == Options(page=5, per_page=100)
 
 
 def test_walk__resume_behind_a_filter_error() -> None:

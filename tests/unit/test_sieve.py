@@ -134,7 +134,7 @@ def test_sift__first_page_of_a_busy_list(added: int) -> None:
     views = (contexts[-8 - added * n :][:8] for n in count())
     requests, said = pages_until_error(views)
     assert requests == 4
-    assert "It seems to ignore `page`" in said
+    assert "It seems to ignore which `page` is asked for" in said
 
 
 def test_sift__stuck_at_the_end() -> None:
@@ -154,9 +154,9 @@ def test_sift__the_last_page() -> None:
 
 
 IGNORED = (
-    "they ended with contexts of the first page. It seems to ignore `page`, as the "
-    "offset revision does: pass Session(pagination='offset') if yours is that one, and "
-    "leave it out if you passed it"
+    "they ended with contexts of the first page. It seems to ignore which `page` is "
+    "asked for: pass Session(pagination='offset') if it is of that revision, and leave "
+    "it out if you passed it"
 )
 
 
