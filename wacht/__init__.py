@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import logging
 from functools import lru_cache
-from typing import TYPE_CHECKING, Unpack
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Unpack
 
 from . import _secret
 from ._dataframe import to_dataframe
@@ -43,6 +44,8 @@ from .throttle import SupportsSlot, Throttle
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    from . import sandbox as sandbox
+
 __all__ = [
     "AiExecutionContext",
     "ApiError",
@@ -73,6 +76,16 @@ __all__ = [
 __version__ = "0.1.0"
 
 logging.getLogger("wacht").addHandler(logging.NullHandler())
+
+
+def __getattr__(name: str) -> Any:
+    if name == "sandbox":  # not at the start: most programs need no server
+        return import_module(".sandbox", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), "sandbox"})
 
 
 @lru_cache(maxsize=1)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -77,8 +78,11 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
         add(commands.add_parser)
     arguments, unknown = parser.parse_known_args(argv)
     if unknown:  # argparse would name the help of the program, not of the command
+        words = sys.argv[1:] if argv is None else argv
+        ahead = unknown[0] in words[: words.index(arguments.command)]
         commands.choices[arguments.command].error(
             f"unrecognized arguments: {' '.join(unknown)}"
+            f"{f'; what is for {arguments.command} goes behind it' if ahead else ''}"
         )
     return arguments
 

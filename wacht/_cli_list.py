@@ -13,7 +13,7 @@ from attrs import fields_dict
 from ._cli_arguments import command_line
 from ._cli_console import log_told, progress_shown, terminal_width
 from ._cli_export import FORMATS
-from .errors import WachtError
+from .errors import PaginationError, WachtError
 from .models import ListExecutionContextsOptions
 from .session import Session
 
@@ -31,7 +31,7 @@ def list_contexts(arguments: argparse.Namespace) -> None:
 
     Raises:
         WachtError: As a walk does; where some pages had come before, with a note on
-            how to go on.
+            how to go on, unless that would end in the same error.
 
     """
     names = fields_dict(ListExecutionContextsOptions)
@@ -62,7 +62,9 @@ def _write(
             sys.stdout.write(text)
     except WachtError as error:
         if error.resume and error.resume.page != (arguments.page or 1):
-            error.add_note(_advice(arguments, error.resume, selection))
+            error.add_note(_listed(selection.listed))
+            if not isinstance(error, PaginationError):  # it would end again as now
+                error.add_note(_advice(arguments, error.resume, selection))
         raise
 
 
@@ -114,6 +116,9 @@ def _advice(
     command = command_line(
         arguments, page=resume.page, per_page=resume.per_page, limit=selection.left
     )
-    listed = selection.listed
-    contexts = "1 context" if listed == 1 else f"{listed:,} contexts"
-    return f"{contexts} listed before that; to go on: {command}"
+    return f"to go on: {command}"
+
+
+def _listed(number: int) -> str:
+    contexts = "1 context" if number == 1 else f"{number:,} contexts"
+    return f"{contexts} listed before that"

@@ -14,6 +14,7 @@ from .errors import ConfigError, InvalidRequestError, shown
 MAX_PREFETCH = 100  # what a minute allows
 DEFAULT_BASE_URL = "https://api.wacht.dev"
 _MAY_BE_SECRET = frozenset("@?#")  # what stands beside them; such a URL is not shown
+_SECONDS = f"above 0 and up to {TIMEOUT_MAX:.0f}"
 _NOT_IN_URLS = frozenset(' "<>\\^`{|}')  # RFC 3986; parsers disagree about some
 
 
@@ -25,23 +26,24 @@ def checked_base_url(given: str | None, *, allow_plain_http: bool) -> str:
         ConfigError: It is no URL that a key may be sent to.
 
     """
+    name = "base_url (from WACHT_BASE_URL)" if given is None else "base_url"
     url = _base_url_of_environment() if given is None else given
     if not isinstance(url, str):
-        raise ConfigError(f"base_url: expected a string, got {shown(url)}")
+        raise ConfigError(f"{name}: expected a string, got {shown(url)}")
     if not _MAY_BE_SECRET.isdisjoint(url):
-        raise ConfigError("base_url: expected no user, query or fragment: no @, ? or #")
+        raise ConfigError(f"{name}: expected no user, query or fragment: no @, ? or #")
     try:
         parts = urlsplit(url)
         host, _port = parts.hostname, parts.port
     except ValueError:
-        raise ConfigError(f"base_url: not a URL: {shown(url)}") from None
+        raise ConfigError(f"{name}: not a URL: {shown(url)}") from None
     if parts.scheme not in ("https", "http") or not host or not _is_clean(url):
         raise ConfigError(
-            f"base_url: expected something like {DEFAULT_BASE_URL}, got {shown(url)}"
+            f"{name}: expected something like {DEFAULT_BASE_URL}, got {shown(url)}"
         )
     if parts.scheme == "http" and not (allow_plain_http or is_loopback(host)):
         raise ConfigError(
-            f"base_url: {shown(url)} would send the key in the clear; use https, or "
+            f"{name}: {shown(url)} would send the key in the clear; use https, or "
             "pass allow_plain_http=True if you must"
         )
     return f"{parts.scheme}://{parts.netloc.lower()}{parts.path}".rstrip("/")
@@ -78,7 +80,7 @@ def checked_timeout(given: float | tuple[float, float]) -> tuple[float, float]:
     pair = given if isinstance(given, tuple) else (given, given)
     if len(pair) != 2 or not all(map(is_positive_number, pair)):  # noqa: PLR2004
         raise ConfigError(
-            "timeout: expected seconds, a positive number or (connect, read), "
+            f"timeout: expected seconds, a number {_SECONDS}, or (connect, read), "
             f"got {shown(given)}"
         )
     return pair
@@ -137,7 +139,7 @@ def checked_deadline(given: float | None) -> float | None:
     """
     if given is not None and not is_positive_number(given):
         raise InvalidRequestError(
-            f"deadline: expected seconds, a positive number, got {shown(given)}"
+            f"deadline: expected seconds, a number {_SECONDS}, got {shown(given)}"
         )
     return given
 
@@ -154,6 +156,22 @@ def check_kind(name: str, given: object, kind: type) -> None:
         raise ConfigError(
             f"{name}: expected a {kind.__module__.partition('.')[0]}.{kind.__name__}, "
             f"got {shown(given)}"
+        )
+
+
+def check_throttle(given: object) -> None:
+    """
+    Refuse what hands out no slots; a class does not, its instances do.
+
+    Raises:
+        ConfigError: It is something else.
+
+    """
+    has_slots = callable(getattr(given, "slot", None)) and not isinstance(given, type)
+    if given not in (None, "shared") and not has_slots:
+        raise ConfigError(
+            "throttle: expected a wacht.Throttle, None, or an object with its method "
+            f"slot(), got {shown(given)}"
         )
 
 

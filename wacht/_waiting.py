@@ -47,7 +47,7 @@ class Watch:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.clock = clock
+        self._clock = clock
         self.requests = 0
         self.retries = 0
         self.waited = 0.0
@@ -69,7 +69,7 @@ class Watch:
         """
         if self.stopped.is_set():
             raise StoppedError
-        remaining = self._until - self.clock()
+        remaining = self._until - self._clock()
         if remaining <= 0:
             raise DeadlineExceededError(f"the deadline of {self._deadline:g} s passed")
         return remaining

@@ -4,7 +4,9 @@ The service on loopback, for demos and for tests: contexts, limits and faults to
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -15,9 +17,10 @@ from ._sandbox.faults import Answer, Fault, Pause, Step, whole
 from ._sandbox.orders import FaultOrders
 from ._sandbox.server import Server
 from ._sandbox.service import REVISIONS, Limits, Revision, listing, refused
+from .errors import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
     from types import TracebackType
     from typing import Self
 
@@ -99,6 +102,7 @@ class Sandbox(FaultOrders):
     Raises:
         ValueError: The revision is unknown, a limit is below 1, or the number of
             contexts below 0.
+        TypeError: Some of the contexts are no JSON objects.
         OSError: The port is taken.
     """
 
@@ -114,11 +118,15 @@ class Sandbox(FaultOrders):
     ) -> None:
         super().__init__()
         if revision not in REVISIONS:
-            raise ValueError(f"revision: expected one of {[*REVISIONS]}")
-        if isinstance(contexts, int):
-            if contexts < 0:
-                raise ValueError(f"contexts: expected 0 or more, got {contexts}")
+            raise ValueError(
+                f"revision: expected one of {[*REVISIONS]}, got {shown(revision)}"
+            )
+        if not isinstance(contexts, int):
+            contexts = _checked(contexts)
+        elif contexts >= 0:
             contexts = make_contexts(contexts, whole=revision != "page")
+        else:
+            raise ValueError(f"contexts: expected 0 or more, got {contexts}")
         self.contexts: list[Mapping[str, Any]] = list(contexts)
         self.api_key = api_key
         self.revision: Revision = revision
@@ -215,6 +223,25 @@ class Sandbox(FaultOrders):
         return listing(
             self.revision, contexts, request.method, request.path, request.query
         )
+
+
+def _checked(contexts: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    listed = list(contexts)
+    for index, context in enumerate(listed):
+        if not _is_json_object(context):
+            raise TypeError(
+                f"contexts[{index}]: expected a JSON object, as to_dict() gives, got "
+                f"{shown(context)}"
+            )
+    return listed
+
+
+def _is_json_object(value: Any) -> bool:
+    try:
+        json.dumps(dict(value))
+    except (TypeError, ValueError):
+        return False
+    return isinstance(value, Mapping)
 
 
 def _recorded(

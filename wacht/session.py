@@ -14,6 +14,7 @@ from ._progress import reporting_to
 from ._secret import Secret
 from ._settings import (
     check_choice,
+    check_throttle,
     checked_base_url,
     checked_deadline,
     checked_prefetch,
@@ -21,7 +22,7 @@ from ._settings import (
     checked_timeout,
 )
 from ._waiting import Watch
-from .errors import ConfigError, shown
+from .errors import shown
 from .models import ListExecutionContextsOptions, ListFilters
 from .throttle import SupportsSlot, shared_throttle
 
@@ -105,11 +106,7 @@ class Session:
         secret.check()
         self._base_url = checked_base_url(base_url, allow_plain_http=allow_plain_http)
         check_choice("pagination", pagination, ("auto", "page", "offset"))
-        if throttle not in (None, "shared") and not hasattr(throttle, "slot"):
-            raise ConfigError(
-                "throttle: expected a wacht.Throttle, None, or an object with its "
-                f"method slot(), got {shown(throttle)}"
-            )
+        check_throttle(throttle)
         self._transport = Transport(
             base_url=self._base_url,
             secret=secret,
@@ -148,6 +145,8 @@ class Session:
     def close(self) -> None:
         """
         Close the connections, unless they are those of your own `http`.
+
+        A later request would open new ones.
         """
         self._transport.close()
 

@@ -401,6 +401,20 @@ def test_list__one_listed_before(
     assert "; 1 context listed before that; to go on: " in complaint
 
 
+def test_list__of_another_revision(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is told to go on with what would end again in the same error."""
+    with Sandbox(revision="offset-without-echo") as sandbox:
+        address(sandbox, monkeypatch)
+        assert cli.main(["list", "--format", "jsonl"]) == 1
+    out, complaint = capsys.readouterr()
+    assert len(out.splitlines()) == 50
+    assert complaint.endswith(
+        "; the revision is set with --pagination; 50 contexts listed before that\n"
+    )
+
+
 def test_list__broke_off_on_the_first_page(
     capsys: pytest.CaptureFixture[str], sandbox: Sandbox
 ) -> None:

@@ -11,11 +11,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 import attrs
 import pytest
 
+from wacht import AiExecutionContext
 from wacht.sandbox import Sandbox, SandboxRequest
 
 Ask: TypeAlias = Callable[..., tuple[int, bytes]]
@@ -121,6 +123,17 @@ def test_sandbox__unknown_revision() -> None:
     """A revision that doesn't exist is named a mistake, with those that do."""
     with pytest.raises(ValueError, match="'page', 'offset', 'offset-without-echo'"):
         Sandbox(revision="cursor")  # type: ignore[arg-type]  # on purpose
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["250", {"id": "1"}, [{}, []], [AiExecutionContext()], [{"at": datetime.now(UTC)}]],
+    ids=["text", "one", "a list", "values", "a time"],
+)
+def test_sandbox__no_json_to_serve(wrong: Any) -> None:
+    """What it couldn't serve is refused at once, with its place."""
+    with pytest.raises(TypeError, match=r"^contexts\[[01]\]: expected a JSON object"):
+        Sandbox(wrong)
 
 
 def test_sandbox__port_of_choice() -> None:

@@ -56,7 +56,14 @@ def test_since__date_or_time(text: str, meant: datetime) -> None:
         (["list", "--prefetch", "101"], "from 0 to 100, got '101'"),
         (["list", "--deadline", "soon"], "--deadline: invalid float value: 'soon'"),
         (["list", "--format", "xml"], "--format: invalid choice: 'xml'"),
-        (["list", "--agent", "a"], "wacht list: unrecognized arguments: --agent a"),
+        (
+            ["list", "--agent", "a"],
+            "wacht list: unrecognized arguments: --agent a (see",
+        ),
+        (
+            ["-v", "list"],
+            "arguments: -v; what is for list goes behind it (see wacht li",
+        ),
         (["sandbox", "--port", "65536"], "--port: expected a whole number from 0 to 6"),
         (["sandbox", "--per-second", "0"], "--per-second: expected"),
         (["sandbox", "--revision", "no"], "--revision: invalid choice: 'no'"),

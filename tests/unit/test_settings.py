@@ -14,8 +14,9 @@ import requests
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+import wacht
 from wacht import ConfigError, InvalidRequestError, _settings
-from wacht._settings import checked_base_url
+from wacht._settings import check_throttle, checked_base_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -213,6 +214,28 @@ def test_base_url__from_environment(
     assert checked_base_url(None, allow_plain_http=False) == settled
 
 
+def test_base_url__from_environment_and_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """
+    A URL from the environment is refused by the name that it has there.
+    """
+    monkeypatch.setenv("WACHT_BASE_URL", "localhost:8080")
+    with pytest.raises(
+        ConfigError, match=r"^base_url \(from WACHT_BASE_URL\): expected"
+    ):
+        checked_base_url(None, allow_plain_http=False)
+
+
+@pytest.mark.parametrize("wrong", [wacht.Throttle, object(), 5, "none"])
+def test_throttle__refused(wrong: Any) -> None:
+    """
+    What has no slots to hand out is refused at once, a class too.
+    """
+    with pytest.raises(ConfigError, match=r"^throttle: expected a wacht\.Throttle"):
+        check_throttle(wrong)
+
+
 def test_base_url__given_one_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     The environment is asked only where no URL is given.
@@ -268,7 +291,7 @@ def test_timeout__refused(seconds: Any) -> None:
     A timeout that no socket can keep is refused, alone or as one of a pair.
     """
     for timeout in (seconds, (seconds, 30.0), (5.0, seconds)):
-        with pytest.raises(ConfigError, match=r"^timeout: expected seconds, a pos"):
+        with pytest.raises(ConfigError, match=r"^timeout: expected seconds, a num"):
             _settings.checked_timeout(timeout)
 
 

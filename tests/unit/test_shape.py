@@ -5,6 +5,7 @@ The shape of the package: who imports whom, what is on show, how large things ar
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
 import logging
 import subprocess
@@ -344,6 +345,17 @@ def test_size__rooms(room: str) -> None:
     """
     path = PACKAGE.joinpath(*room.split(".")).with_suffix(".py")
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
+
+
+def test_sandbox__there_when_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    `import wacht` is enough for `wacht.sandbox`, and completion finds it.
+    """
+    monkeypatch.delattr(wacht, "sandbox", raising=False)
+    assert "sandbox" in dir(wacht)
+    assert wacht.sandbox is importlib.import_module("wacht.sandbox")
+    with pytest.raises(AttributeError, match="'wacht' has no attribute 'sandpit'"):
+        getattr(wacht, "sandpit")  # noqa: B009 - no checker should know it
 
 
 def test_logger__silent_unless_asked() -> None:
