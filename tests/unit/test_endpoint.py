@@ -145,7 +145,8 @@ def test_page__fixed_to_the_wrong_one() -> None:
     with pytest.raises(
         PaginationError,
         match=r"limit=20, offset=20, the service applied limit=50, offset=0: "
-        r"it seems to ignore `page`.*pagination='offset'",
+        r"it seems to ignore `page`, as the offset revision does: "
+        r"pass Session\(pagination='offset'\), or leave it out$",
     ):
         fetch(endpoint, page=2)
 
@@ -157,15 +158,16 @@ def test_page__fixed_to_the_wrong_one_by_luck() -> None:
     assert ids(page) == service.ids[:50]
 
 
+@pytest.mark.parametrize("limit", [1, 25])
 @pytest.mark.parametrize("pagination", ["auto", "offset"])
-def test_page__another_limit(pagination: Pagination) -> None:
+def test_page__another_limit(pagination: Pagination, limit: int) -> None:
     """A service with a smaller limit than was asked for is told of, with what to do."""
-    answer = {"data": [], "has_more": True, "limit": 25, "offset": 0}
+    answer = {"data": [], "has_more": True, "limit": limit, "offset": 0}
     endpoint = endpoint_of(Script(answer, answer), pagination)
     with pytest.raises(
         PaginationError,
-        match=r"^asked for limit=100, offset=0, the service applied limit=25, "
-        r"offset=0: it has a smaller limit, pass per_page=25$",
+        match=rf"^asked for limit=100, offset=0, the service applied limit={limit}, "
+        rf"offset=0: it has a smaller limit, pass per_page={limit}$",
     ):
         fetch(endpoint, per_page=100)
 

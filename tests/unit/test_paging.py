@@ -510,6 +510,22 @@ def test_walk__resume_behind_pages_that_led_nowhere(stale: str) -> None:
     assert [*got, *each_id(walk_of(service, travelled(error)))] == service.ids
 
 
+def test_walk__resume_behind_repeats() -> None:
+    """Pages that came over again, before another error, count as read."""
+    pages = ["abcd", "ab", "abc"]
+
+    def fetch(options: Options, watch: Watch) -> ExecutionContextListResponse:
+        watch.remaining()
+        if (options.page or 1) > len(pages):
+            raise RequestError("no whole answer")
+        contexts = [AiExecutionContext(id=i) for i in pages[(options.page or 1) - 1]]
+        return ExecutionContextListResponse(contexts, has_more=True)
+
+    got, error = until_error(walk_of(fetch))
+    assert got == [*"abcd"]
+    assert error.resume == Options(page=4, per_page=100)
+
+
 def test_walk__resume_at_a_page_with_news_that_led_nowhere() -> None:
     """What was new on the last page was not given out: the next walk starts there."""
     pages = ["ab", "cd", "eb", "fb", "gb"]
