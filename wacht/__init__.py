@@ -45,6 +45,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from . import sandbox as sandbox
+else:  # out of sight of type checkers, for which any name would do
+
+    def __getattr__(name: str) -> Any:
+        if name == "sandbox":  # not at the start: most programs need no server
+            return import_module(".sandbox", __name__)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), "sandbox"})
+
 
 __all__ = [
     "AiExecutionContext",
@@ -76,16 +86,6 @@ __all__ = [
 __version__ = "0.1.0"
 
 logging.getLogger("wacht").addHandler(logging.NullHandler())
-
-
-def __getattr__(name: str) -> Any:
-    if name == "sandbox":  # not at the start: most programs need no server
-        return import_module(".sandbox", __name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), "sandbox"})
 
 
 @lru_cache(maxsize=1)

@@ -31,7 +31,7 @@ def list_contexts(arguments: argparse.Namespace) -> None:
 
     Raises:
         WachtError: As a walk does; where some pages had come before, with a note on
-            how to go on, unless that would end in the same error.
+            how to go on.
 
     """
     names = fields_dict(ListExecutionContextsOptions)
@@ -63,8 +63,10 @@ def _write(
     except WachtError as error:
         if error.resume and error.resume.page != (arguments.page or 1):
             error.add_note(_listed(selection.listed))
-            if not isinstance(error, PaginationError):  # it would end again as now
-                error.add_note(_advice(arguments, error.resume, selection))
+            advice = _advice(arguments, error.resume, selection)
+            if isinstance(error, PaginationError):  # else it would end as now
+                advice = f"with that set right, {advice}"
+            error.add_note(advice)
         raise
 
 

@@ -131,7 +131,7 @@ def _told(expected: Echo, echo: Echo | None, revision: Revision) -> str:
             f"applied {echo}: it seems to ignore `page`, as the offset revision does: "
             "pass Session(pagination='offset'), or leave it out"
         )
-    if 0 < echo.limit < expected.limit:
+    if 0 < echo.limit < expected.limit and echo.offset == expected.offset == 0:
         return f"applied {echo}: it has a smaller limit, pass per_page={echo.limit}"
     return f"applied {echo}: it is not what was asked for, and may be any part of all"
 

@@ -116,12 +116,13 @@ class Walk:
         asked: it began at its beginning, with pages of a size that it chose. Where
         others did, they came in place of pages that are still to come.
         """
-        if self._sieve.stuck and self._sieve.leading_on == 1:
+        sieve = self._sieve
+        if sieve.stuck and sieve.leading_on == 1 and sieve.duplicates:
             if self._options.page not in (None, 1):
                 return self._options
             size = min(self._first_size, MAX_PER_PAGE)
             return evolve(self._options, page=2, per_page=size)
-        in_vain = max(self._sieve.barren - 1, 0) if self._sieve.stuck else 0
+        in_vain = max(sieve.barren - 1, 0) if sieve.stuck else 0
         return evolve(self._options, page=self._number - in_vain)
 
     def _tell_of_page(self, watch: Watch, fresh: int, *, complete: bool) -> None:

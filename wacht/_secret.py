@@ -106,9 +106,12 @@ class Secret:
         return data.decode(errors="surrogatepass")
 
     def _begun_at_the_end_of(self, data: bytes) -> int:
-        lengths = range(len(self.reveal()), 0, -1)
-        key_ends = (n for n in lengths if data.endswith(self.reveal()[:n].encode()))
-        return next(key_ends, 0)
+        return max(
+            length
+            for spelling in self._spellings()
+            for length in range(len(spelling) + 1)
+            if data.endswith(spelling[:length].encode())
+        )
 
     def _is_hidden_in(self, data: bytes) -> bool:
         reach = _LONGEST_ESCAPE * len(self.reveal())

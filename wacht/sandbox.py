@@ -239,7 +239,7 @@ def _checked(contexts: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 def _is_json_object(value: Any) -> bool:
     try:
         json.dumps(dict(value))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         return False
     return isinstance(value, Mapping)
 

@@ -404,15 +404,21 @@ def test_list__one_listed_before(
 def test_list__of_another_revision(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody is told to go on with what would end again in the same error."""
+    """Where it takes an option to go on, stderr says so, and the rest is listed."""
     with Sandbox(revision="offset-without-echo") as sandbox:
         address(sandbox, monkeypatch)
         assert cli.main(["list", "--format", "jsonl"]) == 1
-    out, complaint = capsys.readouterr()
-    assert len(out.splitlines()) == 50
-    assert complaint.endswith(
-        "; the revision is set with --pagination; 50 contexts listed before that\n"
-    )
+        out, complaint = capsys.readouterr()
+        assert len(out.splitlines()) == 50
+        said, _, command = complaint.strip().partition(", to go on: ")
+        assert said.endswith(
+            "; the revision is set with --pagination; 50 contexts listed before that; "
+            "with that set right"
+        )
+        going_on = [*shlex.split(command)[1:], "--pagination", "offset"]
+        assert cli.main(going_on) == 0
+        out += capsys.readouterr().out
+        assert [json.loads(line)["id"] for line in out.splitlines()] == ids(sandbox)
 
 
 def test_list__broke_off_on_the_first_page(

@@ -73,6 +73,7 @@ def misuse(session: wacht.Session) -> None:
     """
     What a type checker has to find: each line is an error that is really there.
     """
+    wacht.Sesion()  # type: ignore[attr-defined]
     session.fetch_execution_contexts(page="2")  # type: ignore[arg-type]
     session.iter_execution_contexts(agent_id=5)  # type: ignore[arg-type]
     session.iter_execution_contexts(agent="agent_123")  # type: ignore[call-arg]
@@ -157,3 +158,8 @@ def on_the_default_session() -> None:
 
 def analyse(session: wacht.Session) -> pd.DataFrame:
     return wacht.to_dataframe(session.iter_execution_contexts(prefetch=2))
+
+
+def in_a_test() -> None:
+    with wacht.sandbox.Sandbox() as sandbox:
+        assert_type(sandbox.session(), wacht.Session)

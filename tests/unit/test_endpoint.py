@@ -172,7 +172,9 @@ def test_page__another_limit(pagination: Pagination, limit: int) -> None:
         fetch(endpoint, per_page=100)
 
 
-@pytest.mark.parametrize(("limit", "offset"), [(100, 7), (101, 0), (0, 0), (-1, 0)])
+@pytest.mark.parametrize(
+    ("limit", "offset"), [(100, 7), (50, 7), (101, 0), (0, 0), (-1, 0)]
+)
 def test_page__another_place(limit: int, offset: int) -> None:
     """A service that applied what nobody asked for is not trusted."""
     answer = {"data": [], "has_more": True, "limit": limit, "offset": offset}

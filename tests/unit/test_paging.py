@@ -510,6 +510,21 @@ def test_walk__resume_behind_pages_that_led_nowhere(stale: str) -> None:
     assert [*got, *each_id(walk_of(service, travelled(error)))] == service.ids
 
 
+def test_walk__resume_behind_empty_pages() -> None:
+    """Pages that came empty for a while, after one only, are asked for again."""
+    service = Service(300)
+    fetch = endpoint_of(service).page
+
+    def empty(options: Options, watch: Watch) -> ExecutionContextListResponse:
+        if options.page == 2:
+            return fetch(options, watch)
+        return ExecutionContextListResponse([], has_more=True)
+
+    got, error = until_error(walk_of(empty, Options(page=2)))
+    assert error.resume == Options(page=3, per_page=100)
+    assert [*got, *each_id(walk_of(service, travelled(error)))] == service.ids[100:]
+
+
 def test_walk__resume_behind_repeats() -> None:
     """Pages that came over again, before another error, count as read."""
     pages = ["abcd", "ab", "abc"]

@@ -24,6 +24,7 @@ from wacht._secret import Secret, environment_digest
 from wacht.errors import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
 KEY = "wk_live_0123456789abcdef"
@@ -301,6 +302,20 @@ def test_redact__cut_within_the_key(length: int) -> None:
     data = b"no such key: " + KEY[:length].encode()
     assert KEY[:length].encode() not in Secret(KEY).redact(data, cut=True)
     assert Secret(KEY).redact(b"no such page", cut=True) == b"no such page"
+
+
+@pytest.mark.parametrize(
+    "spell", [quote, html.escape, lambda key: json.dumps(key)[1:-1]]
+)
+def test_redact__cut_within_a_spelling(spell: Callable[[str], str]) -> None:
+    """
+    Where the key is spelled in another way and cut in two, what came goes as well.
+    """
+    key = 'wk_+&"key'
+    secret, spelled = Secret(key), spell(key).encode()
+    for length in range(1, len(spelled) + 1):
+        left = secret.redact(b"no such key: " + spelled[:length], cut=True)
+        assert left in {b"no such key: ", b"no such key: [***]"}
 
 
 @pytest.mark.parametrize("key", ["k", "key", "[", "e", "wk"])
