@@ -1,0 +1,3 @@
+"""
+How values look: safe text for messages and terminals, HTML for notebooks.
+"""

@@ -1,0 +1,61 @@
+"""
+Make any text safe to show: in messages, on terminals and in HTML.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+REPR_LENGTH = 80
+
+
+def safe_repr(value: object, limit: int = REPR_LENGTH) -> str:
+    """
+    Represent any value in at most `limit` printable characters.
+    """
+    try:
+        text = repr(value[:limit] if isinstance(value, str | bytes) else value)
+    except Exception:  # noqa: BLE001 - a broken repr must not replace the message
+        text = f"<{type(value).__name__}>"
+    return truncate(escape_controls(text), limit)
+
+
+def safe_line(text: str, limit: int | None = None) -> str:
+    """
+    Fold text into one printable line of at most `limit` characters.
+    """
+    kept = text if limit is None else text[: 2 * limit]
+    line = escape_controls(" ".join(kept.split()))
+    return line if limit is None else truncate(line, limit)
+
+
+def escape_controls(text: str, keep: str = "") -> str:
+    r"""
+    Replace each character that isn't printable by an escape such as `\x1b`.
+
+    That covers line breaks, terminal escapes, bidirectional controls and lone
+    surrogates. Unusual spaces become plain ones.
+
+    Args:
+        text: Text of unknown origin.
+        keep: Characters to leave as they are.
+
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c in keep else _escape(c) for c in text)
+
+
+def truncate(text: str, limit: int) -> str:
+    """
+    Shorten text to `limit` characters, the last of which then is an ellipsis.
+    """
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def _escape(character: str) -> str:
+    if character.isprintable():
+        return character
+    if unicodedata.category(character) == "Zs":
+        return " "
+    return character.encode("unicode_escape").decode("ascii")
