@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from wacht._sandbox.data import REFERENCE, make_contexts
+from wacht.sandbox.data import REFERENCE, make_contexts
 
 STAMP = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.(?P<digits>\d{1,9}))?(?P<zone>Z|[+-]\d\d:\d\d)"

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from wacht._sandbox import faults
-from wacht._sandbox.faults import Answer, End, Pause, Script, Step
+from wacht.sandbox import faults
+from wacht.sandbox.faults import Answer, End, Pause, Script, Step
 
 ANSWER = Answer(200, b"12345678", {"Content-Type": "text/plain"})
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 8\r\n\r\n"

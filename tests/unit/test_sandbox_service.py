@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from wacht._sandbox.service import Limits, Revision, listing, refused
+from wacht.sandbox.service import Limits, Revision, listing, refused
 
 CONTEXTS = [
     {

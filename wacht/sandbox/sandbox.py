@@ -12,21 +12,19 @@ from urllib.parse import parse_qsl
 
 import attrs
 
-from ._sandbox.data import make_contexts
-from ._sandbox.faults import Answer, Fault, Pause, Step, whole
-from ._sandbox.orders import FaultOrders
-from ._sandbox.server import Server
-from ._sandbox.service import REVISIONS, Limits, Revision, listing, refused
-from .errors import shown
+from .data import make_contexts
+from .faults import Answer, Fault, Pause, Step, whole
+from .orders import FaultOrders
+from .server import Server
+from .service import REVISIONS, Limits, Revision, listing, refused
+from .._render.text import safe_repr
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from types import TracebackType
     from typing import Self
 
-    from .session import Session
-
-__all__ = ["Sandbox", "SandboxRequest"]
+    from ..session import Session
 
 
 @attrs.frozen
@@ -119,7 +117,7 @@ class Sandbox(FaultOrders):
         super().__init__()
         if revision not in REVISIONS:
             raise ValueError(
-                f"revision: expected one of {[*REVISIONS]}, got {shown(revision)}"
+                f"revision: expected one of {[*REVISIONS]}, got {safe_repr(revision)}"
             )
         if not isinstance(contexts, int):
             contexts = _checked(contexts)
@@ -169,7 +167,7 @@ class Sandbox(FaultOrders):
         Args:
             **kw: Any other arguments of `wacht.Session`; they win over these.
         """
-        from .session import Session  # noqa: PLC0415 - serving alone needs no client
+        from ..session import Session  # noqa: PLC0415 - serving alone needs no client
 
         defaults: dict[str, Any] = {"api_key": self.api_key, "base_url": self.url}
         if not self._limited:
@@ -231,7 +229,7 @@ def _checked(contexts: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         if not _is_json_object(context):
             raise TypeError(
                 f"contexts[{index}]: expected a JSON object, as to_dict() gives, got "
-                f"{shown(context)}"
+                f"{safe_repr(context)}"
             )
     return listed
 

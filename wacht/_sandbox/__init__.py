@@ -1,3 +1,0 @@
-"""
-The rooms behind `wacht.sandbox`: its contexts, its rules, its faults, its sockets.
-"""
