@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Unpack
 
 from . import _secret
-from ._dataframe import to_dataframe
+from .dataframe import to_dataframe
 from .errors import (
     ApiError,
     AuthenticationError,

@@ -1,12 +1,20 @@
 """
-Make any text safe to show: in messages, on terminals and in HTML.
+Make any value safe to show: in messages, on terminals and in HTML.
 """
 
 from __future__ import annotations
 
+import json
 import unicodedata
+from datetime import UTC, datetime
+from itertools import islice
 
 REPR_LENGTH = 80
+# Invisible characters that join or restyle their neighbours. Browsers need them for
+# emoji and for Persian; terminals disagree about the width of the result.
+JOINERS = "\u200c\u200d\ufe0e\ufe0f"
+
+_DROP_JOINERS = dict.fromkeys(map(ord, JOINERS))
 
 
 def safe_repr(value: object, limit: int = REPR_LENGTH) -> str:
@@ -25,7 +33,7 @@ def safe_line(text: str, limit: int | None = None) -> str:
     Fold text into one printable line of at most `limit` characters.
     """
     kept = text if limit is None else text[: 2 * limit]
-    line = escape_controls(" ".join(kept.split()))
+    line = escape_controls(" ".join(kept.split()).translate(_DROP_JOINERS))
     return line if limit is None else truncate(line, limit)
 
 
@@ -53,9 +61,46 @@ def truncate(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
+def plain_text(value: object, limit: int, indent: int | None = None) -> str:
+    """
+    Write a value as people read it, in at most `limit` characters, not yet escaped.
+
+    A string stays as it is, a time is in UTC, anything else is JSON.
+
+    Args:
+        value: Any value.
+        limit: The most characters to return.
+        indent: Spaces for each level of JSON; None for one line.
+
+    """
+    if isinstance(value, str):
+        return truncate(value, limit)
+    if isinstance(value, datetime):
+        return truncate(_time_text(value), limit)
+    return truncate(_json_text(value, limit, indent), limit)
+
+
 def _escape(character: str) -> str:
     if character.isprintable():
         return character
     if unicodedata.category(character) == "Zs":
         return " "
     return character.encode("unicode_escape").decode("ascii")
+
+
+def _time_text(time: datetime) -> str:
+    try:
+        time = time.astimezone(UTC)
+    except OverflowError:  # within a day of the first or last date that Python has
+        return str(time)
+    return f"{time.replace(tzinfo=None).isoformat(' ', 'seconds')} UTC"
+
+
+def _json_text(value: object, limit: int, indent: int | None) -> str:
+    encoder = json.JSONEncoder(ensure_ascii=False, indent=indent, default=str)
+    try:
+        # Each piece has at least one character. A large value costs no more than
+        # what is shown of it.
+        return "".join(islice(encoder.iterencode(value), limit + 1))
+    except (RecursionError, TypeError, ValueError):  # no JSON
+        return safe_repr(value, limit)

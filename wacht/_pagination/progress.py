@@ -1,0 +1,152 @@
+"""
+Where the progress of a walk goes: nowhere, to the caller's function or to a bar.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager, nullcontext, suppress
+from importlib.util import find_spec
+from math import ceil
+from threading import Event, Thread
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from attrs import evolve
+
+from wacht import _forks
+from wacht._render.text import safe_line, safe_repr
+from wacht.errors import ConfigError, InvalidRequestError
+from wacht.models import WalkProgress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from contextlib import AbstractContextManager
+
+    Report = Callable[[WalkProgress], object]
+
+TICK = 1.0  # seconds between two steps of a countdown
+
+_REASON_LENGTH = 25  # the whole bar fits into 80 columns
+_LAYOUT = "{n_fmt} contexts [{elapsed}, {rate_noinv_fmt}{postfix}]"  # without a total
+
+
+def open_report(
+    progress: bool | Report,  # noqa: FBT001 - a keyword of the methods
+    total: int | None = None,
+) -> AbstractContextManager[Report | None]:
+    """
+    Return what a walk reports its progress to, as a context manager.
+
+    Calls of the report must not overlap.
+
+    Args:
+        progress: True for a bar, a function to call, or False.
+        total: The most contexts that the walk gives, if known.
+
+    Raises:
+        ConfigError: A bar was asked for, and tqdm is not installed.
+        InvalidRequestError: `progress` is neither True, False nor callable.
+
+    """
+    if callable(progress):
+        return nullcontext(progress)
+    if progress is False:
+        return nullcontext()
+    if progress is not True:
+        raise InvalidRequestError(
+            f"progress: expected True, False or a function, got {safe_repr(progress)}"
+        )
+    if find_spec("tqdm") is None:
+        raise ConfigError("progress=True needs tqdm: install the extra notebook")
+    return _open_bar(total)
+
+
+@contextmanager
+def _open_bar(total: int | None) -> Generator[Report]:
+    from tqdm.auto import tqdm  # noqa: PLC0415 - an extra, and slow to import
+
+    layout = _LAYOUT if total is None else None
+    bar = _Bar(
+        tqdm(total=total, unit="", bar_format=layout, disable=sys.stderr is None)
+    )
+    try:
+        yield bar.report
+    finally:
+        bar.close()
+
+
+class _Bar:
+    """
+    Draw progress with tqdm, and count down while the walk waits.
+
+    After a fork, the bar stays the parent's: a child that continues the walk draws
+    nothing. Errors of tqdm never reach the walk.
+    """
+
+    def __init__(self, bar: Any) -> None:
+        self._bar = bar
+        self._progress = WalkProgress()
+        self._stop = Event()
+        self._countdown: Thread | None = None
+        _forks.register(self)
+
+    def report(self, progress: WalkProgress) -> None:
+        self._end_countdown()
+        self._progress = progress
+        self._draw(progress.waiting)
+        if progress.waiting is not None:
+            self._start_countdown(progress.waiting)
+
+    def close(self) -> None:
+        self._end_countdown()
+        self._draw(None)
+        with suppress(Exception):
+            self._bar.close()
+
+    def reset_after_fork(self) -> None:
+        self._bar.disable = True  # turns all its methods into no-ops
+        self._stop = Event()
+        self._countdown = None
+
+    def _start_countdown(self, seconds: float) -> None:
+        self._stop.clear()
+        countdown = Thread(
+            target=self._count_down,
+            args=(monotonic() + seconds,),
+            name="wacht-progress",
+            daemon=True,
+        )
+        with suppress(RuntimeError):  # no more threads: the bar stands still
+            countdown.start()
+            self._countdown = countdown
+
+    def _end_countdown(self) -> None:
+        self._stop.set()
+        if self._countdown is not None:
+            self._countdown.join()
+            self._countdown = None
+
+    def _count_down(self, end: float) -> None:
+        left = end - monotonic()
+        while left > 0 and not self._stop.wait(min(left, TICK)):
+            left = end - monotonic()
+            # Without tqdm's lock: a fork would copy it locked, and block the child.
+            self._draw(left if left > 0 else None, nolock=True)
+
+    def _draw(self, waiting: float | None, *, nolock: bool = False) -> None:
+        progress = evolve(self._progress, waiting=waiting)
+        with suppress(Exception):
+            if progress.complete and self._bar.total is not None:
+                self._bar.total = progress.contexts
+            self._bar.set_postfix_str(_postfix(progress), refresh=False)
+            if fresh := progress.contexts - self._bar.n:
+                self._bar.update(fresh)
+            self._bar.refresh(nolock=nolock)
+
+
+def _postfix(progress: WalkProgress) -> str:
+    if progress.waiting is None:
+        return f"{progress.pages} page{'s' * (progress.pages != 1)}"
+    reason = safe_line(progress.reason or "", _REASON_LENGTH)
+    return f"waiting {ceil(progress.waiting)} s: {reason}"

@@ -1,0 +1,161 @@
+"""
+Contexts as HTML for notebooks: a card for one, a table for a page.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from html import escape
+from typing import TYPE_CHECKING, TypeAlias
+
+from .text import JOINERS, escape_controls, plain_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Row: TypeAlias = "Mapping[str, object]"
+
+COLUMNS = (
+    "id",
+    "agent_id",
+    "created_at",
+    "status",
+    "title",
+    "workflow_id",
+    "user_id",
+    "session_id",
+    "last_activity_at",
+    "context_group",
+    "context",
+)
+ALWAYS_SHOWN = ("id", "agent_id", "created_at")
+
+_NAME_LENGTH = 40
+_LINE_LENGTH = 120
+_CELL_LENGTH = 200
+_BLOCK_LENGTH = 10_000
+_MAX_ROWS = 20
+_MAX_FIELDS = 100
+
+# The colours come from JupyterLab or from the surrounding text, so they fit light and
+# dark themes. JupyterLab drops this element from notebooks that it doesn't trust, but
+# keeps `style` attributes: those hold what a table can't do without.
+_STYLE = """<style>
+.wacht-view{overflow-x:auto;line-height:1.4;
+--wacht-line:var(--jp-border-color2,color-mix(in srgb,currentColor 20%,transparent))}
+.wacht-view .wacht-grid{border-collapse:collapse;margin:0;font-size:inherit}
+.wacht-view caption{text-align:left;padding:0 0 .4em;opacity:.7}
+.wacht-view thead tr,.wacht-view tbody tr:nth-child(n){background:none}
+.wacht-view .wacht-grid :is(th,td){text-align:left;vertical-align:top;border:0;
+border-top:1px solid var(--wacht-line);padding:.25em 1em .25em 0}
+.wacht-view .wacht-grid th{font-weight:600;white-space:nowrap}
+.wacht-whole{font-variant-numeric:tabular-nums}
+.wacht-note{opacity:.65;font-size:.9em}
+.wacht-card{display:inline-block;max-width:60em;padding:.6em 1em;
+border:1px solid var(--wacht-line);border-radius:6px;overflow-wrap:anywhere}
+.wacht-view .wacht-card .wacht-grid th{font-weight:400;opacity:.65}
+.wacht-title{font-size:1.15em;font-weight:600}
+.wacht-view pre{max-height:24em;overflow:auto;margin:.4em 0;white-space:pre-wrap}
+</style>"""
+_LEFT = 'style="text-align:left"'
+_WHOLE = 'class="wacht-whole" style="text-align:left;white-space:nowrap"'
+_CUT = (
+    'class="wacht-cut" style="text-align:left;white-space:nowrap;max-width:22em;'
+    'overflow:hidden;text-overflow:ellipsis"'
+)
+
+
+def card_html(fields: Row) -> str:
+    """
+    Draw one context: title and id on top, then the fields that are set.
+    """
+    shown = {name: value for name, value in fields.items() if _is_set(value)}
+    top = [
+        _safe(shown.pop(name), _CELL_LENGTH)
+        for name in ("title", "id")
+        if name in shown
+    ]
+    heading, *below = top or ["untitled"]
+    rows = "".join(_field_html(*item) for item in list(shown.items())[:_MAX_FIELDS])
+    return _view(
+        f'<div class="wacht-card"><div class="wacht-title" dir="auto">{heading}</div>'
+        f'<div class="wacht-note">{"".join(below)}</div>'
+        f'<table class="wacht-grid"><tbody>{rows}</tbody></table>'
+        f"{_more_html(len(shown) - _MAX_FIELDS, 'fields')}</div>"
+    )
+
+
+def table_html(rows: Sequence[Row], *, caption: str) -> str:
+    """
+    Draw the first rows of a page, without the columns that are empty in all of them.
+
+    Args:
+        rows: The fields of each context.
+        caption: A line above the table.
+
+    """
+    shown = rows[:_MAX_ROWS]
+    names = _columns(shown)
+    title = f"<caption {_LEFT}>{_safe(caption, _CELL_LENGTH)}</caption>"
+    head = "".join(f'<th scope="col" {_LEFT}>{name}</th>' for name in names)
+    body = "".join(
+        f"<tr>{''.join(_cell_html(name, row.get(name)) for name in names)}</tr>"
+        for row in shown
+    )
+    return _view(
+        f'<table class="wacht-grid">{title}<thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table>{_more_html(len(rows) - len(shown), 'rows')}"
+    )
+
+
+def _columns(rows: Sequence[Row]) -> list[str]:
+    return [
+        name
+        for name in COLUMNS
+        if name in ALWAYS_SHOWN or any(_is_set(row.get(name)) for row in rows)
+    ]
+
+
+def _is_set(value: object) -> bool:
+    return value is not None and not (
+        isinstance(value, str | dict | list) and not value
+    )
+
+
+def _view(content: str) -> str:
+    return f'<div class="wacht-view">{_STYLE}{content}</div>'
+
+
+def _more_html(more: int, things: str) -> str:
+    return f'<div class="wacht-note">… {more:,} more {things}</div>' if more > 0 else ""
+
+
+def _cell_html(name: str, value: object) -> str:
+    if not _is_set(value):
+        return "<td></td>"
+    # An id that is cut is of no use.
+    whole = name == "id" or name.endswith("_id") or isinstance(value, datetime)
+    text = _safe(value, _CELL_LENGTH)
+    return f'<td dir="auto"><div {_WHOLE if whole else _CUT}>{text}</div></td>'
+
+
+def _field_html(name: str, value: object) -> str:
+    return (
+        f'<tr><th scope="row" {_LEFT}>{_safe(name, _NAME_LENGTH)}</th>'
+        f'<td dir="auto" {_LEFT}>{_value_html(value)}</td></tr>'
+    )
+
+
+def _value_html(value: object) -> str:
+    text = plain_text(value, _LINE_LENGTH + 1)
+    if len(text) <= _LINE_LENGTH and "\n" not in text:
+        return _safe(text, _LINE_LENGTH)
+    return (
+        f"<details><summary>{_safe(value, _LINE_LENGTH)}</summary>"
+        f"<pre>{_safe(value, _BLOCK_LENGTH, indent=2)}</pre></details>"
+    )
+
+
+def _safe(value: object, limit: int, indent: int | None = None) -> str:
+    text = plain_text(value, limit, indent)
+    return escape(escape_controls(text, keep=f"\n\r\t{JOINERS}"))

@@ -1,0 +1,168 @@
+"""
+Contexts as a pandas DataFrame.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from json import dumps
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+
+from ._render.text import safe_repr
+from .errors import ConfigError, InvalidRequestError
+from .models import AiExecutionContext
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import pandas as pd
+
+Columns: TypeAlias = "dict[str, list[Any]]"
+
+_TEXT = "string[python]"  # the same with and without pyarrow, and it takes any str
+_TIME = "datetime64[us, UTC]"  # holds every datetime that Python has
+_JSON = "object"
+_DTYPES = {
+    "id": _TEXT,
+    "agent_id": _TEXT,
+    "created_at": _TIME,
+    "status": _TEXT,
+    "title": _TEXT,
+    "workflow_id": _TEXT,
+    "user_id": _TEXT,
+    "session_id": _TEXT,
+    "updated_at": _TIME,
+    "last_activity_at": _TIME,
+    "completed_at": _TIME,
+    "deployment_id": _TEXT,
+    "parent_context_id": _TEXT,
+    "context_group": _TEXT,
+    "external_context_id": _TEXT,
+    "source": _TEXT,
+    "system_instructions": _TEXT,
+    "context": _JSON,
+    "execution_state": _JSON,
+    "external_resource_metadata": _JSON,
+    "completion_summary": _JSON,
+}
+_FIRST = tuple(_DTYPES)[:5]
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def to_dataframe(
+    contexts: Iterable[AiExecutionContext],
+    *,
+    flatten_context: bool = False,
+    json: Literal["objects", "text"] = "objects",
+) -> pd.DataFrame:
+    """
+    Make a pandas DataFrame of contexts, one row each, in their order.
+
+    Every field has a column with the same dtype whatever the contexts hold: `string`
+    for text, with `pandas.NA` where it is missing; `datetime64[us, UTC]` for times,
+    with `NaT`; `object` for JSON, with None. Fields that this version of the SDK does
+    not know get `object` columns. If their name is taken, it is prefixed with
+    `extra.`.
+
+    `id`, `agent_id`, `created_at`, `status` and `title` come first, and columns that
+    are empty in every row come last.
+
+    Args:
+        contexts: Any iterable: a page, a list or a walk.
+        flatten_context: Add a column `context.<key>` for each key of the `context`
+            values that are objects. If the name is taken, it is prefixed with
+            `context.` once more.
+        json: `"objects"` keeps JSON as Python objects. `"text"` writes it as JSON text
+            in `string` columns, which Parquet, Arrow, polars and DuckDB can read. Lone
+            surrogates, which UTF-8 can't encode, are then written as escapes.
+
+    Returns:
+        The DataFrame, with a `RangeIndex`.
+
+    Raises:
+        ConfigError: pandas is missing.
+        InvalidRequestError: `json` is neither `"objects"` nor `"text"`.
+        TypeError: An item is not a context.
+
+    """
+    if json not in ("objects", "text"):
+        raise InvalidRequestError(
+            f"json: expected 'objects' or 'text', got {safe_repr(json)}"
+        )
+    try:
+        import pandas as pd  # noqa: PLC0415 - an extra, and slow to import
+    except ImportError as error:
+        raise ConfigError(
+            "to_dataframe() needs pandas: install the extra notebook"
+        ) from error
+    rows = [_checked(context) for context in contexts]
+    columns = _columns(rows, flatten_context=flatten_context)
+    dtypes = {name: _DTYPES.get(name, _JSON) for name in columns}
+    if json == "text":
+        columns = {n: _as_text(c, dtypes[n]) for n, c in columns.items()}
+        dtypes = {n: _TEXT if d == _JSON else d for n, d in dtypes.items()}
+    # Times are whole microseconds until the last step: pandas takes those for any
+    # year, in any time zone, and however many of them are missing.
+    numbers = {name: "Int64" for name, dtype in dtypes.items() if dtype == _TIME}
+    return pd.DataFrame(columns, dtype="object").astype(numbers).astype(dtypes)
+
+
+def _checked(context: object) -> AiExecutionContext:
+    if not isinstance(context, AiExecutionContext):
+        raise TypeError(
+            "expected contexts, such as a page or iter_execution_contexts(), "
+            f"got {safe_repr(context)}"
+        )
+    return context
+
+
+def _columns(rows: Sequence[AiExecutionContext], *, flatten_context: bool) -> Columns:
+    columns: Columns = {}
+    for name, dtype in _DTYPES.items():
+        values = [getattr(row, name) for row in rows]
+        columns[name] = _microseconds(values) if dtype == _TIME else values
+    if flatten_context:
+        _add_keys(columns, [_as_object(row.context) for row in rows], "context")
+    _add_keys(columns, [row.extra for row in rows], "extra")
+    return dict(sorted(columns.items(), key=_is_last))
+
+
+def _microseconds(times: Sequence[datetime | None]) -> list[int | None]:
+    microsecond = timedelta(microseconds=1)
+    return [None if time is None else (time - _EPOCH) // microsecond for time in times]
+
+
+def _as_object(value: Any) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _add_keys(columns: Columns, objects: Sequence[dict[str, Any]], prefix: str) -> None:
+    """
+    Add a column for each key of some objects, one object a row.
+    """
+    added: Columns = {}
+    for row, fields in enumerate(objects):
+        for key, value in fields.items():
+            added.setdefault(key, [None] * len(objects))[row] = value
+    for key, values in added.items():
+        name = f"context.{key}" if prefix == "context" else key
+        while name in columns:
+            name = f"{prefix}.{name}"
+        columns[name] = values
+
+
+def _is_last(column: tuple[str, list[Any]]) -> bool:
+    name, values = column
+    return name not in _FIRST and all(value is None for value in values)
+
+
+def _as_text(values: list[Any], dtype: str) -> list[Any]:
+    if dtype == _TIME:
+        return values
+    if dtype == _JSON:
+        values = [v if v is None else dumps(v, ensure_ascii=False) for v in values]
+    return [v if v is None else _encodable(v) for v in values]
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
