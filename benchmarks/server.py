@@ -1,15 +1,14 @@
 """
-A loopback server that answers from memory, in a process of its own.
+The sandbox's server in a process of its own, answering from memory.
 
-It speaks the shapes of paging of all the clients that are compared, over the same
-contexts, and may answer late or enforce the service's limits in scaled time.
+It pages the same contexts in the way of each client that is compared. It can answer
+late, or enforce the service's limits in scaled time.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import socket
 import subprocess
 import sys
 import threading
@@ -19,8 +18,12 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from wacht.sandbox.server import Pause, Server
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator, Iterator
+
+    from wacht.sandbox.server import Request, Step
 
 PER_PAGE = 100
 FIRST_ID = 1_329_980_420_571_430_000
@@ -144,44 +147,24 @@ class Limits:
             return True
 
 
-def serve(connection: socket.socket, respond: Callable[[bytes], bytes]) -> None:
-    """
-    Answer the requests of one connection until the client leaves.
-    """
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    pending = b""
-    with connection:
-        while True:
-            while b"\r\n\r\n" not in pending:
-                received = connection.recv(2**16)
-                if not received:
-                    return
-                pending += received
-            head, _, pending = pending.partition(b"\r\n\r\n")
-            connection.sendall(respond(head))
-
-
 def main(pages: int, latency: float, scale: float) -> None:
     """
-    Listen on a free port, print it, and serve until the process is ended.
+    Print the URL, and serve until the process is ended.
     """
     limits = Limits(scale) if scale else None
 
-    def answer_late(head: bytes) -> bytes:
-        if b"/refused" in head:
-            return _framed(str(limits.refused if limits else 0).encode())
-        if limits and not limits.admit():
+    def play(request: Request) -> Iterator[Step]:
+        if request.target == "/refused":
+            yield _framed(str(limits.refused if limits else 0).encode())
+        elif limits and not limits.admit():
             text = b"Rate limit exceeded. Retry after 1 seconds"
-            return _framed(text, status=b"429 Too Many Requests")
-        if latency:
-            time.sleep(latency)
-        return respond(head, pages)
+            yield _framed(text, status=b"429 Too Many Requests")
+        else:
+            yield Pause(latency)
+            yield respond(request.head, pages)
 
-    listener = socket.create_server(("127.0.0.1", 0), backlog=100)
-    print(listener.getsockname()[1], flush=True)
-    while True:
-        connection, _ = listener.accept()
-        threading.Thread(target=serve, args=(connection, answer_late)).start()
+    print(Server(play).url, flush=True)
+    threading.Event().wait()
 
 
 @contextmanager
@@ -193,7 +176,7 @@ def running(pages: int, *, latency: float = 0.0, scale: float = 0.0) -> Generato
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout
-            yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+            yield process.stdout.readline().strip()
         finally:
             process.kill()
 

@@ -1,28 +1,25 @@
 """
-A server on bare sockets, for what an honest HTTP server cannot be made to send.
+The sandbox's server with a raw script for each request.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
-import socket
-import struct
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import wacht
+from wacht.sandbox.server import End, Pause, Request, Server, Step
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
     from typing import Self
 
 KEY = "wk_raw_server"
 PATH = "/ai/execution-contexts"
 KEEP = object()
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # linger for no time at all
 
 
 class Wire:
@@ -33,33 +30,26 @@ class Wire:
         head: The request line and the headers.
     """
 
-    def __init__(
-        self, connection: socket.socket, head: bytes, closing: threading.Event
-    ) -> None:
-        self.head = head
-        self._connection = connection
-        self._closing = closing
+    def __init__(self, request: Request) -> None:
+        self.head = request.head
+        self._request = request
 
     @property
     def query(self) -> dict[str, str]:
         """
-        The query of the request.
+        The decoded query of the request.
         """
-        target = self.head.split()[1].decode()
-        return {
-            name: values[-1]
-            for name, values in parse_qs(urlsplit(target).query).items()
-        }
+        return dict(parse_qsl(urlsplit(self._request.target).query))
 
     def send(self, data: bytes) -> None:
         """
         Send some bytes.
         """
-        self._connection.sendall(data)
+        self._request.perform(data)
 
     def drip(self, data: bytes, interval: float) -> None:
         """
-        Send a byte at a time, and each after a pause.
+        Send byte by byte, each after a pause.
         """
         for position in range(len(data)):
             self.pause(interval)
@@ -69,20 +59,17 @@ class Wire:
         """
         Send nothing for a while.
         """
-        if self._closing.wait(seconds):
-            raise ConnectionAbortedError("the server closes")
+        self._request.perform(Pause(seconds))
 
     def reset(self) -> None:
         """
-        Make the connection end in a reset.
+        Reset the connection.
         """
-        self._connection.setsockopt(
-            socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE
-        )
+        self._request.perform(End.RESET)
 
     def answer(self, body: bytes, *headers: str, status: str = "200 OK") -> None:
         """
-        Send a whole answer.
+        Send a complete answer.
         """
         lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", ""]
         self.send("\r\n".join(lines).encode("latin-1") + body)
@@ -93,20 +80,19 @@ Script: TypeAlias = Callable[[Wire], object]
 
 class RawServer:
     """
-    Let a script answer requests, on loopback.
+    Answer requests with a script.
 
-    A connection ends where its script does, unless that gives back `KEEP`.
+    A connection ends after its script, unless that returns `KEEP`.
 
     Args:
-        script: Plays an answer.
-        times: How many requests it is for; None for all. The others get pages.
+        script: Plays one answer.
+        times: How many requests it answers; None for all. The others get pages.
         contexts: How many contexts there are.
-        listening: Whether to be there at once; else from `listen` on.
+        listening: Whether to listen at once; otherwise call `listen`.
 
     Attributes:
-        heads: What each request began with.
-        connections: How many connections came.
-        ids: The ids of all contexts, in their order.
+        heads: The request line and headers of each request.
+        ids: The ids of all contexts, in order.
         url: Where it listens.
     """
 
@@ -119,21 +105,13 @@ class RawServer:
         listening: bool = True,
     ) -> None:
         self.heads: list[bytes] = []
-        self.connections = 0
         self.ids = [str(number) for number in range(contexts)]
         self._script = script
-        self._times = (
-            (0 if script is None else float("inf")) if times is None else times
-        )
-        self._closing = threading.Event()
-        self._lock = threading.Lock()
-        self._open: set[socket.socket] = set()
-        self._threads: list[threading.Thread] = []
-        self._listener = socket.socket()
-        self._listener.bind(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        if listening:
-            self.listen()
+        self._times = float("inf") if times is None else times
+        self._server = Server(self._respond, listening=listening)
+        self.url = self._server.url
+        self.listen = self._server.listen
+        self.close = self._server.close
 
     def __enter__(self) -> Self:
         return self
@@ -146,76 +124,27 @@ class RawServer:
     ) -> None:
         self.close()
 
-    def listen(self) -> None:
+    @property
+    def connections(self) -> int:
         """
-        Take connections; a second time changes nothing.
+        How many connections it has accepted.
         """
-        if not self._threads:
-            self._listener.listen(128)
-            self._start(self._accept)
-
-    def close(self) -> None:
-        """
-        Stop, and break what is under way.
-        """
-        self._closing.set()
-        with contextlib.suppress(OSError):  # it may never have listened
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        with self._lock:
-            for connection in self._open:
-                with contextlib.suppress(OSError):  # the client may be gone
-                    connection.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join()
+        return self._server.connections
 
     def session(self, **kw: Any) -> wacht.Session:
         """
-        Return a session that talks to this server, and does not pace itself.
+        Return a session for this server, without a throttle.
         """
         defaults = {"api_key": KEY, "base_url": self.url, "throttle": None}
         return wacht.Session(**(defaults | kw))
 
-    def _start(self, target: Callable[..., object], *args: object) -> None:
-        thread = threading.Thread(target=target, args=args, daemon=True)
-        self._threads.append(thread)
-        thread.start()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):  # closing ends it
-            while True:
-                connection, _ = self._listener.accept()
-                with self._lock:
-                    self.connections += 1
-                    self._open.add(connection)
-                self._start(self._serve, connection)
-
-    def _serve(self, connection: socket.socket) -> None:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        with contextlib.suppress(OSError):  # the client goes when it likes
-            while not self._closing.is_set() and self._exchange(connection):
-                pass
-        with self._lock:
-            self._open.discard(connection)
-        connection.close()
-
-    def _exchange(self, connection: socket.socket) -> bool:
-        head = b""
-        while not head.endswith(b"\r\n\r\n"):
-            data = connection.recv(2**16)
-            if not data:
-                return False
-            head += data
-            if not head[:1].isalpha():  # TLS, most likely
-                return False
-        with self._lock:
-            self.heads.append(head)
-            spoilt = len(self.heads) <= self._times
-        wire = Wire(connection, head, self._closing)
-        if spoilt and self._script is not None:
-            return self._script(wire) is KEEP
-        wire.answer(self._page(wire.query))
-        return True
+    def _respond(self, request: Request) -> Iterator[Step]:
+        self.heads.append(request.head)
+        wire = Wire(request)
+        if self._script is None or len(self.heads) > self._times:
+            wire.answer(self._page(wire.query))
+        elif self._script(wire) is not KEEP:
+            yield End.CLOSE
 
     def _page(self, query: dict[str, str]) -> bytes:
         size = int(query.get("per_page", "20"))
@@ -227,7 +156,7 @@ class RawServer:
 
 def page_of(ids: list[str], *, has_more: bool = False) -> bytes:
     """
-    Write a page of contexts that have an id and no more.
+    Write a page of contexts that only have an id.
     """
     return json.dumps(
         {"data": [{"id": id_} for id_ in ids], "has_more": has_more}

@@ -2,6 +2,8 @@
 The service on loopback, for demos and tests.
 """
 
-from .sandbox import Sandbox, SandboxRequest
+from .changes import Changes
+from .record import SandboxRequest
+from .sandbox import Sandbox
 
-__all__ = ["Sandbox", "SandboxRequest"]
+__all__ = ["Changes", "Sandbox", "SandboxRequest"]

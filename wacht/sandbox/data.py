@@ -1,5 +1,5 @@
 """
-Believable contexts, the same at every run: the sandbox's own.
+Invented contexts, realistic and the same at every run.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-# All times count back from here and never from now, so that runs can be compared.
+# All times count back from here, so that every run is the same.
 REFERENCE = datetime(2025, 11, 3, 16, 20, tzinfo=UTC)
 
 _HOURS = 6 * 7 * 24
@@ -84,16 +84,20 @@ _AGENTS = (
 )
 
 
-def make_contexts(count: int, *, whole: bool) -> list[dict[str, Any]]:
+def make_contexts(count: int, *, all_fields: bool) -> list[dict[str, Any]]:
     """
-    Make this many contexts, newest activity first, with all the fields or the page's.
+    Make this many contexts, newest activity first.
+
+    Args:
+        count: How many.
+        all_fields: Whether to add the fields that only the offset revision has.
     """
-    chance = Random(3)  # noqa: S311 - to look alive, not to keep a secret
+    chance = Random(3)  # noqa: S311 - not a secret
     contexts = [
         _context(number, active, chance)
         for number, active in enumerate(_activity(count, chance))
     ]
-    if whole:
+    if all_fields:
         return contexts
     return [
         {field: context[field] for field in _PAGE_FIELDS if field in context}
@@ -103,7 +107,7 @@ def make_contexts(count: int, *, whole: bool) -> list[dict[str, Any]]:
 
 def _activity(count: int, chance: Random) -> list[datetime]:
     """
-    Return this many times, latest first, most of them in hours in which people work.
+    Return this many times, latest first, mostly in working hours.
     """
     hours = [REFERENCE - timedelta(hours=number + 1) for number in range(_HOURS)]
     weights = [_busy(hour) for hour in hours]
@@ -123,12 +127,12 @@ def _context(number: int, active: datetime, chance: Random) -> dict[str, Any]:
     created = active - timedelta(seconds=chance.randrange(60, _LONGEST_LIFE_SECONDS))
     case = chance.randrange(10_000, 100_000)
     context = {
-        "id": str(_snowflake(created, number)),
+        "id": str(snowflake(created, number)),
         "deployment_id": _DEPLOYMENT_ID,
         "agent_id": agent.id,
         "workflow_id": chance.choice(agent.workflow_ids),
         "user_id": f"user_{chance.randrange(40)}",
-        "session_id": str(_snowflake(created - timedelta(minutes=5), number)),
+        "session_id": str(snowflake(created - timedelta(minutes=5), number)),
         "title": chance.choice(agent.titles).format(case),
         "system_instructions": chance.choice((None, "Answer in two sentences.")),
         "context_group": agent.group,
@@ -142,7 +146,7 @@ def _context(number: int, active: datetime, chance: Random) -> dict[str, Any]:
     return _with_gaps(context, chance)
 
 
-def _snowflake(when: datetime, number: int) -> int:
+def snowflake(when: datetime, number: int) -> int:
     """
     Return a 64-bit id, unique per kind: the millisecond, then a sequence number.
     """
@@ -152,7 +156,7 @@ def _snowflake(when: datetime, number: int) -> int:
 
 def _stored(subject: str, case: int, chance: Random) -> Any:
     """
-    Return what the caller stored: an object as a rule, but any JSON will do.
+    Return what the caller stored: usually an object, sometimes other JSON.
     """
     details = {
         subject: case,
@@ -165,7 +169,7 @@ def _stored(subject: str, case: int, chance: Random) -> Any:
 
 
 def _origin(created: datetime, number: int, chance: Random) -> dict[str, Any]:
-    parent = _snowflake(created - timedelta(hours=2), number)
+    parent = snowflake(created - timedelta(hours=2), number)
     outside = chance.random() < 1 / 4
     return {
         "source": chance.choice(("api", "console", "schedule")),

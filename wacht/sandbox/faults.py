@@ -1,195 +1,188 @@
 """
-What an answer of the sandbox is made of, and the ways it can go wrong: no sockets.
+The methods of the sandbox that order faults.
 """
 
 from __future__ import annotations
 
-import enum
-import zlib
-from collections.abc import Callable, Iterator, Mapping
-from http.client import responses as _PHRASES  # noqa: N812 - a table, and constant
-from typing import TypeAlias
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, Literal
 
 import attrs
 
-_MEBIBYTE = 1 << 20
+from wacht._render.text import safe_repr
 
+from . import scripts
+from .answer import Answer
+from .server import End
 
-@attrs.frozen
-class Answer:
-    """
-    A whole answer, as it goes out where nothing goes wrong.
-    """
-
-    status: int
-    body: bytes = b""
-    headers: Mapping[str, str] = attrs.field(factory=dict[str, str])
-
-    @property
-    def head(self) -> bytes:
-        """
-        Return the status line and the headers, ready for the wire.
-        """
-        headers = dict(self.headers)
-        if not {name.lower() for name in headers} & _FRAMING:
-            headers["Content-Length"] = str(len(self.body))
-        lines = [f"HTTP/1.1 {self.status} {_PHRASES.get(self.status, '')}"]
-        lines += [f"{name}: {value}" for name, value in headers.items()]
-        return "\r\n".join([*lines, "", ""]).encode("latin-1")
-
-    def with_header(self, name: str, value: str) -> Answer:
-        """
-        Return this answer with one more header.
-        """
-        return attrs.evolve(self, headers={**self.headers, name: value})
-
-
-_FRAMING = {"content-length", "transfer-encoding"}
-
-
-@attrs.frozen
-class Pause:
-    """
-    A step of a script: wait this many seconds, or until the sandbox closes.
-    """
-
-    seconds: float
-
-
-class End(enum.Enum):
-    """
-    A step of a script, and the last one: what becomes of the connection.
-    """
-
-    CLOSE = "close"
-    RESET = "reset"
-
-
-Step: TypeAlias = bytes | Pause | End
-Script: TypeAlias = Callable[[Answer], Iterator[Step]]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @attrs.frozen
 class Fault:
     """
-    How to spoil an answer, and the answer to spoil: None for the service's own.
+    How to spoil an answer, and which one: None for the service's own.
     """
 
-    script: Script
+    script: scripts.Script
     answer: Answer | None = None
 
 
-def whole(answer: Answer) -> Iterator[Step]:
-    # One piece: two writes would meet Nagle's algorithm and the client's delayed ack.
-    yield answer.head + answer.body
+class Faults:
+    """
+    A queue of faults, each for a number of requests.
+
+    All methods that add one take `times`: how many requests it spoils, 1 by default;
+    None for all until `heal`.
+    """
+
+    def __init__(self) -> None:
+        self._delay = 0.0
+        self._faults = deque[tuple[Fault, int | None]]()
+        self._lock = threading.Lock()
+
+    def answer(
+        self,
+        status: int,
+        body: bytes | str = b"",
+        *,
+        headers: Mapping[str, str] | None = None,
+        times: int | None = 1,
+    ) -> None:
+        """
+        Answer with this status and body instead of the service's own.
+
+        Args:
+            status: Any status, 200 included.
+            body: Any bytes, or text to be sent as UTF-8.
+            headers: Any headers. `Content-Length` is added, unless they say how the
+                body is framed.
+            times: How many requests; None for all until `heal`.
+        """
+        data = body.encode() if isinstance(body, str) else body
+        self._add(scripts.whole, times, Answer(status, data, dict(headers or {})))
+
+    def reset(
+        self,
+        *,
+        at: Literal["request", "headers", "body"] = "request",
+        times: int | None = 1,
+    ) -> None:
+        """
+        Reset the connection before the answer, or in the middle of its headers or body.
+        """
+        _check_place(at, "request", "headers", "body")
+        self._add(scripts.break_off(at, End.RESET), times)
+
+    def hang_up(self, *, times: int | None = 1) -> None:
+        """
+        Close the connection cleanly, without a byte of an answer.
+        """
+        self._add(scripts.break_off("request", End.CLOSE), times)
+
+    def cut(self, *, times: int | None = 1) -> None:
+        """
+        Close the connection cleanly after half of the announced body.
+        """
+        self._add(scripts.break_off("body", End.CLOSE), times)
+
+    def break_chunk(self, *, times: int | None = 1) -> None:
+        """
+        Send half of the body in chunks, then a chunk with an unreadable size.
+        """
+        self._add(scripts.break_chunk, times)
+
+    def garble(self, *, times: int | None = 1) -> None:
+        """
+        Announce a gzip body and send one that isn't.
+        """
+        self._add(scripts.garble, times)
+
+    def stall(
+        self,
+        seconds: float,
+        *,
+        at: Literal["headers", "body"] = "headers",
+        times: int | None = 1,
+    ) -> None:
+        """
+        Pause before the headers or in the middle of the body, then send the rest.
+
+        Closing the sandbox ends the pause.
+        """
+        _check_place(at, "headers", "body")
+        place: scripts.Place = "request" if at == "headers" else "body"
+        self._add(scripts.stall(seconds, place), times)
+
+    def trickle(
+        self,
+        *,
+        interval: float = 0.05,
+        at: Literal["body", "headers"] = "body",
+        times: int | None = 1,
+    ) -> None:
+        """
+        Send the body, or the headers alone, byte by byte, so that no read times out.
+
+        Args:
+            interval: The seconds before each byte.
+            at: What to send slowly.
+            times: How many requests; None for all until `heal`.
+        """
+        _check_place(at, "headers", "body")
+        self._add(scripts.trickle(interval, at), times)
+
+    def flood(self, *, times: int | None = 1) -> None:
+        """
+        Send a body without end, until the client leaves.
+        """
+        self._add(scripts.flood, times)
+
+    def bomb(self, size: int, *, times: int | None = 1) -> None:
+        """
+        Send a small gzip body that unpacks to `size` bytes, all spaces.
+        """
+        self._add(scripts.bomb(size), times)
+
+    def delay(self, seconds: float) -> None:
+        """
+        Delay every answer from now on, like a slow network; 0 ends that.
+        """
+        self._delay = seconds
+
+    def heal(self) -> None:
+        """
+        Drop the delay and the faults that haven't happened yet.
+        """
+        with self._lock:
+            self._faults.clear()
+            self._delay = 0.0
+
+    def _add(
+        self, script: scripts.Script, times: int | None, answer: Answer | None = None
+    ) -> None:
+        if times is not None and times < 1:
+            raise ValueError(f"times: expected at least 1, or None, got {times}")
+        with self._lock:
+            self._faults.append((Fault(script, answer), times))
+
+    def _next_fault(self) -> Fault | None:
+        """
+        Return the fault for the next request; call it with the lock held.
+        """
+        if not self._faults:
+            return None
+        fault, times = self._faults[0]
+        if times == 1:
+            self._faults.popleft()
+        elif times is not None:
+            self._faults[0] = fault, times - 1
+        return fault
 
 
-def hang_up(_answer: Answer) -> Iterator[Step]:
-    yield End.CLOSE
-
-
-def cut(answer: Answer) -> Iterator[Step]:
-    yield _first_part(answer)
-    yield End.CLOSE
-
-
-def reset_request(_answer: Answer) -> Iterator[Step]:
-    yield End.RESET
-
-
-def reset_headers(answer: Answer) -> Iterator[Step]:
-    yield answer.head[: len(answer.head) // 2]
-    yield End.RESET
-
-
-def reset_body(answer: Answer) -> Iterator[Step]:
-    yield _first_part(answer)
-    yield End.RESET
-
-
-def break_chunk(answer: Answer) -> Iterator[Step]:
-    half = answer.body[: len(answer.body) // 2]
-    yield _chunked(answer).head + _chunk(half) + b"not a size\r\n"
-    yield End.CLOSE
-
-
-def garble(answer: Answer) -> Iterator[Step]:
-    return whole(answer.with_header("Content-Encoding", "gzip"))
-
-
-def flood(answer: Answer) -> Iterator[Step]:
-    yield _chunked(answer).head
-    chunk = _chunk(b" " * 65536)
-    while True:
-        yield chunk
-
-
-def bomb(size: int) -> Script:
-    def script(answer: Answer) -> Iterator[Step]:
-        yield _chunked(answer.with_header("Content-Encoding", "gzip")).head
-        for packed in _gzip_of_spaces(size):
-            yield _chunk(packed)
-        yield b"0\r\n\r\n"
-
-    return script
-
-
-def stall_headers(seconds: float) -> Script:
-    def script(answer: Answer) -> Iterator[Step]:
-        yield Pause(seconds)
-        yield from whole(answer)
-
-    return script
-
-
-def stall_body(seconds: float) -> Script:
-    def script(answer: Answer) -> Iterator[Step]:
-        yield _first_part(answer)
-        yield Pause(seconds)
-        yield answer.body[len(answer.body) // 2 :]
-
-    return script
-
-
-def trickle_headers(interval: float) -> Script:
-    def script(answer: Answer) -> Iterator[Step]:
-        yield from _drops(answer.head, interval)
-        yield answer.body
-
-    return script
-
-
-def trickle_body(interval: float) -> Script:
-    def script(answer: Answer) -> Iterator[Step]:
-        yield answer.head
-        yield from _drops(answer.body, interval)
-
-    return script
-
-
-def _first_part(answer: Answer) -> bytes:
-    return answer.head + answer.body[: len(answer.body) // 2]
-
-
-def _drops(data: bytes, interval: float) -> Iterator[Step]:
-    for position in range(len(data)):
-        yield Pause(interval)
-        yield data[position : position + 1]
-
-
-def _chunked(answer: Answer) -> Answer:
-    return answer.with_header("Transfer-Encoding", "chunked")
-
-
-def _chunk(data: bytes) -> bytes:
-    return b"%x\r\n%b\r\n" % (len(data), data)
-
-
-def _gzip_of_spaces(size: int) -> Iterator[bytes]:
-    packer = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
-    spaces = b" " * _MEBIBYTE
-    for start in range(0, size, _MEBIBYTE):
-        # An empty chunk would end the body, and the packer often keeps all to itself.
-        if packed := packer.compress(spaces[: size - start]):
-            yield packed
-    yield packer.flush()
+def _check_place(at: str, *places: str) -> None:
+    if at not in places:
+        expected = ", ".join(places)
+        raise ValueError(f"at: expected one of {expected}, got {safe_repr(at)}")

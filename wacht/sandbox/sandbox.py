@@ -1,5 +1,5 @@
 """
-The service on loopback, for demos and for tests: contexts, limits and faults to order.
+The sandbox: its settings, its list of contexts, and the requests it has received.
 """
 
 from __future__ import annotations
@@ -7,63 +7,54 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
+from wacht._render.text import safe_repr
+
+from .changes import with_ties
 from .data import make_contexts
-from .faults import Answer, Fault, Pause, Step, whole
-from .orders import FaultOrders
-from .server import Server
-from .service import REVISIONS, Limits, Revision, listing, refused
-from .._render.text import safe_repr
+from .faults import Fault, Faults
+from .record import SandboxRequest, record
+from .scripts import whole
+from .server import Pause, Request, Server, Step
+from .service import (
+    REVISIONS,
+    Context,
+    Limits,
+    Revision,
+    check_endpoint,
+    check_key,
+    listing,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
     from typing import Self
 
-    from ..session import Session
+    from wacht.session import Session
+
+    from .answer import Answer
+
+    Live: TypeAlias = Callable[[list[Context]], object]
 
 
-@attrs.frozen
-class SandboxRequest:
-    """
-    A request that the sandbox was sent.
-
-    Attributes:
-        method: `GET`, or whatever else was tried.
-        path: The path, without the query.
-        query: The query, decoded; of a repeated key the last value.
-        headers: The headers, each name in the form `Content-Type`. The credentials in
-            `Authorization` are replaced by `***`.
-        at: The arrival, on the clock of `time.monotonic`.
-        status: The status answered; None while there is no answer yet, and for good
-            where the connection was broken before one was sent.
-    """
-
-    method: str
-    path: str
-    query: dict[str, str]
-    headers: dict[str, str]
-    at: float
-    status: int | None = None
-
-
-class Sandbox(FaultOrders):
+class Sandbox(Faults):
     """
     Wacht's endpoint for execution contexts, served on loopback by this process.
 
-    It serves from the moment it is made until `close`, or the end of a `with` block. A
-    pytest fixture takes four lines:
+    It serves from construction until `close` or the end of a `with` block. As a pytest
+    fixture:
 
         @pytest.fixture
         def sandbox():
             with Sandbox() as sandbox:
                 yield sandbox
 
-    and a test talks to it through a real session, over a real socket:
+    A test talks to it through a real session, over a real socket:
 
         def test_report__survives_a_broken_connection(sandbox):
             sandbox.reset(at="body")
@@ -71,68 +62,71 @@ class Sandbox(FaultOrders):
                 assert len(list(session.iter_execution_contexts())) == 250
             assert len(sandbox.requests) == 4
 
-    The methods named after faults spoil the next `times` requests, one unless you say
-    otherwise. Faults wait in line: each begins where the one before it is used up, so
-    nothing gets past one with `times=None`, which lasts until `heal`. A spoilt request
-    is recorded and counts against the limits, but its key isn't checked.
-
-    A request beyond a limit is answered with a 429, and doesn't count itself.
+    The methods named after faults spoil the next `times` requests: 1 by default, None
+    for all until `heal`. Faults queue up, each begins when the one before it is used
+    up. A spoilt request is recorded and counts against the limits, but its key isn't
+    checked. A request beyond a limit gets a 429 and doesn't count itself.
 
     Args:
-        contexts: How many believable contexts to invent, the same at every run; or the
-            contexts themselves, JSON objects that are served as they are.
-        api_key: The only key that is let in.
-        revision: Which revision of the endpoint to be. `"page"` takes `page` and
-            `per_page`; `"offset"` takes `limit` and `offset`, and echoes them;
-            `"offset-without-echo"` is an older build of that, which doesn't.
-        per_second: How many requests to let in within any second; None for no limit.
-        per_minute: How many requests to let in within any minute; None for no limit.
+        contexts: How many contexts to invent, the same at every run; or the contexts
+            themselves, JSON objects that are served as they are.
+        api_key: The only key that is accepted.
+        revision: The revision of the endpoint. `"page"` takes `page` and `per_page`;
+            `"offset"` takes `limit` and `offset`, and echoes them;
+            `"offset-without-echo"` is an older build of that, without the echo.
+        per_second: How many requests to accept within any second; None for no limit.
+        per_minute: How many requests to accept within any minute; None for no limit.
         port: The port to listen on; 0 for any free one.
+        live: Called with the list of contexts after each page that is listed, to
+            change it in place: `Changes(active=2, removed=1)`, or your own function.
+        tied: How many contexts share each `last_activity_at`, as after a bulk
+            migration; 0 leaves them as they are. Like PostgreSQL, the offset revisions
+            then answer them in an order that depends on `limit` and `offset`.
 
     Attributes:
-        contexts: The contexts served, newest activity first. Insert, remove or move
-            some while a client walks through them: each request sees the list as it
-            is then.
-        api_key: The key that is let in.
+        contexts: The contexts. Insert, remove or move some while a client reads them:
+            each request sees the list as it is then. The page revision lists them in
+            this order, the offset revisions by `last_activity_at`, newest first.
+        api_key: The key that is accepted.
         revision: The revision of the endpoint.
         url: Where it listens, for a session's `base_url`.
 
     Raises:
         ValueError: The revision is unknown, a limit is below 1, or the number of
-            contexts below 0.
-        TypeError: Some of the contexts are no JSON objects.
+            contexts or of ties below 0.
+        TypeError: Some of the contexts aren't JSON objects.
         OSError: The port is taken.
     """
 
     def __init__(  # noqa: PLR0913 - each is a setting of the service
         self,
-        contexts: int | Iterable[Mapping[str, Any]] = 250,
+        contexts: int | Iterable[Context] = 250,
         *,
         api_key: str = "wk_sandbox",
         revision: Revision = "page",
         per_second: int | None = None,
         per_minute: int | None = None,
         port: int = 0,
+        live: Live | None = None,
+        tied: int = 0,
     ) -> None:
         super().__init__()
         if revision not in REVISIONS:
-            raise ValueError(
-                f"revision: expected one of {[*REVISIONS]}, got {safe_repr(revision)}"
-            )
-        if not isinstance(contexts, int):
-            contexts = _checked(contexts)
-        elif contexts >= 0:
-            contexts = make_contexts(contexts, whole=revision != "page")
-        else:
-            raise ValueError(f"contexts: expected 0 or more, got {contexts}")
-        self.contexts: list[Mapping[str, Any]] = list(contexts)
+            got = safe_repr(revision)
+            raise ValueError(f"revision: expected one of {[*REVISIONS]}, got {got}")
+        if tied < 0:
+            raise ValueError(f"tied: expected 0 or more, got {tied}")
+        listed = _contexts(contexts, revision)
+        self.contexts = with_ties(listed, tied) if tied else listed
         self.api_key = api_key
         self.revision: Revision = revision
+        self._live = live
+        self._unstable_ties = tied > 0
         self._limited = per_second is not None or per_minute is not None
         self._limits = Limits(per_second, per_minute)
         self._requests: list[SandboxRequest] = []
-        self._server = Server(port, self._respond)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._server = Server(self._respond, port=port)
+        self.url = self._server.url
 
     def __enter__(self) -> Self:
         return self
@@ -153,7 +147,7 @@ class Sandbox(FaultOrders):
 
     def close(self) -> None:
         """
-        Stop serving and break what is under way; a second time does nothing.
+        Stop serving and break all connections; does nothing the second time.
         """
         self._server.close()
 
@@ -161,13 +155,13 @@ class Sandbox(FaultOrders):
         """
         Return a session that talks to this sandbox.
 
-        It has the sandbox's key and URL. It doesn't pace itself if the sandbox has no
-        limits, unless you pass a `throttle`.
+        It has the sandbox's key and URL. If the sandbox has no limits, it has no
+        throttle either, unless you pass one.
 
         Args:
-            **kw: Any other arguments of `wacht.Session`; they win over these.
+            **kw: Any other arguments of `wacht.Session`; they override these.
         """
-        from ..session import Session  # noqa: PLC0415 - serving alone needs no client
+        from wacht.session import Session  # noqa: PLC0415 - serving needs no client
 
         defaults: dict[str, Any] = {"api_key": self.api_key, "base_url": self.url}
         if not self._limited:
@@ -177,53 +171,61 @@ class Sandbox(FaultOrders):
     @property
     def requests(self) -> list[SandboxRequest]:
         """
-        What the sandbox was sent until now, in order of arrival, refused ones included.
-
-        Each access makes a new list.
+        All requests so far in order of arrival, rejected ones included, as a new list.
         """
         return self._requests.copy()
 
-    def _respond(
-        self, method: str, target: str, headers: dict[str, str]
-    ) -> Iterator[Step]:
+    def _respond(self, request: Request) -> Iterator[Step]:
         """
-        Play one request: record it on arrival, and the status with the first bytes.
+        Record a request and play its answer; the status is recorded with its start.
         """
-        # The clock is read with the lock held: arrivals are in order, by any measure.
+        # The lock keeps the records in order of arrival.
         with self._lock:
-            request = _recorded(method, target, headers, time.monotonic())
+            received = record(request, time.monotonic())
             number = len(self._requests)
-            self._requests.append(request)
-            fault, refusal = self._admit(headers, request.at)
-        answer = fault.answer or refusal or self._listing(request)
+            self._requests.append(received)
+            fault, rejection = self._admit(request, received.at)
+            answer = fault.answer or rejection or self._answer(received)
         if self._delay:
             yield Pause(self._delay)
         for step in fault.script(answer):
             if isinstance(step, bytes) and self._requests[number].status is None:
-                self._requests[number] = attrs.evolve(request, status=answer.status)
+                self._requests[number] = attrs.evolve(received, status=answer.status)
             yield step
 
-    def _admit(
-        self, headers: Mapping[str, str], now: float
-    ) -> tuple[Fault, Answer | None]:
+    def _admit(self, request: Request, now: float) -> tuple[Fault, Answer | None]:
         """
-        Return what happens to a request, and the answer to one that isn't let in.
+        Return how to answer a request, and the 401 or 429 if it isn't accepted.
         """
-        if fault := self._take():
+        if fault := self._next_fault():
             self._limits.count(now)
             return fault, None
-        refusal = refused(headers, self.api_key) or self._limits.admit(now)
-        return Fault(whole), refusal
+        rejection = check_key(request.headers, self.api_key)
+        return Fault(whole), rejection or self._limits.admit(now)
 
-    def _listing(self, request: SandboxRequest) -> Answer:
-        # A copy, since the list may change under a request that is being answered.
-        contexts = self.contexts.copy()
-        return listing(
-            self.revision, contexts, request.method, request.path, request.query
+    def _answer(self, request: SandboxRequest) -> Answer:
+        if rejection := check_endpoint(request.method, request.path):
+            return rejection
+        answer = listing(
+            self.revision,
+            self.contexts.copy(),  # another thread may change the list meanwhile
+            request.query,
+            unstable_ties=self._unstable_ties,
         )
+        if self._live and answer.status == HTTPStatus.OK:
+            self._live(self.contexts)
+        return answer
 
 
-def _checked(contexts: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def _contexts(contexts: int | Iterable[Context], revision: Revision) -> list[Context]:
+    if not isinstance(contexts, int):
+        return _checked(contexts)
+    if contexts < 0:
+        raise ValueError(f"contexts: expected 0 or more, got {contexts}")
+    return [*make_contexts(contexts, all_fields=revision != "page")]
+
+
+def _checked(contexts: Iterable[Context]) -> list[Context]:
     listed = list(contexts)
     for index, context in enumerate(listed):
         if not _is_json_object(context):
@@ -240,19 +242,3 @@ def _is_json_object(value: Any) -> bool:
     except (TypeError, ValueError, RecursionError):
         return False
     return isinstance(value, Mapping)
-
-
-def _recorded(
-    method: str, target: str, headers: dict[str, str], at: float
-) -> SandboxRequest:
-    path, _, query = target.partition("?")
-    pairs = dict(parse_qsl(query, keep_blank_values=True))
-    return SandboxRequest(method, path, pairs, _without_credentials(headers), at)
-
-
-def _without_credentials(headers: dict[str, str]) -> dict[str, str]:
-    if "Authorization" not in headers:
-        return headers
-    scheme, space, _ = headers["Authorization"].partition(" ")
-    # A lone word may well be the key.
-    return headers | {"Authorization": f"{scheme} ***" if space else "***"}

@@ -1,126 +1,224 @@
 """
-The sandbox on the wire: requests in, scripts played; it knows nothing of contexts.
+A small HTTP server on loopback that plays scripts; it knows nothing of contexts.
 """
 
 from __future__ import annotations
 
 import contextlib
+import enum
 import socket
 import socketserver
 import struct
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
-from .faults import End, Pause, Step
+import attrs
 
-Respond: TypeAlias = Callable[[str, str, dict[str, str]], Iterator[Step]]
-
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # linger for no time at all
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # linger for 0 seconds
 _POLL_SECONDS = 0.02  # how long closing may wait for the accepting thread
+
+
+@attrs.frozen
+class Pause:
+    """
+    A step of a script: wait this many seconds, or until the server closes.
+    """
+
+    seconds: float
+
+
+class End(enum.Enum):
+    """
+    The last step of a script: how the connection ends.
+    """
+
+    CLOSE = "close"
+    RESET = "reset"
+
+
+Step: TypeAlias = bytes | Pause | End
+
+
+@attrs.frozen
+class Request:
+    """
+    A request as it came.
+
+    Attributes:
+        head: The request line and the headers, as bytes.
+        headers: The headers, each name in the form `Content-Type`.
+        perform: Takes one step now, for scripts that aren't generators.
+    """
+
+    head: bytes
+    method: str
+    target: str
+    version: str
+    headers: dict[str, str]
+    perform: Callable[[Step], None]
+
+    @property
+    def keep_alive(self) -> bool:
+        """
+        Whether the client wants to send another request on this connection.
+        """
+        wish = self.headers.get("Connection", "").lower()
+        return self.version != "HTTP/1.0" and wish != "close"
+
+
+Respond: TypeAlias = Callable[[Request], Iterable[Step]]
 
 
 class _Connection(socketserver.StreamRequestHandler):
     disable_nagle_algorithm = True
     server: Server  # pyright: ignore[reportIncompatibleVariableOverride] - its only one
+    _ended = False
 
     def handle(self) -> None:
-        while self._exchange():
-            pass
+        while not self._ended:
+            self._exchange()
 
-    def _exchange(self) -> bool:
-        """
-        Answer one request and return whether the connection lives on.
-        """
+    def _exchange(self) -> None:
         try:
-            method, target, version = self._line().split()
-            headers = dict(self._headers())
-            self.rfile.read(int(headers.get("Content-Length", "0")))
+            request = self._receive()
         except ValueError:
-            return False  # what came isn't HTTP
-        wish = headers.get("Connection", "").lower()
-        lasting = version != "HTTP/1.0" and wish != "close"
-        return self._play(self.server.respond(method, target, headers)) and lasting
+            self._ended = True  # not HTTP
+            return
+        for step in self.server.respond(request):
+            self._perform(step)
+        self._ended |= not request.keep_alive
 
-    def _line(self) -> str:
-        line = self.rfile.readline()
-        if not line:
-            raise ConnectionError("the client is gone")
-        return line.decode("latin-1").strip()
+    def _receive(self) -> Request:
+        lines = list(self._lines())
+        method, target, version = lines[0].decode("latin-1").split()
+        headers = dict(map(_header, lines[1:-1]))
+        self.rfile.read(int(headers.get("Content-Length", "0")))
+        head = b"".join(lines)
+        return Request(head, method, target, version, headers, self._perform)
 
-    def _headers(self) -> Iterator[tuple[str, str]]:
-        while line := self._line():
-            name, _, value = line.partition(":")
-            yield name.strip().title(), value.strip()
+    def _lines(self) -> Iterator[bytes]:
+        first = self.rfile.read(1)
+        if not first.isalpha():
+            raise ValueError("a TLS handshake, for example, which has no lines")
+        while line := first + self.rfile.readline():
+            first = b""
+            yield line
+            if not line.strip():
+                return
+        raise ConnectionError("the client is gone")
 
-    def _play(self, steps: Iterator[Step]) -> bool:
-        for step in steps:
-            if isinstance(step, bytes):
-                self.request.sendall(step)
-            elif isinstance(step, Pause):
-                if self.server.closing.wait(step.seconds):
-                    return False
-            else:
-                self._end(step)
-                return False
-        return True
+    def _perform(self, step: Step) -> None:
+        if isinstance(step, bytes):
+            self.request.sendall(step)
+        elif isinstance(step, Pause):
+            if self.server.closing.wait(step.seconds):
+                raise ConnectionAbortedError("the server closes")
+        else:
+            self._ended = True
+            if step is End.RESET:
+                self._reset()
 
-    def _end(self, end: End) -> None:
-        if end is End.RESET:
-            connection = self.request
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-            # Both, and now: socketserver would first send the FIN of a clean close.
-            self.rfile.close()
-            connection.close()
+    def _reset(self) -> None:
+        connection = self.request
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        # Both, and now: socketserver would first send the FIN of a clean close.
+        self.rfile.close()
+        connection.close()
+
+
+def _header(line: bytes) -> tuple[str, str]:
+    name, _, value = line.decode("latin-1").partition(":")
+    return name.strip().title(), value.strip()
 
 
 class Server(socketserver.ThreadingTCPServer):
     """
-    Serve on loopback from construction until `close`, with a thread a connection.
+    Serve on loopback until `close`, with one thread a connection.
+
+    Args:
+        respond: Returns the steps that answer a request. The connection stays open
+            after them, unless one is an `End` or the client wants it closed.
+        port: The port to listen on; 0 for any free one.
+        listening: Whether to listen at once; otherwise call `listen`.
+
+    Attributes:
+        url: The URL of the server.
+        connections: How many connections it has accepted.
+        closing: Set as soon as the server closes.
     """
 
     allow_reuse_address = True
-    request_queue_size = 128  # a benchmark's clients all arrive at once
+    request_queue_size = 128  # the clients of a benchmark arrive all at once
 
-    def __init__(self, port: int, respond: Respond) -> None:
-        super().__init__(("127.0.0.1", port), _Connection)
+    def __init__(
+        self, respond: Respond, *, port: int = 0, listening: bool = True
+    ) -> None:
+        super().__init__(("127.0.0.1", port), _Connection, bind_and_activate=False)
         self.respond = respond
         self.closing = threading.Event()
-        self._connections: dict[Any, threading.Thread] = {}
-        self._accepting = threading.Thread(
-            target=self.serve_forever, args=(_POLL_SECONDS,), daemon=True
-        )
-        self._accepting.start()
+        self.connections = 0
+        self._open: dict[Any, threading.Thread] = {}
+        self._accepting: threading.Thread | None = None
+        try:
+            self.server_bind()
+            self.url = f"http://127.0.0.1:{self.server_address[1]}"
+            if listening:
+                self.listen()
+        except OSError:
+            self.server_close()
+            raise
+
+    def listen(self) -> None:
+        """
+        Accept connections; does nothing if it already does.
+        """
+        if self._accepting is None:
+            self.server_activate()
+            self._accepting = threading.Thread(
+                target=self.serve_forever, args=(_POLL_SECONDS,), daemon=True
+            )
+            self._accepting.start()
 
     def close(self) -> None:
         """
-        Stop at once, whatever is under way; a second time does nothing.
+        Stop at once and break all connections; does nothing the second time.
         """
         self.closing.set()
-        self.shutdown()
-        self._accepting.join()
+        if self._accepting is not None:
+            self.shutdown()
+            self._accepting.join()
         self.server_close()
-        for connection, thread in list(self._connections.items()):
+        for connection, thread in list(self._open.items()):
             with contextlib.suppress(OSError):  # it may have ended by itself
                 connection.shutdown(socket.SHUT_RDWR)
             thread.join()
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        # Kept by us, since socketserver can only wait for threads that aren't daemons.
+        """
+        Start a thread for a connection.
+        """
+        # socketserver can only wait for threads that aren't daemons, so keep our own.
         thread = threading.Thread(
             target=self.process_request_thread,
             args=(request, client_address),
             daemon=True,
         )
-        self._connections[request] = thread
+        self.connections += 1
+        self._open[request] = thread
         thread.start()
 
     def shutdown_request(self, request: Any) -> None:
+        """
+        End a connection.
+        """
         super().shutdown_request(request)
-        self._connections.pop(request, None)
+        self._open.pop(request, None)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        # A client that goes away, at whatever point, is nobody's mistake.
+        """
+        Print the error, unless the client has left: it may do so at any point.
+        """
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)

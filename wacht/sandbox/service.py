@@ -1,5 +1,5 @@
 """
-What the sandbox answers where nothing goes wrong: who may ask, how often, and for what.
+The rules of the service: keys, limits, and what each revision of the endpoint lists.
 """
 
 from __future__ import annotations
@@ -8,24 +8,29 @@ import json
 import math
 import re
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from random import Random
 from typing import Any, Literal, TypeAlias
 
-from .faults import Answer
+from .answer import Answer
 
 Revision = Literal["page", "offset", "offset-without-echo"]
+REVISIONS: tuple[Revision, ...] = ("page", "offset", "offset-without-echo")
 Context: TypeAlias = Mapping[str, Any]
 Query: TypeAlias = Mapping[str, str]
 
 PATH = "/ai/execution-contexts"
 
-_MOST_A_PAGE = 100
-_NUMBER = re.compile(r"[0-9]{1,18}")  # fits 64 bits whatever the digits
+_MAX_PER_PAGE = 100
+_NUMBER = re.compile(r"[0-9]{1,18}")  # always fits 64 bits
+NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Limits:
     """
-    Sliding windows over the arrivals that were let in, each with a limit of its own.
+    Two sliding windows over the accepted requests, each with its own limit.
     """
 
     def __init__(self, per_second: int | None, per_minute: int | None) -> None:
@@ -37,11 +42,14 @@ class Limits:
         self._arrivals = deque[float](maxlen=max(limits, default=0))
 
     def count(self, now: float) -> None:
+        """
+        Count a request, whether there is room for it or not.
+        """
         self._arrivals.append(now)
 
     def admit(self, now: float) -> Answer | None:
         """
-        Count an arrival that finds room, and return the answer to one that doesn't.
+        Count a request if there is room; otherwise return the 429.
         """
         wait = self._wait(now)
         if wait > 0:
@@ -65,9 +73,9 @@ def _rate_limited(wait: float) -> Answer:
     return _text(429, f"Rate limit exceeded. Retry after {math.ceil(wait)} seconds")
 
 
-def refused(headers: Mapping[str, str], api_key: str) -> Answer | None:
+def check_key(headers: Mapping[str, str], api_key: str) -> Answer | None:
     """
-    Return the answer to a request without the key, None to one that has it.
+    Return the 401 for a request without the key, None for one that has it.
     """
     scheme, _, key = headers.get("Authorization", "").partition(" ")
     if scheme != "Bearer" or not key:
@@ -77,30 +85,87 @@ def refused(headers: Mapping[str, str], api_key: str) -> Answer | None:
     return None
 
 
-def listing(
-    revision: Revision,
-    contexts: Sequence[Context],
-    method: str,
-    path: str,
-    query: Query,
-) -> Answer:
+def check_endpoint(method: str, path: str) -> Answer | None:
     """
-    Return what the endpoint says to a request that was let in.
+    Return the 404 or 405 for any request that isn't one for the list.
     """
     if path != PATH:
         return _json(404, {"errors": [{"message": "Not found", "code": 404}]})
     if method != "GET":
         return Answer(405, headers={"Allow": "GET"})
+    return None
+
+
+def listing(
+    revision: Revision,
+    contexts: Sequence[Context],
+    query: Query,
+    *,
+    unstable_ties: bool = False,
+) -> Answer:
+    """
+    Return the page of contexts for a query.
+
+    Args:
+        revision: The revision of the endpoint.
+        contexts: All contexts there are.
+        query: The decoded query.
+        unstable_ties: Whether equal `last_activity_at` come in an order that depends
+            on `limit` and `offset`.
+    """
     try:
-        return _json(200, REVISIONS[revision](contexts, query))
+        if revision == "page":
+            return _json(200, _by_page(contexts, query))
+        page = _by_offset(contexts, query, unstable_ties=unstable_ties)
     except _UnreadableError as error:
         return _text(400, f"Failed to deserialize query string: {error}")
+    if revision == "offset-without-echo":
+        del page["limit"], page["offset"]
+    return _json(200, page)
 
 
 class _UnreadableError(Exception):
     """
     A query value that isn't a number.
     """
+
+
+def _by_page(contexts: Sequence[Context], query: Query) -> dict[str, Any]:
+    page = max(_number(query, "page", 1), 1)
+    per_page = _page_size(query, "per_page", 20)
+    chosen = _filtered(contexts, query, "agent_id", "workflow_id")
+    return _slice(chosen, (page - 1) * per_page, per_page)
+
+
+def _by_offset(
+    contexts: Sequence[Context], query: Query, *, unstable_ties: bool
+) -> dict[str, Any]:
+    limit = _page_size(query, "limit", 50)
+    offset = _number(query, "offset", 0)
+    chosen = _filtered(contexts, query, "status", "context_group")
+    if unstable_ties:
+        # PostgreSQL keeps limit + offset rows while it sorts, hence the seed.
+        chance = Random(limit + offset)  # noqa: S311 - not a secret
+        chosen = chance.sample(chosen, len(chosen))
+    chosen = sorted(chosen, key=last_activity, reverse=True)  # keeps ties in order
+    return _slice(chosen, offset, limit) | {"limit": limit, "offset": offset}
+
+
+def last_activity(context: Context) -> datetime:
+    """
+    Return the time of the last activity; without one, the earliest possible time.
+    """
+    value = context.get("last_activity_at")
+    return _parsed(value) if isinstance(value, str) else NEVER
+
+
+@lru_cache(maxsize=1 << 16)  # the same contexts are sorted again for each request
+def _parsed(text: str) -> datetime:
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return NEVER
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _number(query: Query, key: str, default: int) -> int:
@@ -110,13 +175,11 @@ def _number(query: Query, key: str, default: int) -> int:
     return int(value)
 
 
-def _window(query: Query, key: str, default: int) -> int:
-    return min(max(_number(query, key, default), 1), _MOST_A_PAGE)
+def _page_size(query: Query, key: str, default: int) -> int:
+    return min(max(_number(query, key, default), 1), _MAX_PER_PAGE)
 
 
-def _filtered(
-    contexts: Sequence[Context], query: Query, *keys: str
-) -> Sequence[Context]:
+def _filtered(contexts: Sequence[Context], query: Query, *keys: str) -> list[Context]:
     wanted = {key: query[key] for key in keys if key in query}
     return [
         context
@@ -125,37 +188,11 @@ def _filtered(
     ]
 
 
-def _by_page(contexts: Sequence[Context], query: Query) -> dict[str, Any]:
-    page = max(_number(query, "page", 1), 1)
-    per_page = _window(query, "per_page", 20)
-    chosen = _filtered(contexts, query, "agent_id", "workflow_id")
-    return _slice(chosen, (page - 1) * per_page, per_page)
-
-
-def _by_offset(contexts: Sequence[Context], query: Query) -> dict[str, Any]:
-    limit = _window(query, "limit", 50)
-    offset = _number(query, "offset", 0)
-    chosen = _filtered(contexts, query, "status", "context_group")
-    return _slice(chosen, offset, limit) | {"limit": limit, "offset": offset}
-
-
-def _without_echo(contexts: Sequence[Context], query: Query) -> dict[str, Any]:
-    answer = _by_offset(contexts, query)
-    return {key: answer[key] for key in ("data", "has_more")}
-
-
 def _slice(contexts: Sequence[Context], start: int, length: int) -> dict[str, Any]:
     end = start + length
-    # json knows dict alone, and a caller's context may be any mapping.
+    # json only takes dicts, and a caller's context may be any mapping.
     data = [dict(context) for context in contexts[start:end]]
     return {"data": data, "has_more": end < len(contexts)}
-
-
-REVISIONS: Mapping[Revision, Callable[[Sequence[Context], Query], dict[str, Any]]] = {
-    "page": _by_page,
-    "offset": _by_offset,
-    "offset-without-echo": _without_echo,
-}
 
 
 def _json(status: int, value: Any) -> Answer:
