@@ -1,117 +1,186 @@
 """
-Who is told of the progress: nobody, a caller's function, or a bar.
+Progress goes nowhere, to the caller's function or to a bar that counts down.
 """
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import TYPE_CHECKING, Any
+import threading
+from typing import Any
 
 import pytest
 from tqdm.auto import tqdm
 
-from tests.model import Service, endpoint_of
-from wacht import (
-    ConfigError,
-    ExecutionContextListResponse,
-    InvalidRequestError,
-    ListExecutionContextsOptions,
-    RequestError,
-    WalkProgress,
-)
-from wacht._paging import Walk
-from wacht._progress import reporting_to
+from wacht import ConfigError, InvalidRequestError, WalkProgress
+from wacht._pagination import progress as progress_module
+from wacht._pagination.progress import open_report
 
-if TYPE_CHECKING:
-    from wacht._waiting import Watch
+WAITING = WalkProgress(pages=1, contexts=100, waiting=60, reason="rate limit")
 
 
-def bars() -> int:
-    """Count the bars that are open."""
-    return len(tqdm._instances)
+def countdowns() -> int:
+    return sum(one.name == "wacht-progress" for one in threading.enumerate())
 
 
-def test_reporting_to__nobody() -> None:
-    """Without progress there is nobody to tell."""
-    with reporting_to(progress=False) as report:
+def lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """Return what the bar has shown, without repeats and times."""
+    shown = [line.rstrip() for line in capsys.readouterr().err.split("\r")]
+    texts = [line.partition("/s, ")[2].rstrip("]\n") for line in shown if "/s" in line]
+    return [text for text in dict.fromkeys(texts) if text]
+
+
+class FakeTime:
+    """A clock that moves while a countdown waits for its end."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def wait(self, seconds: float) -> bool:
+        self.now += seconds
+        return False
+
+
+def test_open_report__off_and_function() -> None:
+    """False reports nowhere, and a function is used as it is."""
+    with open_report(progress=False) as report:
         assert report is None
-
-
-def test_reporting_to__a_function() -> None:
-    """A caller's function is told as it is."""
-    told: list[WalkProgress] = []
-    with reporting_to(told.append) as report:
-        assert report == told.append
+    with open_report(print) as report:
+        assert report is print
 
 
 @pytest.mark.parametrize("progress", [None, 0, 1, "yes", [True]])
-def test_reporting_to__anything_else(progress: Any) -> None:
-    """What is neither True, False nor callable is refused, at once."""
+def test_open_report__wrong_type(progress: Any) -> None:
+    """Anything else is refused at the call."""
     with pytest.raises(InvalidRequestError, match=r"^progress: expected .*, got "):
-        reporting_to(progress)
+        open_report(progress)
 
 
-def test_reporting_to__without_tqdm(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where tqdm is missing, the error says which extra to install, at once."""
+def test_open_report__without_tqdm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without tqdm, the error says at the call what to install."""
     monkeypatch.setitem(sys.modules, "tqdm", None)
-    with pytest.raises(ConfigError, match=r"python -m pip install 'wacht\[notebook\]'"):
-        reporting_to(progress=True)
+    with pytest.raises(ConfigError, match=r"needs tqdm: install the extra notebook"):
+        open_report(progress=True)
 
 
-def test_bar__not_before_the_walk() -> None:
-    """The bar appears with the first page that is asked for, not at the call."""
-    reporting = reporting_to(progress=True)
-    assert bars() == 0
-    with reporting:
-        assert bars() == 1
+@pytest.mark.parametrize("error", [None, GeneratorExit])
+def test_bar__opens_and_closes_with_the_walk(
+    error: type[BaseException] | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The bar opens when it is entered, and ends its line however it is left."""
+    opening = open_report(progress=True)
+    assert not tqdm._instances
+    opening.__enter__()
+    assert len(tqdm._instances) == 1
+    opening.__exit__(error, error and error(), None)
+    assert not tqdm._instances
+    assert capsys.readouterr().err.endswith("\n")
 
 
-def test_bar__what_it_shows(capsys: pytest.CaptureFixture[str]) -> None:
-    """The bar shows contexts and pages, and why it waits, and no wait that is over."""
-    with reporting_to(progress=True) as report:
+def test_bar__shows_contexts_pages_and_waits(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The bar shows why the walk waits, on one line, until the next page."""
+    with open_report(progress=True) as report:
         assert report is not None
         report(WalkProgress(pages=1, contexts=100))
-        report(
-            WalkProgress(pages=1, contexts=100, waiting=42.3, reason="rate limit (429)")
-        )
+        report(WalkProgress(contexts=100, waiting=41.3, reason=f"a\nb{'c' * 30}"))
         report(WalkProgress(pages=2, contexts=150, complete=True))
-    shown = [line for line in capsys.readouterr().err.split("\r") if ", " in line]
-    _, first, waiting, *_, last = shown
-    assert first.startswith("100 contexts [")
-    assert first.rstrip().endswith(", 1 page]")
-    assert ", 1 page, waiting 42 s: rate limit (429)]" in waiting
-    assert last.startswith("150 contexts [")
-    assert last.rstrip().endswith(", 2 pages]")
+    assert lines(capsys) == [
+        "1 page",
+        f"waiting 42 s: a b{'c' * 21}…",
+        "2 pages",
+    ]
 
 
-@pytest.mark.parametrize("end", ["complete", "left", "error"])
-def test_bar__closed(end: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """However the walk ends, the bar is closed behind it, on a line of its own."""
-    fetch = endpoint_of(Service(250)).page
+def test_bar__with_a_total(capsys: pytest.CaptureFixture[str]) -> None:
+    """With a total the bar fills, also if there are fewer contexts than that."""
+    with open_report(progress=True, total=400) as report:
+        assert report is not None
+        report(WalkProgress(pages=1, contexts=100))
+        report(WalkProgress(pages=2, contexts=150, complete=True))
+    shown = capsys.readouterr().err
+    assert " 25%|" in shown
+    assert "| 100/400 [" in shown
+    assert shown.rpartition("\r")[2].startswith("100%|")
 
-    def failing(
-        options: ListExecutionContextsOptions, watch: Watch
-    ) -> ExecutionContextListResponse:
-        if end == "error" and options.page == 2:
-            raise RequestError("refused")
-        return fetch(options, watch)
 
-    whole = Walk(  # by which the bar is still referred to when it should be closed
-        failing,
-        ListExecutionContextsOptions(),
-        prefetch=0,
-        deadline=None,
-        reporting=reporting_to(progress=True),
-    )
-    walk = whole.contexts()
-    next(walk)
-    assert bars() == 1
-    if end == "left":
-        walk.close()
-    elif end == "error":
-        with pytest.raises(RequestError):
-            next(contexts for contexts in walk if contexts is None)
-    else:
-        assert len([*walk]) == 249
-    assert bars() == 0
-    assert capsys.readouterr().err.endswith("\n")
+def test_bar__counts_down(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The bar shows the seconds that are left, and no wait that is over."""
+    time = FakeTime()
+    monkeypatch.setattr(progress_module, "monotonic", time.monotonic)
+    with open_report(progress=True) as report:
+        bar: Any = report.__self__  # type: ignore[union-attr]
+        bar._progress = WAITING
+        bar._stop.wait = time.wait
+        bar._count_down(3.5)
+    assert time.now == 3.5
+    left = [f"waiting {seconds} s: rate limit" for seconds in (3, 2, 1)]
+    assert lines(capsys) == [*left, "1 page"]
+
+
+def test_bar__countdown_ends_with_the_wait() -> None:
+    """The next report, or the end of the walk, ends the countdown."""
+    with open_report(progress=True) as report:
+        assert report is not None
+        report(WAITING)
+        report(WAITING)
+        assert countdowns() == 1
+        report(WalkProgress(pages=2, contexts=150))
+        assert countdowns() == 0
+        report(WAITING)
+    assert countdowns() == 0
+
+
+def test_bar__no_thread_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no thread can start, the bar stands still, and the walk goes on."""
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with open_report(progress=True) as report:
+        assert report is not None
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        report(WAITING)
+        report(WalkProgress(pages=2, contexts=150))
+
+
+def test_bar__errors_of_tqdm_do_not_reach_the_walk(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A bar that can't be drawn isn't the walk's problem."""
+
+    def refuse(*_arguments: object, **_keywords: object) -> None:
+        raise OSError("no space")
+
+    with open_report(progress=True) as report:
+        assert report is not None
+        with monkeypatch.context() as patch:
+            patch.setattr(tqdm, "refresh", refuse)
+            report(WAITING)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_bar__stays_with_the_parent_after_a_fork(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """A child that goes on with the walk draws nothing, and ends."""
+    with open_report(progress=True) as report:
+        assert report is not None
+        report(WAITING)
+        child = os.fork()
+        if child == 0:  # pragma: no cover - in the child
+            capfd.readouterr()
+            report(WalkProgress(pages=7, contexts=700))
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        report(WalkProgress(pages=2, contexts=200))
+    shown = capfd.readouterr().err
+    assert "2 pages" in shown
+    assert "7 pages" not in shown

@@ -1,0 +1,206 @@
+"""
+Cards and tables hold our markup around other people's text, whatever the text is.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wacht._render.html import COLUMNS, card_html, table_html
+
+TAGS = {"div", "pre", "style", "details", "summary"}
+TABLE_TAGS = {"table", "caption", "thead", "tbody", "tr", "th", "td"}
+ATTRIBUTES = {"class", "dir", "scope", "style"}
+NOON = datetime(2026, 3, 1, 12, 34, 56, 123456, tzinfo=UTC)
+MARKUP = (
+    "<script>alert(1)</script>",
+    "</td></table></style></pre><img src=x onerror=alert(1)>",
+    "\"' onmouseover='alert(1)' x=\"",
+    "&lt;b&gt; &amp; &#60;",
+    "<!-- <![CDATA[ <?php",
+)
+
+values = st.recursive(
+    st.none()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters(), max_size=300)
+    | st.sampled_from(MARKUP)
+    | st.datetimes(timezones=st.timezones()),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
+)
+rows = st.dictionaries(st.sampled_from(COLUMNS), values)
+
+
+class Reader(HTMLParser):
+    """
+    Read HTML as a browser does, and fail on what this package never writes.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.texts: list[tuple[str, str]] = []
+        self.tags: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert tag in TAGS | TABLE_TAGS
+        for name, value in attrs:
+            assert name in ATTRIBUTES
+            assert name != "class" or str(value).startswith("wacht-")
+            assert name != "style" or str(value).startswith("text-align:left")
+        self.open.append(tag)
+        self.tags.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        assert self.open
+        if self.open[-1] != "style":
+            self.texts.append((self.open[-1], data))
+
+    def refuse(self, data: str) -> None:
+        pytest.fail(f"neither an element nor text: {data}")
+
+    handle_comment = handle_decl = handle_pi = unknown_decl = refuse
+
+
+def read(markup: str) -> Reader:
+    reader = Reader()
+    reader.feed(markup)
+    reader.close()
+    assert not reader.open
+    return reader
+
+
+def texts(markup: str) -> list[str]:
+    return [text for _, text in read(markup).texts]
+
+
+def table(*page: Mapping[str, object]) -> str:
+    return table_html(page, caption="one page")
+
+
+@given(st.dictionaries(st.text() | st.sampled_from(MARKUP), values))
+def test_card_html__any_values(fields: dict[str, Any]) -> None:
+    """A card holds only our tags and attributes, closed, and encodes as UTF-8."""
+    markup = card_html(fields)
+    markup.encode()
+    read(markup)
+
+
+@given(st.lists(rows, max_size=30), st.text())
+def test_table_html__any_values(page: list[Mapping[str, object]], caption: str) -> None:
+    """A table holds only our tags and attributes, closed, and encodes as UTF-8."""
+    markup = table_html(page, caption=caption)
+    markup.encode()
+    read(markup)
+
+
+@pytest.mark.parametrize("text", MARKUP)
+def test_html__markup_in_values(text: str) -> None:
+    """Markup is shown as text, wherever it stands."""
+    assert texts(card_html({"title": text, text[:30]: text})) == [text, text[:30], text]
+    assert texts(table_html([{"title": text}], caption=text)).count(text) == 2
+
+
+@pytest.mark.parametrize("draw", [card_html, table])
+def test_html__loads_nothing_and_styles_nothing_else(draw: Any) -> None:
+    """There is no script or URL, and each CSS rule begins with a class of ours."""
+    markup = draw({"id": "1", "title": "Refund"}).lower()
+    for word in ("script", "url(", "http", "@import", "src=", "href", "position:"):
+        assert word not in markup
+    style = markup.partition("<style>")[2].partition("</style>")[0]
+    for rule in style.split("}")[:-1]:
+        for selector in rule.partition("{")[0].replace(":is(th,td)", "").split(","):
+            assert selector.strip().startswith(".wacht-")
+
+
+def test_html__controls_and_joiners() -> None:
+    """Bidirectional controls are escaped; the joiners of emoji stay."""
+    assert texts(card_html({"title": "safe \u202egnp.exe"})) == [r"safe \u202egnp.exe"]
+    assert texts(card_html({"title": "👩\u200d💻 ❤\ufe0f"})) == ["👩\u200d💻 ❤\ufe0f"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        (
+            {"id": "7", "agent_id": "a", "title": "Refund", "n": 0},
+            ["Refund", "7", "agent_id", "a", "n", "0"],
+        ),
+        ({"id": "7"}, ["7"]),
+        ({"title": None, "status": "", "context": {}, "more": []}, ["untitled"]),
+    ],
+)
+def test_card_html__fields(fields: dict[str, object], expected: list[str]) -> None:
+    """Title and id come first, then all other fields that are set, in their order."""
+    assert texts(card_html(fields)) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "summary", "block"),
+    [
+        ("Be kind.\nBe brief.", "Be kind.\nBe brief.", "Be kind.\nBe brief."),
+        (list(range(99)), "[0, 1, ", "[\n  0,\n  1,"),
+    ],
+)
+def test_card_html__long_values(value: object, summary: str, block: str) -> None:
+    """Long values are folded: a summary, and the whole below it."""
+    shown = dict(read(card_html({"context": value})).texts)
+    assert shown["summary"].startswith(summary)
+    assert shown["pre"].startswith(block)
+
+
+def test_card_html__many_fields() -> None:
+    """A card shows 100 fields and says how many more there are."""
+    reader = read(card_html({f"field{number}": number for number in range(1_300)}))
+    assert reader.tags.count("tr") == 100
+    assert reader.texts[-1] == ("div", "… 1,200 more fields")
+
+
+def test_table_html__columns() -> None:
+    """A column is shown if a row has a value for it; three are always shown."""
+    reader = read(table({"title": None, "context": ""}, {"status": "idle"}))
+    headings = [text for tag, text in reader.texts if tag == "th"]
+    assert headings == ["id", "agent_id", "created_at", "status"]
+    assert reader.texts[0] == ("caption", "one page")
+
+
+@pytest.mark.parametrize(("count", "last"), [(20, "19"), (100, "… 80 more rows")])
+def test_table_html__rows(count: int, last: str) -> None:
+    """A table shows 20 rows and says how many more there are."""
+    reader = read(table(*({"id": str(number)} for number in range(count))))
+    assert reader.tags.count("tr") == 21
+    assert reader.texts[-1] == ("div", last)
+
+
+def test_table_html__whole_and_cut_cells() -> None:
+    """Ids and times are never clipped to a width; other values are."""
+    whole = table({"id": "7" * 19, "created_at": NOON})
+    assert texts(whole)[-2:] == ["7" * 19, "2026-03-01 12:34:56 UTC"]
+    assert 'class="wacht-cut"' not in whole
+    assert 'class="wacht-cut"' in table({"title": "x"})
+
+
+def test_html__large_values_stay_small() -> None:
+    """Large values make a small card and a small table."""
+    deep: list[Any] = []
+    for _ in range(900):
+        deep = [deep]
+    row: dict[str, object] = {
+        "title": "<" * 1_000_000,
+        "context": {"<" * 1_000_000: "<" * 1_000_000},
+        "status": 10**4_000,
+        "context_group": deep,
+        "session_id": list(range(200_000)),
+    }
+    assert len(card_html(row)) < 200_000
+    assert len(table(*[row] * 20)) < 200_000

@@ -1,0 +1,136 @@
+"""
+Any value becomes text that is safe to show.
+"""
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wacht._render.text import (
+    escape_controls,
+    plain_text,
+    safe_line,
+    safe_repr,
+    truncate,
+)
+
+any_text = st.text(st.characters())
+
+
+class Broken:
+    def __repr__(self) -> str:
+        raise RuntimeError
+
+
+@given(any_text)
+def test_escape_controls__any_text(text: str) -> None:
+    """The result is printable and can be encoded."""
+    shown = escape_controls(text)
+    assert shown.isprintable()
+    shown.encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Überweisung 顧客 مرحبا 🚀", "Überweisung 顧客 مرحبا 🚀"),
+        ("two\r\nlines\t.", r"two\r\nlines\t."),
+        ("\x1b[31mred\x9b0m\x07", r"\x1b[31mred\x9b0m\x07"),
+        ("\u202eevil\u2069\u200f", r"\u202eevil\u2069\u200f"),
+        ("lone \ud800", r"lone \ud800"),
+        ("no\xa0break\u3000wide", "no break wide"),
+    ],
+)
+def test_escape_controls__cases(text: str, shown: str) -> None:
+    """Scripts and emoji stay as they are; controls become escapes."""
+    assert escape_controls(text) == shown
+
+
+def test_escape_controls__keep() -> None:
+    """The caller can keep some characters."""
+    assert escape_controls("a\nb\tc", keep="\n") == "a\nb\\tc"
+
+
+@given(any_text, st.integers(1, 20))
+def test_safe_line__any_text(text: str, limit: int) -> None:
+    """The result is one printable line within the limit."""
+    line = safe_line(text, limit)
+    assert line.isprintable()
+    assert len(line) <= limit
+
+
+def test_safe_line__white_space_and_joiners() -> None:
+    """White space is folded, and joiners are dropped."""
+    assert safe_line(" two\r\n lines ") == "two lines"
+    assert safe_line("👩\u200d💻 ❤\ufe0f") == "👩💻 ❤"
+
+
+@given(st.none() | any_text | st.binary() | st.lists(any_text), st.integers(1, 20))
+def test_safe_repr__any_value(value: object, limit: int) -> None:
+    """The result is printable and within the limit."""
+    shown = safe_repr(value, limit)
+    assert shown.isprintable()
+    assert len(shown) <= limit
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [("a\n", r"'a\n'"), (Broken(), "<Broken>"), ([10**5_000], "<list>")],
+)
+def test_safe_repr__cases(value: object, shown: str) -> None:
+    """A value whose repr fails is shown by its type."""
+    assert safe_repr(value) == shown
+
+
+def test_truncate__limit() -> None:
+    """Text that fits isn't changed."""
+    assert truncate("12345", 5) == "12345"
+    assert truncate("123456", 5) == "1234…"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("text\n", "text\n"),
+        (None, "null"),
+        ({"a": [1, "ü"]}, '{"a": [1, "ü"]}'),
+        (b"bytes", "\"b'bytes'\""),
+        ([10**5_000], "<list>"),
+        ({(1, 2): 3}, "{(1, 2): 3}"),
+        (datetime(1, 1, 1, tzinfo=UTC), "0001-01-01 00:00:00 UTC"),
+        (
+            datetime(2026, 3, 1, 12, 0, 0, 123, timezone(timedelta(hours=5))),
+            "2026-03-01 07:00:00 UTC",
+        ),
+        (
+            datetime.max.replace(tzinfo=timezone(timedelta(hours=-5))),
+            "9999-12-31 23:59:59.999999-05:00",
+        ),
+    ],
+)
+def test_plain_text__cases(value: object, text: str) -> None:
+    """Any value has a text, also those that JSON and the calendar don't allow."""
+    assert plain_text(value, 80) == text
+
+
+def test_plain_text__limit() -> None:
+    """JSON is cut at the limit, also if it contains itself."""
+    circle: list[Any] = []
+    circle.append(circle)
+    assert plain_text([1, 2, 3], 9) == "[1, 2, 3]"
+    assert plain_text([1, 2, 3], 8) == "[1, 2, …"
+    assert plain_text(circle, 80) == "[[...]]"
+
+
+def test_plain_text__reads_no_more_than_it_shows() -> None:
+    """A long list isn't read to its end."""
+
+    class Long(list[int]):
+        def __iter__(self) -> Any:
+            yield from range(10)
+            pytest.fail("read too far")
+
+    assert plain_text(Long([0]), 8) == "[0, 1, …"
