@@ -1,10 +1,9 @@
-"""The sandbox over real sockets: what it serves, spoils, records and lets go of."""
+"""The sandbox over real sockets: what it serves, spoils, records and closes."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import gzip
 import http.client
 import json
 import socket
@@ -18,12 +17,14 @@ import attrs
 import pytest
 
 from wacht import AiExecutionContext
-from wacht.sandbox import Sandbox, SandboxRequest
+from wacht.sandbox import Sandbox
+from wacht.sandbox.server import Server
 
 Ask: TypeAlias = Callable[..., tuple[int, bytes]]
 
 PATH = "/ai/execution-contexts"
 KEY = {"Authorization": "Bearer wk_sandbox"}
+REQUEST = b"GET / HTTP/1.1\r\n\r\n"
 
 
 @pytest.fixture
@@ -34,9 +35,8 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def ask(sandbox: Sandbox) -> Iterator[Ask]:
-    """Ask the sandbox on one connection that is kept alive: (status, body)."""
-    with _connected(sandbox) as connection:
-        yield functools.partial(_ask, connection)
+    with _asking(sandbox) as ask:
+        yield ask
 
 
 def _address(sandbox: Sandbox) -> tuple[str, int]:
@@ -44,11 +44,12 @@ def _address(sandbox: Sandbox) -> tuple[str, int]:
     return host, int(port)
 
 
-def _connected(
-    sandbox: Sandbox,
-) -> contextlib.closing[http.client.HTTPConnection]:
-    host, port = _address(sandbox)
-    return contextlib.closing(http.client.HTTPConnection(host, port, timeout=30))
+@contextlib.contextmanager
+def _asking(sandbox: Sandbox) -> Iterator[Ask]:
+    """Ask the sandbox on one connection that is kept alive: (status, body)."""
+    connection = http.client.HTTPConnection(*_address(sandbox), timeout=30)
+    with contextlib.closing(connection):
+        yield functools.partial(_ask, connection)
 
 
 def _ask(
@@ -67,13 +68,18 @@ def _ask(
         raise
 
 
-def _plain(sandbox: Sandbox) -> socket.socket:
-    """Open a socket on which nothing has been asked yet."""
-    return socket.create_connection(_address(sandbox), timeout=30)
+def _ids(ask: Ask, query: str = "") -> list[str]:
+    return [context["id"] for context in json.loads(ask(PATH + query)[1])["data"]]
 
 
-def _listen(connection: socket.socket) -> bytes:
-    """Read until the end of the connection, which a reset is as well."""
+def _plain(sandbox: Sandbox, data: bytes = b"") -> socket.socket:
+    connection = socket.create_connection(_address(sandbox), timeout=30)
+    connection.sendall(data)
+    return connection
+
+
+def _rest(connection: socket.socket) -> bytes:
+    """Read until the end of the connection, which may be a reset."""
     with contextlib.suppress(ConnectionResetError):
         return b"".join(iter(lambda: connection.recv(65536), b""))
     return b""
@@ -83,24 +89,11 @@ def _statuses(sandbox: Sandbox) -> list[int | None]:
     return [request.status for request in sandbox.requests]
 
 
-def test_sandbox__serves_on_construction() -> None:
-    """It listens from the moment it is made, with or without a `with` block."""
-    sandbox = Sandbox(3)
-    try:
-        with _connected(sandbox) as connection:
-            status, body = _ask(connection)
-    finally:
-        sandbox.close()
-    assert status == 200
-    assert json.loads(body) == {"data": sandbox.contexts, "has_more": False}
-
-
-def test_sandbox__contexts_of_the_caller() -> None:
-    """A caller's own contexts are served as they are, from any iterable."""
-    mine: list[dict[str, Any]]
-    mine = [{"id": 7, "novel": {"deep": [None]}}, {"title": "Rückfrage"}, {}]
-    with Sandbox(iter(mine)) as sandbox, _connected(sandbox) as connection:
-        assert json.loads(_ask(connection)[1])["data"] == mine
+def _until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.001)
 
 
 @pytest.mark.parametrize(
@@ -111,18 +104,26 @@ def test_sandbox__contexts_of_the_caller() -> None:
         ("offset-without-echo", {}),
     ],
 )
-def test_sandbox__revision(revision: Any, extra: dict[str, int]) -> None:
+def test_sandbox__revisions(revision: Any, extra: dict[str, int]) -> None:
     """Each revision answers in its own way, with the fields that it has."""
-    with Sandbox(5, revision=revision) as sandbox, _connected(sandbox) as connection:
-        answer = json.loads(_ask(connection)[1])
+    with Sandbox(5, revision=revision) as sandbox, _asking(sandbox) as ask:
+        answer = json.loads(ask()[1])
+        assert repr(sandbox) == (
+            f"Sandbox('{sandbox.url}', contexts=5, revision={revision!r})"
+        )
     assert answer == {"data": sandbox.contexts, "has_more": False} | extra
     assert ("status" in answer["data"][0]) is (revision != "page")
 
 
-def test_sandbox__unknown_revision() -> None:
-    """A revision that doesn't exist is named a mistake, with those that do."""
-    with pytest.raises(ValueError, match="'page', 'offset', 'offset-without-echo'"):
-        Sandbox(revision="cursor")  # type: ignore[arg-type]  # on purpose
+def test_sandbox__contexts_of_the_caller() -> None:
+    """A caller's contexts come from any iterable and are served as they are."""
+    mine: list[dict[str, Any]]
+    mine = [{"id": 7, "novel": {"deep": [None]}}, {"title": "Rückfrage"}, {}]
+    with Sandbox(iter(mine)) as sandbox, _asking(sandbox) as ask:
+        assert json.loads(ask()[1])["data"] == mine
+        sandbox.contexts.insert(0, {"id": "new"})
+        del sandbox.contexts[2]
+        assert json.loads(ask()[1])["data"] == [{"id": "new"}, mine[0], mine[2]]
 
 
 @pytest.mark.parametrize(
@@ -130,47 +131,36 @@ def test_sandbox__unknown_revision() -> None:
     ["250", {"id": "1"}, [{}, []], [AiExecutionContext()], [{"at": datetime.now(UTC)}]],
     ids=["text", "one", "a list", "values", "a time"],
 )
-def test_sandbox__no_json_to_serve(wrong: Any) -> None:
-    """What it couldn't serve is refused at once, with its place."""
+def test_sandbox__not_json(wrong: Any) -> None:
+    """Contexts that aren't JSON objects are rejected at once, with their place."""
     with pytest.raises(TypeError, match=r"^contexts\[[01]\]: expected a JSON object"):
         Sandbox(wrong)
 
 
-def test_sandbox__port_of_choice() -> None:
-    """It listens on the port it is given, again right after it was in use."""
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"revision": "cursor"}, "'page', 'offset', 'offset-without-echo'.*'cursor'"),
+        ({"contexts": -1}, "contexts: expected 0 or more, got -1"),
+        ({"tied": -1}, "tied: expected 0 or more, got -1"),
+    ],
+)
+def test_sandbox__unusable_settings(settings: dict[str, Any], message: str) -> None:
+    """A setting out of range is an error that says what is possible."""
+    with pytest.raises(ValueError, match=message):
+        Sandbox(**settings)
+
+
+def test_sandbox__port() -> None:
+    """It listens on the given port, also right after that was in use."""
     with Sandbox() as first:
         _, port = _address(first)
-        with _plain(first) as connection:
-            # The side that closes first is the one whose port lingers.
-            connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
-            _listen(connection)
+        with _plain(first, b"GET / HTTP/1.0\r\n\r\n") as connection:
+            _rest(connection)  # the side that closes first is the one that lingers
     with Sandbox(port=port) as second:
         assert second.url == first.url == f"http://127.0.0.1:{port}"
         with pytest.raises(OSError, match="in use"):
             Sandbox(port=port)
-
-
-def test_sandbox__changes_show_in_the_next_answer(sandbox: Sandbox, ask: Ask) -> None:
-    """The list is live: a context inserted at the front moves the others on."""
-    before = json.loads(ask()[1])["data"]
-    sandbox.contexts.insert(0, {"id": "new"})
-    del sandbox.contexts[2]
-    after = json.loads(ask()[1])["data"]
-    assert after[:3] == [{"id": "new"}, before[0], before[2]]
-
-
-def test_sandbox__repr(sandbox: Sandbox) -> None:
-    """The repr shows URL, number of contexts and revision, and not the key."""
-    sandbox.contexts.pop()
-    expected = f"Sandbox('{sandbox.url}', contexts=249, revision='page')"
-    assert repr(sandbox) == expected
-
-
-def test_sandbox__session(sandbox: Sandbox) -> None:
-    """A session of the sandbox has its key and URL, and meets its contexts."""
-    with sandbox.session() as session:
-        page = session.fetch_execution_contexts()
-    assert [c.id for c in page] == [c["id"] for c in sandbox.contexts[:20]]
 
 
 @pytest.mark.parametrize(
@@ -179,7 +169,6 @@ def test_sandbox__session(sandbox: Sandbox) -> None:
         ({}, {}, {"throttle": None}),
         ({}, {"throttle": "mine", "api_key": "x"}, {"throttle": "mine"}),
         ({"per_second": 5}, {}, {}),
-        ({"per_minute": 5}, {}, {}),
         ({"per_minute": 5}, {"throttle": None}, {"throttle": None}),
     ],
 )
@@ -189,7 +178,7 @@ def test_session__arguments(
     given: dict[str, Any],
     added: dict[str, Any],
 ) -> None:
-    """Arguments are handed on and win; without limits there is no throttle."""
+    """A session has key and URL, no throttle without limits; arguments override."""
     monkeypatch.setattr("wacht.session.Session", dict)
     with Sandbox(api_key="wk_mine", **limits) as sandbox:
         key = given.get("api_key", "wk_mine")
@@ -198,80 +187,81 @@ def test_session__arguments(
         assert received == expected
 
 
-def test_sandbox__own_key() -> None:
-    """The key that it is given is the only one that it lets in."""
-    mine = {"Authorization": "Bearer wk_mine"}
-    with Sandbox(api_key="wk_mine") as sandbox, _connected(sandbox) as connection:
-        assert _ask(connection, headers=mine)[0] == 200
-        assert _ask(connection, headers=KEY)[0] == 401
-        assert _ask(connection, headers={})[0] == 401
+def test_sandbox__live() -> None:
+    """The list changes after each page that is listed, and after nothing else."""
+    with Sandbox(
+        [{"id": "old"}], live=lambda list_: list_.insert(0, {"id": "new"})
+    ) as sandbox:
+        sandbox.answer(500)
+        with _asking(sandbox) as ask:
+            paths = PATH, "/elsewhere", PATH + "?page=x"
+            assert [ask(path)[0] for path in paths] == [500, 404, 400]
+            assert ask(headers={})[0] == 401
+            assert [_ids(ask), _ids(ask)] == [["old"], ["new", "old"]]
 
 
-def test_sandbox__refusals_keep_the_connection(sandbox: Sandbox, ask: Ask) -> None:
-    """After each refusal the same connection takes the next request."""
-    with _connected(sandbox) as connection:
-        statuses = [
-            _ask(connection, "/elsewhere")[0],
-            _ask(connection, method="POST", body=b"not to be taken for a request")[0],
-            _ask(connection, PATH + "?page=x")[0],
-            _ask(connection, headers={})[0],
-            _ask(connection, method="HEAD")[0],
-            _ask(connection)[0],
-        ]
+def test_sandbox__tied() -> None:
+    """Pages of contexts that share a time are inconsistent, as in PostgreSQL."""
+    with Sandbox(200, revision="offset", tied=200) as sandbox, _asking(sandbox) as ask:
+        once, again = [_ids(ask, "?limit=100") for _ in range(2)]
+        rest = _ids(ask, "?limit=100&offset=100")
+    assert once == again
+    assert 100 < len({*once, *rest}) < 200
+
+
+def test_sandbox__rejections_keep_the_connection(sandbox: Sandbox, ask: Ask) -> None:
+    """After each rejection, the same connection takes the next request."""
+    statuses = [
+        ask("/elsewhere")[0],
+        ask(method="POST", body=b"not the start of a request")[0],
+        ask(PATH + "?page=x")[0],
+        ask(headers={})[0],
+        ask(method="HEAD")[0],
+        ask()[0],
+    ]
     assert statuses == _statuses(sandbox) == [404, 405, 400, 401, 405, 200]
+    assert sandbox._server.connections == 1
 
 
 def test_sandbox__limits() -> None:
-    """Beyond the limit there is a 429 in text, with no header that says when."""
-    with Sandbox(per_minute=2) as sandbox, _connected(sandbox) as connection:
-        assert [_ask(connection)[0] for _ in range(2)] == [200, 200]
-        connection.request("GET", PATH, headers=KEY)
-        answer = connection.getresponse()
-        text = answer.read().decode()
-        assert answer.status == 429
-        assert answer.headers["Retry-After"] is None
-        assert text.startswith("Rate limit exceeded. Retry after ")
+    """A 429 has no Retry-After, and requests without the key don't count."""
+    with Sandbox(per_minute=1, api_key="wk_mine") as sandbox, _asking(sandbox) as ask:
+        keys = "Bearer", "Bearer wk_sandbox", "Bearer wk_mine"
+        statuses = [ask(headers={"Authorization": key})[0] for key in keys]
+        assert statuses == [401, 401, 200]
+        with _plain(sandbox) as connection:
+            head = f"GET {PATH} HTTP/1.0\r\nAuthorization: Bearer wk_mine\r\n\r\n"
+            connection.sendall(head.encode())
+            answer = _rest(connection)
+    assert answer.startswith(b"HTTP/1.1 429 Too Many Requests\r\n")
+    assert b"\r\n\r\nRate limit exceeded. Retry after " in answer
+    assert b"retry-after:" not in answer.lower()
 
 
-def test_sandbox__strangers_take_no_room() -> None:
-    """Requests without the key don't use up what the key may ask."""
-    with Sandbox(per_minute=1) as sandbox, _connected(sandbox) as connection:
-        keys = "Bearer", "Bearer other", "Bearer wk_sandbox", "Bearer wk_sandbox"
-        headers = [{"Authorization": key} for key in keys]
-        statuses = [_ask(connection, headers=header)[0] for header in headers]
-    assert statuses == [401, 401, 200, 429]
-
-
-def test_requests__what_was_asked(sandbox: Sandbox, ask: Ask) -> None:
-    """A request is recorded with its parts, decoded, and the status it was given."""
+def test_requests__record(sandbox: Sandbox, ask: Ask) -> None:
+    """A record is a value with the decoded parts of a request and its status."""
     before = time.monotonic()
     ask(PATH + "?page=2&agent_id=a%26b+c&page=3&empty=", KEY | {"x-ODD-name": "a: b"})
-    [request] = sandbox.requests
+    [request] = taken = sandbox.requests
     assert (request.method, request.path, request.status) == ("GET", PATH, 200)
     assert request.query == {"page": "3", "agent_id": "a&b c", "empty": ""}
     assert request.headers["X-Odd-Name"] == "a: b"
     assert request.headers["Host"] == sandbox.url.removeprefix("http://")
     assert before <= request.at <= time.monotonic()
-
-
-def test_requests__frozen(sandbox: Sandbox, ask: Ask) -> None:
-    """A record is a value, and a list once taken doesn't change."""
+    assert request == attrs.evolve(request)
     ask()
-    taken = sandbox.requests
-    ask()
-    assert len(taken) == 1
-    assert taken == sandbox.requests[:1]
+    assert taken == sandbox.requests[:1] != sandbox.requests
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
-        taken[0].status = 201  # type: ignore[misc]  # on purpose
+        request.status = 201  # type: ignore[misc]  # on purpose
 
 
 def test_requests__in_order_of_arrival(sandbox: Sandbox) -> None:
-    """From many threads, all are recorded, in the order of their arrival."""
+    """Requests from many threads are all recorded, in order of arrival."""
 
     def work() -> None:
-        with _connected(sandbox) as connection:
+        with _asking(sandbox) as ask:
             for _ in range(25):
-                _ask(connection)
+                ask()
 
     threads = [threading.Thread(target=work) for _ in range(8)]
     for thread in threads:
@@ -286,311 +276,186 @@ def test_requests__in_order_of_arrival(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize(
     ("sent", "recorded"),
     [
-        ("Bearer wk_sandbox", "Bearer ***"),
-        ("bearer  two words", "bearer ***"),
-        ("Basic c2VjcmV0", "Basic ***"),
-        ("wk_sandbox", "***"),
+        ({"authorization": "Bearer wk_sandbox"}, "Bearer ***"),
+        ({"Authorization": "bearer  two words"}, "bearer ***"),
+        ({"Authorization": "wk_sandbox"}, "***"),
+        ({}, None),
     ],
 )
 def test_requests__never_the_key(
-    sandbox: Sandbox, ask: Ask, sent: str, recorded: str
+    sandbox: Sandbox, ask: Ask, sent: dict[str, str], recorded: str | None
 ) -> None:
-    """Of the credentials the scheme alone is kept, in whatever shape they came."""
-    ask(headers={"authorization": sent})
-    [request] = sandbox.requests
-    assert request.headers["Authorization"] == recorded
+    """Of the credentials, only the scheme is recorded."""
+    ask(headers=sent)
+    assert sandbox.requests[0].headers.get("Authorization") == recorded
     assert "wk_sandbox" not in repr(sandbox.requests)
 
 
-def test_requests__no_authorization(sandbox: Sandbox, ask: Ask) -> None:
-    """Where no credentials came, none are recorded."""
-    ask(headers={})
-    assert "Authorization" not in sandbox.requests[0].headers
-
-
-def test_answer__instead_of_the_service(sandbox: Sandbox, ask: Ask) -> None:
-    """Any status, bytes and headers are answered, and then all is as before."""
+def test_answer__instead_of_the_service(sandbox: Sandbox) -> None:
+    """Any status, bytes, text and headers can be the answer."""
     sandbox.answer(503, b"\xff\x00", headers={"X-Request-Id": "r1"})
-    with _connected(sandbox) as connection:
-        connection.request("GET", PATH, headers=KEY)
-        answer = connection.getresponse()
-        assert (answer.status, answer.read()) == (503, b"\xff\x00")
-        assert answer.headers["X-Request-Id"] == "r1"
-        assert _ask(connection)[0] == 200
-
-
-def test_answer__text(sandbox: Sandbox, ask: Ask) -> None:
-    """A body of text goes out as UTF-8, an empty one as nothing."""
     sandbox.answer(200, "größer")
-    sandbox.answer(502)
-    assert ask() == (200, "größer".encode())
-    assert ask() == (502, b"")
-
-
-@pytest.mark.parametrize("at", ["request", "headers", "body"])
-def test_reset__wherever(sandbox: Sandbox, ask: Ask, at: Any) -> None:
-    """The connection is reset, which a clean close is not."""
-    sandbox.reset(at=at)
-    with pytest.raises(ConnectionResetError):
-        ask()
-    assert _statuses(sandbox) == [None if at == "request" else 200]
-    assert ask()[0] == 200
-
-
-def test_hang_up__without_a_byte(sandbox: Sandbox) -> None:
-    """The connection ends cleanly before anything is answered."""
-    sandbox.hang_up()
-    with _plain(sandbox) as connection:
-        connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
-        assert _listen(connection) == b""
-    assert _statuses(sandbox) == [None]
-
-
-def test_cut__half_of_the_body(sandbox: Sandbox, ask: Ask) -> None:
-    """The connection ends cleanly, with half of what was announced still due."""
-    _, whole = ask()
-    sandbox.cut()
-    with pytest.raises(http.client.IncompleteRead) as caught:
-        ask()
-    assert caught.value.partial == whole[: len(whole) // 2]
-    assert _statuses(sandbox) == [200, 200]
-
-
-def test_break_chunk__not_a_size(sandbox: Sandbox, ask: Ask) -> None:
-    """A body in chunks breaks off at a chunk whose size is no number."""
-    _, whole = ask()
-    sandbox.break_chunk()
-    with pytest.raises(http.client.IncompleteRead) as caught:
-        ask()
-    assert caught.value.partial == whole[: len(whole) // 2]
-
-
-def test_garble__not_gzip(sandbox: Sandbox, ask: Ask) -> None:
-    """The header says gzip, and the body is plain."""
-    sandbox.garble()
-    with _connected(sandbox) as connection:
-        connection.request("GET", PATH, headers=KEY)
-        answer = connection.getresponse()
-        body = answer.read()
-    assert answer.headers["Content-Encoding"] == "gzip"
-    assert body == ask()[1]
-
-
-@pytest.mark.parametrize("at", ["headers", "body"])
-def test_stall__then_the_whole_answer(sandbox: Sandbox, ask: Ask, at: Any) -> None:
-    """After the wait the answer is whole."""
-    sandbox.stall(0.01, at=at)
-    assert ask() == ask()
-
-
-def test_stall__headers_hold_the_status_back(sandbox: Sandbox) -> None:
-    """While nothing has been answered there is no status, and closing ends the wait."""
-    sandbox.stall(3600)
-    with _plain(sandbox) as connection:
-        connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
-        _until_asked(sandbox, 1)
-        sandbox.close()
-        assert _listen(connection) == b""
-    assert _statuses(sandbox) == [None]
-
-
-def test_stall__in_the_middle_of_the_body(sandbox: Sandbox) -> None:
-    """Half of the body is there at once, and closing ends the wait for the rest."""
-    sandbox.contexts[:] = []
-    sandbox.stall(3600, at="body")
-    with _plain(sandbox) as connection, connection.makefile("rb") as stream:
-        connection.sendall(f"GET {PATH} HTTP/1.1\r\n\r\n".encode())
-        http.client.parse_headers(stream)
-        assert stream.read(14) == b'{"data":[],"ha'
-        sandbox.close()
-        assert stream.read() == b""
-    assert _statuses(sandbox) == [200]
-
-
-@pytest.mark.parametrize("at", ["headers", "body"])
-def test_trickle__the_whole_answer(sandbox: Sandbox, ask: Ask, at: Any) -> None:
-    """What trickles is the ordinary answer, in the end."""
-    sandbox.contexts[:] = [{"id": "1"}]
-    sandbox.trickle(interval=0.0001, at=at)
-    assert ask() == (200, b'{"data":[{"id":"1"}],"has_more":false}')
-
-
-def test_flood__until_the_client_goes_away(sandbox: Sandbox, ask: Ask) -> None:
-    """The body doesn't end, and the sandbox lives on when its client has had enough."""
-    sandbox.flood()
-    with _plain(sandbox) as connection:
-        connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
-        assert sum(len(connection.recv(65536)) for _ in range(200)) > 200
-    assert ask()[0] == 200
-
-
-def test_flood__closing_frees_the_sender(sandbox: Sandbox) -> None:
-    """A sandbox that can't send, as its client doesn't read, closes all the same."""
-    sandbox.flood()
-    with _plain(sandbox) as connection:
-        connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
-        assert connection.recv(1)
-        sandbox.close()
-        with contextlib.suppress(ConnectionResetError):
-            _listen(connection)
-
-
-def test_bomb__unpacks_to_its_size(sandbox: Sandbox, ask: Ask) -> None:
-    """A small body unpacks to a large one."""
-    sandbox.bomb(5_000_000)
-    status, body = ask()
-    assert status == 200
-    assert len(body) < 10_000
-    assert gzip.decompress(body) == b" " * 5_000_000
-
-
-def test_faults__in_the_order_of_the_calls(sandbox: Sandbox, ask: Ask) -> None:
-    """Each fault lasts for its number of requests, and then the next one begins."""
-    sandbox.answer(500, times=2)
-    sandbox.hang_up()
-    sandbox.answer(502)
-    assert [ask()[0] for _ in range(2)] == [500, 500]
-    with pytest.raises(http.client.RemoteDisconnected):
-        ask()
-    assert [ask()[0] for _ in range(2)] == [502, 200]
-    assert _statuses(sandbox) == [500, 500, None, 502, 200]
+    with _plain(sandbox, b"GET / HTTP/1.0\r\n\r\n") as connection:
+        head, _, body = _rest(connection).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+    assert b"\r\nX-Request-Id: r1" in head
+    assert body == b"\xff\x00"
+    with _asking(sandbox) as ask:
+        assert ask() == (200, "größer".encode())
 
 
 @pytest.mark.parametrize(
-    "call",
+    ("order", "error", "status"),
     [
-        lambda sandbox: sandbox.reset(times=2),
-        lambda sandbox: sandbox.hang_up(times=2),
-        lambda sandbox: sandbox.cut(times=2),
-        lambda sandbox: sandbox.break_chunk(times=2),
-        lambda sandbox: sandbox.answer(500, times=2),
-        lambda sandbox: sandbox.garble(times=2),
-        lambda sandbox: sandbox.stall(0.01, times=2),
-        lambda sandbox: sandbox.trickle(interval=0, times=2),
-        lambda sandbox: sandbox.flood(times=2),
-        lambda sandbox: sandbox.bomb(1, times=2),
+        (lambda s: s.reset(), ConnectionResetError, None),
+        (lambda s: s.reset(at="headers"), ConnectionResetError, 200),
+        (lambda s: s.reset(at="body"), ConnectionResetError, 200),
+        (lambda s: s.hang_up(), http.client.RemoteDisconnected, None),
+        (lambda s: s.cut(), http.client.IncompleteRead, 200),
+        (lambda s: s.break_chunk(), http.client.IncompleteRead, 200),
     ],
 )
-def test_faults__as_often_as_asked(
-    sandbox: Sandbox, call: Callable[[Sandbox], None]
+def test_faults__broken_connections(
+    sandbox: Sandbox,
+    ask: Ask,
+    order: Callable[[Sandbox], None],
+    error: type[Exception],
+    status: int | None,
 ) -> None:
-    """Every fault takes `times`, and spoils so many requests and no more."""
-    call(sandbox)
+    """The client sees each break as what it is, and the next request succeeds."""
+    order(sandbox)
+    with pytest.raises(error):
+        ask()
+    assert ask()[0] == 200
+    assert _statuses(sandbox) == [status, 200]
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        lambda s: s.stall(0.01),
+        lambda s: s.stall(0.01, at="body"),
+        lambda s: s.trickle(interval=0.0001),
+        lambda s: s.trickle(interval=0.0001, at="headers"),
+        lambda s: s.garble(),
+        lambda s: s.delay(0.01),
+    ],
+)
+def test_faults__whole_body(
+    sandbox: Sandbox, ask: Ask, order: Callable[[Sandbox], None]
+) -> None:
+    """Slow answers arrive complete, and so does the body that isn't gzip."""
+    sandbox.contexts[:] = [{"id": "1"}]
+    order(sandbox)
+    assert ask() == (200, b'{"data":[{"id":"1"}],"has_more":false}')
+
+
+@pytest.mark.parametrize(
+    ("order", "received", "status"),
+    [
+        (lambda s: s.stall(3600), b"", None),
+        (lambda s: s.stall(3600, at="body"), b'{"data":[],"ha', 200),
+        (lambda s: s.delay(3600), b"", None),
+    ],
+)
+def test_faults__closing_ends_a_wait(
+    sandbox: Sandbox,
+    order: Callable[[Sandbox], None],
+    received: bytes,
+    status: int | None,
+) -> None:
+    """While an answer waits, the client has only the part before the wait."""
     sandbox.contexts[:] = []
-    ordinary = b'{"data":[],"has_more":false}'
-    assert _first_bytes(sandbox) == _first_bytes(sandbox)
-    with _connected(sandbox) as connection:
-        assert _ask(connection) == (200, ordinary)
-    assert len(sandbox.requests) == 3
+    order(sandbox)
+    head = f"GET {PATH} HTTP/1.1\r\nAuthorization: Bearer wk_sandbox\r\n\r\n"
+    with _plain(sandbox, head.encode()) as connection:
+        _until(lambda: _statuses(sandbox) == [status])
+        sandbox.close()
+        assert _rest(connection).partition(b"\r\n\r\n")[2] == received
+    assert _statuses(sandbox) == [status]
 
 
-def _first_bytes(sandbox: Sandbox) -> bytes | None:
-    with _plain(sandbox) as connection:
-        connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
-        try:
-            return connection.recv(1)
-        except ConnectionResetError:
-            return None
+def test_flood__until_the_client_leaves(
+    sandbox: Sandbox, ask: Ask, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The body doesn't end; a client that leaves or doesn't read does no harm."""
+    sandbox.flood(times=2)
+    with _plain(sandbox, REQUEST) as connection:
+        assert sum(len(connection.recv(65536)) for _ in range(200)) > 200
+    with _plain(sandbox, REQUEST) as connection:
+        assert connection.recv(1)
+        assert ask()[0] == 200
+        sandbox.close()
+        _rest(connection)
+    assert capfd.readouterr() == ("", "")
 
 
-def test_faults__until_healed(sandbox: Sandbox, ask: Ask) -> None:
-    """A fault without a number lasts until it is healed, with all behind it."""
-    sandbox.answer(500, times=None)
-    sandbox.answer(502)
-    sandbox.delay(3600)
-    sandbox.delay(0)
-    assert [ask()[0] for _ in range(5)] == [500] * 5
+@pytest.mark.parametrize(
+    "order",
+    [
+        lambda s: s.reset(times=2),
+        lambda s: s.hang_up(times=2),
+        lambda s: s.cut(times=2),
+        lambda s: s.break_chunk(times=2),
+        lambda s: s.answer(500, times=2),
+        lambda s: s.garble(times=2),
+        lambda s: s.stall(0.01, times=2),
+        lambda s: s.trickle(interval=0, times=2),
+        lambda s: s.flood(times=2),
+        lambda s: s.bomb(1, times=2),
+    ],
+)
+def test_faults__times(
+    sandbox: Sandbox, ask: Ask, order: Callable[[Sandbox], None]
+) -> None:
+    """Each fault takes `times`; the key isn't checked until it is used up."""
+    order(sandbox)
+    for _ in range(2):
+        with _plain(sandbox, REQUEST) as connection, contextlib.suppress(OSError):
+            assert not connection.recv(12).endswith(b" 401")
+    assert ask(headers={})[0] == 401
+
+
+def test_faults__queue(sandbox: Sandbox, ask: Ask) -> None:
+    """Faults come in the order of the calls; one without end lasts until `heal`."""
+    sandbox.answer(500)
+    sandbox.hang_up()
+    sandbox.answer(502, times=None)
+    sandbox.answer(503)
+    assert ask()[0] == 500
+    with pytest.raises(http.client.RemoteDisconnected):
+        ask()
+    assert [ask()[0] for _ in range(5)] == [502] * 5
     sandbox.delay(3600)
     sandbox.heal()
     assert ask()[0] == 200
 
 
-def test_faults__at_no_such_place(sandbox: Sandbox) -> None:
-    """A place that doesn't exist is named a mistake, with those that do."""
+def test_faults__count_against_the_limits() -> None:
+    """Spoilt requests count, and are answered beyond the limit as well."""
+    with Sandbox(per_minute=2) as sandbox, _asking(sandbox) as ask:
+        sandbox.answer(500, times=3)
+        assert [ask()[0] for _ in range(4)] == [500, 500, 500, 429]
+
+
+@pytest.mark.parametrize("times", [0, -1])
+def test_faults__unusable_arguments(sandbox: Sandbox, times: int) -> None:
+    """Numbers below 1 and unknown places are errors."""
+    with pytest.raises(ValueError, match=f"at least 1, or None, got {times}"):
+        sandbox.cut(times=times)
     nowhere: Any = "header"
     for order in (sandbox.reset, sandbox.trickle, functools.partial(sandbox.stall, 1)):
         with pytest.raises(ValueError, match=r"headers.*, got 'header'"):
             order(at=nowhere)
 
 
-def test_sandbox__less_than_no_contexts() -> None:
-    """A number of contexts below zero is a mistake."""
-    with pytest.raises(ValueError, match="contexts: expected 0 or more, got -1"):
-        Sandbox(-1)
-
-
-@pytest.mark.parametrize("times", [0, -1])
-def test_faults__no_times_at_all(sandbox: Sandbox, times: int) -> None:
-    """A fault that would never happen is a mistake."""
-    with pytest.raises(ValueError, match=f"at least 1, or None, got {times}"):
-        sandbox.cut(times=times)
-
-
-def test_faults__key_is_not_checked(sandbox: Sandbox, ask: Ask) -> None:
-    """A spoilt request needs no key: it gets what the endpoint says, spoilt."""
-    sandbox.garble()
-    sandbox.answer(500)
-    assert [ask(headers={})[0] for _ in range(3)] == [200, 500, 401]
-
-
-def test_faults__count_against_the_limits() -> None:
-    """Spoilt requests take the room of others, and come through where there is none."""
-    with Sandbox(per_minute=2) as sandbox, _connected(sandbox) as connection:
-        sandbox.answer(500, times=3)
-        statuses = [_ask(connection)[0] for _ in range(4)]
-    assert statuses == [500, 500, 500, 429]
-
-
-def test_delay__holds_every_answer_back(sandbox: Sandbox) -> None:
-    """A delay comes before any answer, faults too, and ends with the sandbox."""
-    sandbox.delay(3600)
-    sandbox.answer(500)
-    with _plain(sandbox) as first, _plain(sandbox) as second:
-        first.sendall(b"GET / HTTP/1.1\r\n\r\n")
-        second.sendall(b"GET / HTTP/1.1\r\n\r\n")
-        _until_asked(sandbox, 2)
-        sandbox.close()
-        assert _listen(first) == _listen(second) == b""
-    assert _statuses(sandbox) == [None, None]
-
-
-def test_delay__then_the_answer(sandbox: Sandbox, ask: Ask) -> None:
-    """After the delay the answer is whole."""
-    sandbox.delay(0.01)
-    assert ask()[0] == 200
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.001)
-
-
-def _until_asked(sandbox: Sandbox, count: int) -> None:
-    _until(lambda: len(sandbox.requests) == count)
-
-
-def test_connection__is_kept_alive(sandbox: Sandbox) -> None:
-    """Requests on one connection are answered one after the other, pipelined too."""
-    with _plain(sandbox) as connection:
-        connection.sendall(b"GET /a HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\n")
-        connection.shutdown(socket.SHUT_WR)
-        assert _listen(connection).count(b"HTTP/1.1 401 ") == 2
-    assert [request.path for request in sandbox.requests] == ["/a", "/b"]
-
-
-@pytest.mark.parametrize(
-    "request_",
-    [b"GET / HTTP/1.0\r\n\r\n", b"GET / HTTP/1.1\r\nconnection: Close\r\n\r\n"],
-)
-def test_connection__closed_where_the_client_says_so(
-    sandbox: Sandbox, request_: bytes
-) -> None:
-    """A client of HTTP/1.0, or one that asks for it, sees the end of the connection."""
-    with _plain(sandbox) as connection:
-        connection.sendall(request_)
-        assert _listen(connection).startswith(b"HTTP/1.1 401 Unauthorized\r\n")
+def test_connection__pipelined_and_closed(sandbox: Sandbox) -> None:
+    """Requests on one connection are answered in turn, until the client closes it."""
+    close = b"GET /c HTTP/1.1\r\nconnection: Close\r\n\r\n"
+    with _plain(sandbox, REQUEST + b"GET /b HTTP/1.1\n\n" + close) as connection:
+        assert _rest(connection).count(b"HTTP/1.1 401 Unauthorized\r\n") == 3
+    assert [request.path for request in sandbox.requests] == ["/", "/b", "/c"]
+    _until(lambda: not sandbox._server._open)  # nothing is kept of a connection
 
 
 @pytest.mark.parametrize(
@@ -598,6 +463,7 @@ def test_connection__closed_where_the_client_says_so(
     [
         b"",
         b"\r\n\r\n",
+        b"\x16\x03\x01",
         b"rubbish\r\n\r\n",
         b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: h\r\n",
@@ -606,46 +472,19 @@ def test_connection__closed_where_the_client_says_so(
 def test_connection__not_a_request(
     sandbox: Sandbox, sent: bytes, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """What isn't a whole request is hung up on, without record and without noise."""
-    with _plain(sandbox) as connection:
-        connection.sendall(sent)
+    """The connection closes without a record and without output."""
+    with _plain(sandbox, sent) as connection:
         connection.shutdown(socket.SHUT_WR)
-        assert _listen(connection) == b""
+        assert _rest(connection) == b""
     sandbox.close()
     assert sandbox.requests == []
     assert capfd.readouterr() == ("", "")
 
 
-def test_connection__is_forgotten_at_its_end(sandbox: Sandbox) -> None:
-    """However many clients come and go, however they end, nothing of them is kept."""
-    sandbox.reset()
-    for _ in range(5):
-        _first_bytes(sandbox)
-    _until(lambda: not sandbox._server._connections)
-    assert len(sandbox.requests) == 5
-
-
-def test_sandbox__is_quiet(
+def test_sandbox__mistake_in_the_list(
     sandbox: Sandbox, ask: Ask, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Neither a request nor a client that goes away in the middle is worth a word."""
-    ask()
-    ask("/elsewhere")
-    sandbox.flood()
-    with _plain(sandbox) as connection:
-        connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
-        assert connection.recv(1)
-    sandbox.reset()
-    with pytest.raises(ConnectionResetError):
-        ask()
-    sandbox.close()
-    assert capfd.readouterr() == ("", "")
-
-
-def test_sandbox__context_that_is_not_json(
-    sandbox: Sandbox, ask: Ask, capfd: pytest.CaptureFixture[str]
-) -> None:
-    """A mistake in the caller's own contexts isn't hidden: it shows on stderr."""
+    """A context that the caller changed into something else shows on stderr."""
     sandbox.contexts.insert(0, {"id": {1, 2}})
     with pytest.raises(http.client.RemoteDisconnected):
         ask()
@@ -654,31 +493,34 @@ def test_sandbox__context_that_is_not_json(
     assert "TypeError: Object of type set is not JSON serializable" in error
 
 
-def test_close__twice(sandbox: Sandbox) -> None:
-    """Closing is safe at any time, any number of times."""
-    sandbox.close()
-    sandbox.close()
-    with pytest.raises(ConnectionRefusedError):
-        _plain(sandbox)
-
-
 def test_close__leaves_nothing_behind() -> None:
-    """Idle, busy and half-asked connections end, and no thread of theirs stays."""
+    """Idle, busy and half-asked connections end with all threads; twice is fine."""
     threads = set(threading.enumerate())
     with Sandbox() as sandbox, contextlib.ExitStack() as stack:
         sandbox.stall(3600)
-        idle, busy, half = [stack.enter_context(_plain(sandbox)) for _ in range(3)]
-        busy.sendall(b"GET / HTTP/1.1\r\n\r\n")
-        _until_asked(sandbox, 1)
-        idle.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        busy = stack.enter_context(_plain(sandbox, REQUEST))
+        _until(lambda: len(sandbox.requests) == 1)
+        idle = stack.enter_context(_plain(sandbox, REQUEST))
         assert idle.recv(65536)
-        half.sendall(b"GET / HTTP")
+        half = stack.enter_context(_plain(sandbox, b"GET / HTTP"))
         sandbox.close()
-        assert [_listen(connection) for connection in (idle, busy, half)] == [b""] * 3
+        assert [_rest(connection) for connection in (idle, busy, half)] == [b""] * 3
         assert set(threading.enumerate()) == threads
+        with pytest.raises(ConnectionRefusedError):
+            _plain(sandbox)
 
 
-def test_sandbox_request__is_a_value() -> None:
-    """Records compare by their fields, so that a test can state one whole."""
-    one = SandboxRequest("GET", "/", {}, {}, 1.5)
-    assert one == SandboxRequest("GET", "/", query={}, headers={}, at=1.5, status=None)
+def test_server__listens_late() -> None:
+    """Until a server listens, it refuses connections on the port it has."""
+    server = Server(lambda _: [b"done"], listening=False)
+    address = server.server_address
+    with contextlib.closing(server):
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(address)
+        server.listen()
+        server.listen()
+        with socket.create_connection(address) as connection:
+            connection.sendall(REQUEST)
+            assert connection.recv(4) == b"done"
+    assert server.connections == 1
+    Server(lambda _: [], listening=False).close()

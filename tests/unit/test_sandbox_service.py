@@ -1,12 +1,14 @@
-"""What the sandbox answers where nothing goes wrong, and whom it refuses."""
+"""What the service answers, and which requests it rejects."""
 
 import json
 from collections import UserDict
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 
-from wacht.sandbox.service import Limits, Revision, listing, refused
+from wacht.sandbox.answer import Answer
+from wacht.sandbox.service import Limits, Revision, check_endpoint, check_key, listing
 
 CONTEXTS = [
     {
@@ -22,8 +24,13 @@ OFFSET_REVISIONS = ["offset", "offset-without-echo"]
 TEXT = {"Content-Type": "text/plain; charset=utf-8"}
 
 
-def _ask(revision: Revision, query: dict[str, str]) -> dict[str, Any]:
-    answer = listing(revision, CONTEXTS, "GET", "/ai/execution-contexts", query)
+def _ask(
+    revision: Revision,
+    query: dict[str, str],
+    contexts: Sequence[Mapping[str, Any]] = CONTEXTS,
+    **options: bool,
+) -> dict[str, Any]:
+    answer = listing(revision, contexts, query, **options)
     assert answer.status == 200
     assert answer.headers == {"Content-Type": "application/json"}
     page: dict[str, Any] = json.loads(answer.body)
@@ -35,107 +42,94 @@ def _numbers(page: dict[str, Any]) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("query", "expected"),
+    ("query", "expected", "has_more"),
     [
-        ({}, range(20)),
-        ({"page": "1"}, range(20)),
-        ({"page": "0"}, range(20)),
-        ({"page": "2"}, range(20, 40)),
-        ({"page": "13"}, range(240, 250)),
-        ({"page": "14"}, range(0)),
-        ({"per_page": "100"}, range(100)),
-        ({"per_page": "101"}, range(100)),
-        ({"per_page": "0"}, range(1)),
-        ({"page": "3", "per_page": "100"}, range(200, 250)),
-        ({"limit": "7", "offset": "9", "status": "idle", "x": "y"}, range(20)),
+        ({}, range(20), True),
+        ({"page": "0"}, range(20), True),
+        ({"page": "2"}, range(20, 40), True),
+        ({"page": "13"}, range(240, 250), False),
+        ({"page": "14"}, range(0), False),
+        ({"page": "9" * 18}, range(0), False),
+        ({"per_page": "101"}, range(100), True),
+        ({"per_page": "0"}, range(1), True),
+        ({"page": "3", "per_page": "100"}, range(200, 250), False),
+        ({"page": "5", "per_page": "50"}, range(200, 250), False),
+        ({"agent_id": "a", "page": "2"}, range(40, 80, 2), True),
+        ({"agent_id": "a", "workflow_id": "y"}, range(4, 124, 6), True),
+        ({"limit": "7", "offset": "9", "status": "idle", "x": "y"}, range(20), True),
     ],
 )
-def test_page_revision__page_and_per_page(
-    query: dict[str, str], expected: range
+def test_page_revision__query(
+    query: dict[str, str], expected: range, *, has_more: bool
 ) -> None:
     """Pages count from 1 and have 1 to 100 contexts; unknown keys are ignored."""
     page = _ask("page", query)
     assert set(page) == {"data", "has_more"}
-    assert _numbers(page) == list(expected)
-
-
-@pytest.mark.parametrize("page", ["1", "2"])
-def test_has_more__before_the_last_page(page: str) -> None:
-    """A page with others behind it says so."""
-    assert _ask("page", {"page": page, "per_page": "100"})["has_more"] is True
-
-
-@pytest.mark.parametrize(("page", "per_page"), [("3", "100"), ("5", "50"), ("9", "50")])
-def test_has_more__last_page(page: str, per_page: str) -> None:
-    """The last page says that there are no more, full or not, and so do all beyond."""
-    answer = _ask("page", {"page": page, "per_page": per_page})
-    assert answer["has_more"] is False
-
-
-def test_page_revision__filters() -> None:
-    """Both filters hold, and pages are counted among what they leave."""
-    page = _ask(
-        "page",
-        {"agent_id": "a", "workflow_id": "y", "page": "2", "per_page": "5"},
-    )
-    expected = [n for n in range(250) if n % 2 == 0 and n % 3 == 1]
-    assert _numbers(page) == expected[5:10]
-
-
-def test_page_revision__field_that_is_absent() -> None:
-    """A context without the field is no match for a filter."""
-    contexts = [{"id": "1"}]
-    path, query = "/ai/execution-contexts", {"agent_id": "a"}
-    answer = listing("page", contexts, "GET", path, query)
-    assert json.loads(answer.body)["data"] == []
+    assert (_numbers(page), page["has_more"]) == (list(expected), has_more)
 
 
 @pytest.mark.parametrize("revision", OFFSET_REVISIONS)
 @pytest.mark.parametrize(
-    ("query", "expected"),
+    ("query", "expected", "has_more"),
     [
-        ({}, range(50)),
-        ({"limit": "100"}, range(100)),
-        ({"limit": "101"}, range(100)),
-        ({"limit": "0"}, range(1)),
-        ({"offset": "240"}, range(240, 250)),
-        ({"offset": "250"}, range(0)),
-        ({"limit": "3", "offset": "4"}, range(4, 7)),
-        ({"page": "2", "per_page": "100", "agent_id": "a"}, range(50)),
-        ({"workflow_id": "x"}, range(50)),
+        ({}, range(50), True),
+        ({"limit": "101"}, range(100), True),
+        ({"limit": "0"}, range(1), True),
+        ({"offset": "240"}, range(240, 250), False),
+        ({"offset": "250"}, range(0), False),
+        ({"limit": "3", "offset": "4"}, range(4, 7), True),
+        ({"status": "failed", "context_group": "h"}, range(125, 225, 2), True),
+        ({"page": "2", "agent_id": "a", "workflow_id": "x"}, range(50), True),
     ],
 )
-def test_offset_revisions__limit_and_offset(
-    revision: Revision, query: dict[str, str], expected: range
+def test_offset_revisions__query(
+    revision: Revision, query: dict[str, str], expected: range, *, has_more: bool
 ) -> None:
-    """They go by limit and offset, and ignore pages, agents and workflows."""
-    assert _numbers(_ask(revision, query)) == list(expected)
+    """They take limit and offset; pages, agents and workflows are ignored."""
+    page = _ask(revision, query)
+    assert (_numbers(page), page["has_more"]) == (list(expected), has_more)
 
 
-@pytest.mark.parametrize("revision", OFFSET_REVISIONS)
-def test_offset_revisions__filters(revision: Revision) -> None:
-    """They filter by status and group."""
-    page = _ask(
-        revision,
-        {"status": "failed", "context_group": "h", "limit": "4", "offset": "1"},
-    )
-    assert _numbers(page) == [127, 129, 131, 133]
-    assert page["has_more"] is True
+def test_offset_revision__echo() -> None:
+    """The answer has the limit and the offset that were applied; the older one not."""
+    query = {"limit": "500", "offset": "200"}
+    page = _ask("offset", query)
+    assert (page["limit"], page["offset"]) == (100, 200)
+    assert set(_ask("offset-without-echo", query)) == {"data", "has_more"}
 
 
-def test_offset_revision__echoes_what_was_applied() -> None:
-    """The answer has limit and offset as numbers, after the limits of the limit."""
-    page = _ask("offset", {"limit": "500", "offset": "200"})
-    assert {key: page[key] for key in page if key != "data"} == {
-        "has_more": False,
-        "limit": 100,
-        "offset": 200,
-    }
+@pytest.mark.parametrize("revision", ["page", *OFFSET_REVISIONS])
+def test_order__of_activity(revision: Revision) -> None:
+    """Only the offset revisions sort: newest first, ties in order, no time last."""
+    times = [
+        None,
+        "2026-01-01T12:00:00.5Z",
+        "not a time",
+        "2026-01-01T14:00:01+02:00",
+        "2026-01-01T12:00:00.500000Z",
+        7,
+        "2026-01-01T12:00:00.75",
+    ]
+    contexts = [{"id": str(i), "last_activity_at": at} for i, at in enumerate(times)]
+    page = _ask(revision, {}, [*contexts, {"id": "7"}])
+    expected = range(8) if revision == "page" else [3, 6, 1, 4, 0, 2, 5, 7]
+    assert _numbers(page) == list(expected)
 
 
-def test_offset_without_echo__no_echo() -> None:
-    """The older build has the two fields of the page revision alone."""
-    assert set(_ask("offset-without-echo", {"limit": "5"})) == {"data", "has_more"}
+def test_order__unstable_ties() -> None:
+    """Ties come in another order for another limit plus offset; times stay in order."""
+    contexts = [
+        {"id": str(number), "last_activity_at": f"2026-01-01T00:00:{59 - number // 30}"}
+        for number in range(90)
+    ]
+    pages = [
+        _numbers(_ask("offset", {"limit": limit}, contexts, unstable_ties=True))
+        for limit in ("99", "99", "100")
+    ]
+    assert pages[0] == pages[1] != pages[2]
+    for page in pages:
+        groups = [sorted(page[start : start + 30]) for start in (0, 30, 60)]
+        assert sum(groups, []) == list(range(90))  # noqa: RUF017 - three lists
 
 
 @pytest.mark.parametrize(
@@ -144,133 +138,92 @@ def test_offset_without_echo__no_echo() -> None:
         ("page", "page"),
         ("page", "per_page"),
         ("offset", "limit"),
-        ("offset", "offset"),
         ("offset-without-echo", "offset"),
     ],
 )
 @pytest.mark.parametrize("value", ["", "abc", "-1", "+1", "1.5", " 1", "٣", "9" * 5000])
 def test_number__unreadable(revision: Revision, key: str, value: str) -> None:
-    """A value that isn't a number is a bad request, in the words of the service."""
-    answer = listing(revision, CONTEXTS, "GET", "/ai/execution-contexts", {key: value})
+    """A value that isn't a number is a 400, in the words of the service."""
     expected = f"Failed to deserialize query string: {key}: invalid digit found"
-    assert (answer.status, answer.headers) == (400, TEXT)
-    assert answer.body.decode() == f"{expected} in string"
+    answer = listing(revision, CONTEXTS, {key: value})
+    assert answer == Answer(400, f"{expected} in string".encode(), TEXT)
 
 
-def test_number__large() -> None:
-    """A page far beyond the end is an empty one."""
-    assert _ask("page", {"page": "9" * 18}) == {"data": [], "has_more": False}
-
-
-def test_listing__mappings_of_any_kind() -> None:
-    """A context may be any mapping, not a dict alone, and text isn't escaped."""
-    contexts = [UserDict(id="1", title="Rückfrage")]
-    path = "/ai/execution-contexts"
-    answer = listing("page", contexts, "GET", path, {})
-    assert '"title":"Rückfrage"' in answer.body.decode()
-    assert json.loads(answer.body)["data"] == [{"id": "1", "title": "Rückfrage"}]
-
-
-def test_listing__lone_surrogate() -> None:
-    """Text that UTF-8 cannot carry is escaped, as JSON allows."""
-    answer = listing("page", [{"title": "\ud800"}], "GET", "/ai/execution-contexts", {})
-    assert json.loads(answer.body)["data"] == [{"title": "\ud800"}]
-
-
-@pytest.mark.parametrize("path", ["/", "/ai/execution-contexts/", "/ai"])
-def test_listing__other_path(path: str) -> None:
-    """Elsewhere there is nothing, said in the JSON of the service's errors."""
-    answer = listing("page", CONTEXTS, "GET", path, {})
-    assert answer.status == 404
-    assert answer.body == b'{"errors":[{"message":"Not found","code":404}]}'
-
-
-@pytest.mark.parametrize("method", ["POST", "HEAD", "get"])
-def test_listing__other_method(method: str) -> None:
-    """Only GET is allowed, and other methods are told so."""
-    answer = listing("page", CONTEXTS, method, "/ai/execution-contexts", {})
-    assert (answer.status, answer.headers) == (405, {"Allow": "GET"})
-    assert answer.body == b""
+def test_listing__contexts_of_the_caller() -> None:
+    """Any mapping will do, a filter needs its field, and UTF-8 stays as it is."""
+    contexts = [
+        UserDict(id="1", title="Rückfrage \ud800"),
+        {"id": "2", "agent_id": "a"},
+    ]
+    answer = listing("page", contexts, {"per_page": "1"})
+    assert "Rückfrage \\ud800" in answer.body.decode()
+    assert json.loads(answer.body)["data"] == [{"id": "1", "title": "Rückfrage \ud800"}]
+    assert _numbers(_ask("page", {"agent_id": "a"}, contexts)) == [2]
 
 
 @pytest.mark.parametrize(
-    ("header", "message"),
+    ("method", "path", "expected"),
     [
-        (None, "Authorization header must be Bearer token"),
-        ("", "Authorization header must be Bearer token"),
-        ("Bearer", "Authorization header must be Bearer token"),
-        ("key", "Authorization header must be Bearer token"),
-        ("Basic key", "Authorization header must be Bearer token"),
-        ("Bearer other", "Authentication failed: unknown API key"),
-        ("Bearer key2", "Authentication failed: unknown API key"),
+        ("GET", "/ai/execution-contexts", None),
+        ("GET", "/ai/execution-contexts/", 404),
+        ("POST", "/ai", 404),
+        ("POST", "/ai/execution-contexts", 405),
+        ("get", "/ai/execution-contexts", 405),
     ],
 )
-def test_refused__without_the_key(header: str | None, message: str) -> None:
+def test_check_endpoint__status(method: str, path: str, expected: int | None) -> None:
+    """Other paths are a 404, other methods a 405."""
+    answer = check_endpoint(method, path)
+    assert (answer and answer.status) == expected
+    if answer and answer.status == 404:
+        assert answer.body == b'{"errors":[{"message":"Not found","code":404}]}'
+
+
+@pytest.mark.parametrize("header", ["", "Bearer", "key", "Basic key", "Bearer key2"])
+def test_check_key__rejected(header: str) -> None:
     """Without the key, or with another, the answer is a 401 of text."""
-    headers = {} if header is None else {"Authorization": header}
-    answer = refused(headers, "key")
-    assert answer is not None
-    assert (answer.status, answer.headers) == (401, TEXT)
-    assert answer.body.decode() == message
+    answer = check_key({"Authorization": header}, "key")
+    texts = {"Bearer key2": b"Authentication failed: unknown API key"}
+    text = texts.get(header, b"Authorization header must be Bearer token")
+    assert answer == Answer(401, text, TEXT)
 
 
-def test_refused__with_the_key() -> None:
-    """Who has the key is let in."""
-    assert refused({"Authorization": "Bearer key"}, "key") is None
-
-
-def _let_in(limits: Limits, *times: float) -> list[bool]:
-    return [limits.admit(now) is None for now in times]
-
-
-def test_limits__second() -> None:
-    """No second has more than its limit, and the window slides."""
-    limits = Limits(2, None)
-    assert _let_in(limits, 0.0, 0.5, 0.9, 1.0, 1.25, 1.5) == [1, 1, 0, 1, 0, 1]
-
-
-def test_limits__minute() -> None:
-    """No minute has more than its limit, whatever the second has."""
-    limits = Limits(2, 3)
-    times = 0.0, 0.5, 0.6, 10.0, 20.0, 59.9, 60.0, 60.25, 60.5
-    assert _let_in(limits, *times) == [1, 1, 0, 1, 0, 0, 1, 0, 1]
-
-
-def test_limits__none() -> None:
-    """Without limits everything is let in."""
-    assert all(_let_in(Limits(None, None), *[0.0] * 1000))
+def test_check_key__accepted() -> None:
+    """The key is accepted, and no header at all is rejected."""
+    assert check_key({"Authorization": "Bearer key"}, "key") is None
+    assert check_key({}, "key") == check_key({"Authorization": ""}, "key")
 
 
 @pytest.mark.parametrize(
-    ("now", "seconds"), [(0.0, 60), (0.5, 60), (1.0, 59), (59.5, 1), (59.999, 1)]
+    ("limits", "times", "accepted"),
+    [
+        ((None, None), [0.0] * 100, [1] * 100),
+        ((2, None), [0.0, 0.5, 0.9, 1.0, 1.25, 1.5], [1, 1, 0, 1, 0, 1]),
+        ((2, 3), [0.0, 0.5, 0.6, 10.0, 20.0, 59.9, 60.0], [1, 1, 0, 1, 0, 0, 1]),
+    ],
+    ids=["none", "second", "both"],
 )
-def test_limits__says_when_to_come_back(now: float, seconds: int) -> None:
-    """The answer is text alone: the whole seconds, rounded up, until there is room."""
+def test_limits__windows(
+    limits: tuple[Any, Any], times: list[float], accepted: list[int]
+) -> None:
+    """Windows slide; what is rejected doesn't count."""
+    windows = Limits(*limits)
+    assert [windows.admit(now) is None for now in times] == accepted
+
+
+@pytest.mark.parametrize(
+    ("now", "seconds"), [(0.0, 60), (0.5, 60), (1.0, 59), (59.999, 1)]
+)
+def test_limits__retry_after(now: float, seconds: int) -> None:
+    """The 429 is text: the whole seconds, rounded up, until there is room."""
     limits = Limits(None, 1)
     limits.count(0.0)
-    answer = limits.admit(now)
-    assert answer is not None
-    assert (answer.status, answer.headers) == (429, TEXT)
     text = f"Rate limit exceeded. Retry after {seconds} seconds"
-    assert answer.body.decode() == text
-
-
-def test_limits__refused_arrivals_take_no_room() -> None:
-    """Who comes back too early doesn't have to wait any longer for that."""
-    limits = Limits(1, None)
-    assert _let_in(limits, 0.0, 0.25, 0.5, 0.75, 1.0) == [1, 0, 0, 0, 1]
-
-
-def test_limits__counted_beyond_the_limit() -> None:
-    """What counts without being asked makes the next wait until there is room."""
-    limits = Limits(2, None)
-    for now in (0.0, 0.25, 0.5, 0.75):
-        limits.count(now)
-    assert _let_in(limits, 1.0, 1.25, 1.5, 1.75) == [0, 0, 1, 1]
+    assert limits.admit(now) == Answer(429, text.encode(), TEXT)
 
 
 @pytest.mark.parametrize("limits", [(0, None), (None, 0), (-1, 5)])
 def test_limits__below_one(limits: tuple[int | None, int | None]) -> None:
-    """A limit that would let nothing in is a mistake."""
+    """A limit that accepts nothing is an error."""
     with pytest.raises(ValueError, match="expected at least 1"):
         Limits(*limits)
