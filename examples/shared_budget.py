@@ -20,8 +20,8 @@ from redis import Redis
 
 import wacht
 
-# Requests and milliseconds: 19 a second, evenly spaced, so that no worker takes them all
-# at once; and 100 a minute. Both leave a little room, since the network may delay one
+# Requests and milliseconds: 18 a second, evenly spaced so that no worker takes them all
+# at once, and 100 a minute. Both leave a little room, since the network may delay one
 # request more than the next.
 RATES = [Rate(1, 53), Rate(100, 60_500)]
 LOCK_TIMEOUT = 5  # seconds; after that, something is wrong with the file or with Redis

@@ -13,7 +13,7 @@ from wacht.sandbox import Sandbox
 
 
 def test_example__list_all() -> None:
-    """The contexts of a first page show their ids, agents and times."""
+    """The contexts of a first page have ids, agents and times."""
     with Sandbox() as sandbox, sandbox.session() as session:
         contexts = session.fetch_execution_contexts()
     assert len(contexts.data) == 20
@@ -24,7 +24,7 @@ def test_example__list_all() -> None:
 
 
 def test_example__filter_and_loop() -> None:
-    """A loop by hand over pages of 50 gives what the walk gives."""
+    """A hand-written loop over pages of 50 gives the same contexts as the walk."""
     with Sandbox(500) as sandbox, sandbox.session() as session:
         agent = session.fetch_execution_contexts()[0].agent_id
         options = wacht.ListExecutionContextsOptions(per_page=50, agent_id=agent)
@@ -49,7 +49,7 @@ def test_example__filter_and_loop() -> None:
     ],
 )
 def test_example__errors_by_status(status: int, kind: type[wacht.ApiError]) -> None:
-    """Errors of the service are told apart by their status, or by their type."""
+    """An error of the service has a status, and a type for it."""
     with Sandbox() as sandbox, sandbox.session() as session:
         sandbox.answer(status, "no")
         with pytest.raises(kind, match="no") as caught:
