@@ -1,5 +1,7 @@
 """
-The example notebook as a person sees it: JupyterLab in a real browser.
+The example notebook and the documentation as people see them: in a real browser.
+
+Each test leaves pictures of what it saw, light and dark, in its `tmp_path`.
 """
 
 from __future__ import annotations
@@ -17,20 +19,23 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-for module in ("jupyterlab", "ipykernel", "matplotlib", "pandas", "selenium"):
-    pytest.importorskip(module, reason=f"the notebook in a browser needs {module}")
+NEEDED = ("jupyterlab", "ipykernel", "matplotlib", "pandas", "selenium", "furo")
+for module in NEEDED:
+    pytest.importorskip(module, reason=f"the tests in a browser need {module}")
 CHROMIUM, CHROMEDRIVER = (shutil.which(name) for name in ("chromium", "chromedriver"))
 if CHROMIUM is None or CHROMEDRIVER is None:
     pytest.skip("there is no chromium, or no chromedriver", allow_module_level=True)
 
 from selenium import webdriver  # noqa: E402 - where it is installed
 
-NOTEBOOK = Path(__file__).parents[2] / "examples" / "contexts.ipynb"
-PATIENCE = 30  # seconds, for what takes one or two
+ROOT = Path(__file__).parents[2]
+NOTEBOOK = ROOT / "examples" / "contexts.ipynb"
+TIMEOUT = 30  # seconds, for what takes one or two
+READABLE = 4.5  # the contrast that WCAG asks for
 
 BROWSER = (
     "--headless=new",
-    "--no-sandbox",  # which it refuses to root
+    "--no-sandbox",  # root can't have one
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-dev-shm-usage",
@@ -39,7 +44,7 @@ BROWSER = (
     "--disable-sync",
     "--no-first-run",
     "--no-proxy-server",
-    "--window-size=1400,12000",  # so that all cells are drawn
+    "--window-size=1400,5000",  # so that JupyterLab draws all cells
 )
 JUPYTERLAB = (
     "--allow-root",
@@ -49,24 +54,30 @@ JUPYTERLAB = (
     "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     "--LabApp.news_url=None",
 )
-
-# What stands on the page of a kind: its size in pixels, its text, how it is aligned.
-LOOK = """
-return [...document.querySelectorAll(arguments[0])].map(element => ({
-    height: element.getBoundingClientRect().height,
-    width: element.getBoundingClientRect().width,
-    text: element.textContent,
-    align: getComputedStyle(element).textAlign,
-}))
-"""
-RUN_ALL = """
-const done = arguments[arguments.length - 1];
-window.jupyterapp.commands.execute('runmenu:run-all')
+COMMAND = """
+const [command, options, done] = arguments;
+window.jupyterapp.commands.execute(command, options)
     .then(() => done('done'), error => done(String(error)));
 """
 PROMPTS = """
 return [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]
     .map(element => element.textContent)
+"""
+# Size, text, alignment, colour and background of all elements that a selector finds.
+LOOK = """
+const background = element => {
+    const own = getComputedStyle(element).backgroundColor;
+    const clear = own === 'transparent' || own === 'rgba(0, 0, 0, 0)';
+    return clear && element.parentElement ? background(element.parentElement) : own;
+};
+return [...document.querySelectorAll(arguments[0])].map(element => ({
+    height: element.getBoundingClientRect().height,
+    width: element.getBoundingClientRect().width,
+    text: element.textContent,
+    align: getComputedStyle(element).textAlign,
+    color: getComputedStyle(element).color,
+    background: background(element),
+}))
 """
 
 
@@ -98,6 +109,14 @@ def server_in(folder: Path) -> Any:
 
 
 @pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """The documentation, built for this test."""
+    command = [sys.executable, "-m", "sphinx", "-q", "-b", "html", "docs"]
+    subprocess.run([*command, tmp_path / "site"], cwd=ROOT, check=True)
+    return tmp_path / "site"
+
+
+@pytest.fixture
 def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
     options = webdriver.ChromeOptions()
     options.binary_location = str(CHROMIUM)
@@ -110,29 +129,70 @@ def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
 
 def eventually(look: Callable[[], Any]) -> Any:
     """
-    Look again and again until there is something, and give it.
+    Look again and again until there is something, and return it.
     """
-    until = time.monotonic() + PATIENCE
+    end = time.monotonic() + TIMEOUT
     while not (seen := look()):
-        assert time.monotonic() < until, f"not seen in {PATIENCE} s"
+        assert time.monotonic() < end, f"not seen in {TIMEOUT} s"
         time.sleep(0.1)
     return seen
 
 
-def test_notebook__in_jupyterlab(browser: webdriver.Chrome, notebook_url: str) -> None:
-    """
-    Table, card, frame and plots are there at first sight, and again after a run.
+def seen(browser: webdriver.Chrome, selector: str, count: int) -> list[Any]:
+    def all_of_them() -> list[Any]:
+        found: list[Any] = browser.execute_script(LOOK, selector)
+        whole = len(found) == count and all(item["height"] for item in found)
+        return found if whole else []
 
-    At first sight nobody trusts the notebook, and JupyterLab drops what may do harm.
+    return list(eventually(all_of_them))
+
+
+def luminance(color: str) -> float:
+    """
+    Return the relative luminance of a CSS colour, as WCAG defines it.
+    """
+    parts = color.partition("(")[2].rstrip(")").split(",")
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
+        for part in (float(part) / 255 for part in parts[:3])
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def assert_readable(browser: webdriver.Chrome, selector: str, theme: str) -> None:
+    elements = browser.execute_script(LOOK, selector)
+    assert elements
+    for element in elements:
+        text, background = (
+            luminance(element[part]) + 0.05 for part in ("color", "background")
+        )
+        assert max(text, background) / min(text, background) > READABLE, element
+        assert (background > text) == (theme == "light")
+
+
+def test_notebook__in_jupyterlab(
+    browser: webdriver.Chrome, notebook_url: str, tmp_path: Path
+) -> None:
+    """
+    Table, card, frame and plots are shown as committed, and again after a run.
+
+    JupyterLab drops the style sheet of a notebook that was not run here.
     """
     browser.get(notebook_url)
     assert_all_seen(browser)
-    assert browser.execute_async_script(RUN_ALL) == "done"
+    assert browser.execute_async_script(COMMAND, "runmenu:run-all", {}) == "done"
     prompts = browser.execute_script(PROMPTS)
     assert prompts == [f"[{number}]:" for number in range(1, len(prompts) + 1)]
     assert_all_seen(browser)
     headings = browser.execute_script(LOOK, ".wacht-view th")
     assert {heading["align"] for heading in headings} == {"left"}
+    for theme in ("light", "dark"):
+        change = ("apputils:change-theme", {"theme": f"JupyterLab {theme.title()}"})
+        assert browser.execute_async_script(COMMAND, *change) == "done"
+        light = str(theme == "light").lower()
+        seen(browser, f"body[data-jp-theme-light={light}] .jp-Notebook", 1)
+        assert_readable(browser, ".wacht-view :is(th, td, caption)", theme)
+        assert browser.save_screenshot(str(tmp_path / f"notebook-{theme}.png"))
 
 
 def assert_all_seen(browser: webdriver.Chrome) -> None:
@@ -145,10 +205,16 @@ def assert_all_seen(browser: webdriver.Chrome) -> None:
     assert "context_group" in frame["text"]
 
 
-def seen(browser: webdriver.Chrome, selector: str, count: int) -> list[Any]:
-    def all_of_them() -> list[Any]:
-        found: list[Any] = browser.execute_script(LOOK, selector)
-        whole = len(found) == count and all(item["height"] for item in found)
-        return found if whole else []
-
-    return list(eventually(all_of_them))
+def test_site__in_a_browser(
+    browser: webdriver.Chrome, site: Path, tmp_path: Path
+) -> None:
+    """The documentation can be read in a light and in a dark browser."""
+    browser.set_window_size(1400, 2000)
+    for theme in ("light", "dark"):
+        scheme = [{"name": "prefers-color-scheme", "value": theme}]
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": scheme})
+        for page in ("index", "guide/notebooks"):
+            browser.get((site / f"{page}.html").as_uri())
+            assert_readable(browser, "article :is(h1, p, pre)", theme)
+            picture = f"site-{Path(page).name}-{theme}.png"
+            assert browser.save_screenshot(str(tmp_path / picture))

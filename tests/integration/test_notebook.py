@@ -1,16 +1,17 @@
 """
-The example notebook, run from a clean kernel: its committed outputs are current.
+Notebooks: the example's committed outputs are current, and the bar counts down.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-NEEDED = ("nbclient", "nbformat", "ipykernel", "matplotlib", "pandas")
+NEEDED = ("nbclient", "nbformat", "ipykernel", "ipywidgets", "matplotlib", "pandas")
 for module in NEEDED:
     pytest.importorskip(module, reason=f"the notebook needs {module}")
 
@@ -18,6 +19,16 @@ import nbclient  # noqa: E402 - where it is installed
 import nbformat  # noqa: E402
 
 NOTEBOOK = Path(__file__).parents[2] / "examples" / "contexts.ipynb"
+WAIT = """
+import time
+from wacht import WalkProgress
+from wacht._pagination.progress import open_report
+
+bar = open_report(progress=True)
+report = bar.__enter__()
+report(WalkProgress(pages=1, contexts=100, waiting=30, reason="rate limit"))
+time.sleep(2.5)
+"""
 
 
 def committed() -> Any:
@@ -26,7 +37,7 @@ def committed() -> Any:
 
 def texts(notebook: Any) -> list[list[dict[str, str]]]:
     """
-    Give what each cell shows as text; pictures differ from one machine to the next.
+    Return the text that each cell shows; pictures differ between machines.
     """
     return [
         [as_text(output) for output in cell.outputs]
@@ -41,18 +52,20 @@ def as_text(output: Any) -> dict[str, str]:
     return {kind: text for kind, text in output.data.items() if kind.startswith("text")}
 
 
+def run(notebook: Any, folder: Path) -> Any:
+    client = nbclient.NotebookClient(
+        notebook, timeout=60, resources={"metadata": {"path": str(folder)}}
+    )
+    return client.execute()
+
+
 def test_notebook__runs_and_its_outputs_are_current(tmp_path: Path) -> None:
     """The notebook runs, and shows the tables and texts that it is committed with."""
-    notebook = committed()
-    client = nbclient.NotebookClient(
-        notebook, timeout=60, resources={"metadata": {"path": str(tmp_path)}}
-    )
-    client.execute()
-    assert texts(notebook) == texts(committed())
+    assert texts(run(committed(), tmp_path)) == texts(committed())
 
 
 def test_notebook__has_all_its_outputs() -> None:
-    """It is committed as it is left by one run, with a table, a card and two plots."""
+    """It is committed with the outputs of one run: a table, a card and two plots."""
     code = [cell for cell in committed().cells if cell.cell_type == "code"]
     shown = [output for cell in code for output in cell.outputs]
     kinds = [kind for output in shown for kind in output.data]
@@ -61,7 +74,15 @@ def test_notebook__has_all_its_outputs() -> None:
     assert str(shown).count('<table class="wacht-grid">') == 2
 
 
-def test_notebook__names_no_place_of_one_run() -> None:
-    """It shows no address with a port that only one run had, and no path."""
+def test_notebook__names_no_machine() -> None:
+    """Its outputs show no address and no path."""
     shown = str(texts(committed()))
     assert not re.search(r"127\.0\.0\.1|localhost|/home/|/root/|/Users/", shown)
+
+
+def test_progress__counts_down_in_a_notebook(tmp_path: Path) -> None:
+    """After two of thirty seconds, the widget shows that 28 are left."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(WAIT)])
+    widgets = run(notebook, tmp_path).metadata.widgets
+    shown = json.dumps(widgets, ensure_ascii=False).replace("\u2007", " ")
+    assert "waiting 28 s: rate limit" in shown

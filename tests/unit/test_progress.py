@@ -165,6 +165,15 @@ def test_bar__errors_of_tqdm_do_not_reach_the_walk(
             report(WAITING)
 
 
+def test_bar__reset_after_fork(capsys: pytest.CaptureFixture[str]) -> None:
+    """What a child reports isn't drawn."""
+    with open_report(progress=True) as report:
+        report.__self__.reset_after_fork()  # type: ignore[union-attr]
+        assert report is not None
+        report(WalkProgress(pages=7, contexts=700))
+    assert "700" not in capsys.readouterr().err
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_bar__stays_with_the_parent_after_a_fork(
