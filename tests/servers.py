@@ -5,6 +5,7 @@ The sandbox's server with a raw script for each request.
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
@@ -108,6 +109,7 @@ class RawServer:
         self.ids = [str(number) for number in range(contexts)]
         self._script = script
         self._times = float("inf") if times is None else times
+        self._lock = threading.Lock()
         self._server = Server(self._respond, listening=listening)
         self.url = self._server.url
         self.listen = self._server.listen
@@ -139,9 +141,11 @@ class RawServer:
         return wacht.Session(**(defaults | kw))
 
     def _respond(self, request: Request) -> Iterator[Step]:
-        self.heads.append(request.head)
+        with self._lock:
+            self.heads.append(request.head)
+            scripted = len(self.heads) <= self._times
         wire = Wire(request)
-        if self._script is None or len(self.heads) > self._times:
+        if self._script is None or not scripted:
             wire.answer(self._page(wire.query))
         elif self._script(wire) is not KEEP:
             yield End.CLOSE

@@ -41,7 +41,7 @@ class Faults:
     def __init__(self) -> None:
         self._delay = 0.0
         self._faults = deque[tuple[Fault, int | None]]()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a `live` function may order faults
 
     def answer(
         self,

@@ -81,7 +81,8 @@ class Sandbox(Faults):
             change it in place: `Changes(active=2, removed=1)`, or your own function.
         tied: How many contexts share each `last_activity_at`, as after a bulk
             migration; 0 leaves them as they are. Like PostgreSQL, the offset revisions
-            then answer them in an order that depends on `limit` and `offset`.
+            then list them in an order that depends on `limit` and `offset`. The page
+            revision can't, as it doesn't list by activity.
 
     Attributes:
         contexts: The contexts. Insert, remove or move some while a client reads them:
@@ -92,8 +93,8 @@ class Sandbox(Faults):
         url: Where it listens, for a session's `base_url`.
 
     Raises:
-        ValueError: The revision is unknown, a limit is below 1, or the number of
-            contexts or of ties below 0.
+        ValueError: The revision is unknown, a limit is below 1, the number of contexts
+            is below 0, or `tied` is, or doesn't suit the revision.
         TypeError: Some of the contexts aren't JSON objects.
         OSError: The port is taken.
     """
@@ -114,8 +115,9 @@ class Sandbox(Faults):
         if revision not in REVISIONS:
             got = safe_repr(revision)
             raise ValueError(f"revision: expected one of {[*REVISIONS]}, got {got}")
-        if tied < 0:
-            raise ValueError(f"tied: expected 0 or more, got {tied}")
+        if tied < 0 or (tied and revision == "page"):
+            expected = "0 for the page revision" if tied > 0 else "0 or more"
+            raise ValueError(f"tied: expected {expected}, got {tied}")
         listed = _contexts(contexts, revision)
         self.contexts = with_ties(listed, tied) if tied else listed
         self.api_key = api_key
@@ -212,7 +214,7 @@ class Sandbox(Faults):
             request.query,
             unstable_ties=self._unstable_ties,
         )
-        if self._live and answer.status == HTTPStatus.OK:
+        if self._live is not None and answer.status == HTTPStatus.OK:
             self._live(self.contexts)
         return answer
 

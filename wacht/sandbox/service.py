@@ -159,7 +159,7 @@ def last_activity(context: Context) -> datetime:
     return _parsed(value) if isinstance(value, str) else NEVER
 
 
-@lru_cache(maxsize=1 << 16)  # the same contexts are sorted again for each request
+@lru_cache(maxsize=1 << 20)  # the same contexts are sorted again for each request
 def _parsed(text: str) -> datetime:
     try:
         time = datetime.fromisoformat(text)
