@@ -4,6 +4,6 @@ The command, for `python -m wacht`.
 
 import sys
 
-from .cli import main
+from wacht.cli import main
 
 sys.exit(main())

@@ -1,5 +1,5 @@
 """
-The command as a person meets it: at a terminal, in pipes, with a service that fails.
+The command in a real process: at a terminal, in pipes, with a service that fails.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+pytest.importorskip("click")
+pytest.importorskip("rich")
 
 import wacht
 from wacht import cli
@@ -149,25 +152,22 @@ class Terminal:
         return self.process.wait(60)
 
 
-@pytest.mark.parametrize("columns", [80, 200])
-def test_terminal__table_fits(columns: int, sandbox: Sandbox) -> None:
-    """The table fits the terminal, ids stand whole, and what is left out is named."""
+def test_terminal__table(sandbox: Sandbox) -> None:
+    """The table fits the terminal, in columns under one header, with whole ids."""
     sandbox.contexts[:] = Sandbox(revision="offset").contexts
-    terminal = Terminal("list", columns=columns)
-    heading, *rows, left_out = terminal.read_until().splitlines()
+    terminal = Terminal("list", columns=100)
+    heading, *rows = terminal.read_until().splitlines()
     assert terminal.close() == 0
-    assert max(map(len, [heading, *rows])) <= columns
+    assert max(map(len, [heading, *rows])) <= 100
+    assert heading.split() == ["id", "agent_id", "created_at", "status", "title"]
     assert [row.split()[0] for row in rows] == ids(sandbox)
-    assert ("session_id" in heading) == (columns == 200)
-    assert left_out.startswith("… no room for ")
 
 
 @pytest.mark.parametrize("format_", ["table", "json", "jsonl", "csv"])
-@pytest.mark.parametrize("columns", [80, 200])
-def test_terminal__hostile_values(format_: str, columns: int, sandbox: Sandbox) -> None:
+def test_terminal__hostile_values(format_: str, sandbox: Sandbox) -> None:
     """No control character of a server reaches a terminal, in any format."""
     sandbox.answer(200, hostile_body())
-    terminal = Terminal("list", "--format", format_, columns=columns)
+    terminal = Terminal("list", "--format", format_, columns=80)
     lines = terminal.read_until().splitlines()
     assert terminal.close() == 0
     assert lines
@@ -176,7 +176,7 @@ def test_terminal__hostile_values(format_: str, columns: int, sandbox: Sandbox) 
 
 
 def test_terminal__wait_and_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A wait is told of, and Ctrl-C in the middle of it ends at once, in one line."""
+    """A wait is reported; Ctrl-C during it ends at once and says how to go on."""
     with Sandbox(per_minute=1) as sandbox:
         address(sandbox, monkeypatch)
         terminal = Terminal("list", columns=80)
@@ -184,30 +184,40 @@ def test_terminal__wait_and_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
         assert re.search(r"\nwacht: waiting \d\d s: rate limit \(429\)\n$", shown)
         assert ids(sandbox)[99] in shown
         terminal.process.send_signal(signal.SIGINT)
-        assert terminal.read_until() == "wacht: interrupted\n"
+        assert terminal.read_until() == (
+            "wacht: interrupted; 100 contexts listed before that; to go on: wacht list "
+            "--per-page 100 --page 2 --no-header\n"
+        )
         assert terminal.close() == 130
 
 
-def test_terminal__rows_to_a_file(sandbox: Sandbox, tmp_path: Path) -> None:
-    """While rows go to a file, a bar on the terminal tells how far it is."""
+@pytest.mark.parametrize("option", [True, False])
+def test_terminal__rows_to_a_file(
+    *, option: bool, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """While rows go to a file, a bar on the terminal shows the progress."""
     pytest.importorskip("tqdm")
-    with (tmp_path / "contexts.jsonl").open("w+") as file:
-        terminal = Terminal(
-            "list", "--format", "jsonl", columns=80, stdout=file.fileno()
-        )
-        shown = terminal.read_until()
-        assert terminal.close() == 0
-        assert "250" in shown
-        assert "3 pages" in shown
-        file.seek(0)
-        assert [json.loads(line)["id"] for line in file] == ids(sandbox)
+    path = tmp_path / "contexts.jsonl"
+    arguments = ["list", "--format", "jsonl"]
+    if option:
+        terminal = Terminal(*arguments, "--output", str(path), columns=80)
+    else:
+        with path.open("w") as file:
+            terminal = Terminal(*arguments, columns=80, stdout=file.fileno())
+    shown = terminal.read_until()
+    assert terminal.close() == 0
+    assert "250" in shown
+    assert "3 pages" in shown
+    assert [json.loads(line)["id"] for line in path.read_text().splitlines()] == ids(
+        sandbox
+    )
 
 
 # In pipes
 
 
 def test_pipe__first_page_comes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The rows of a page are there while the next is still waited for; no word else."""
+    """A page's rows are there while the next is still waited for, without a message."""
     with Sandbox(per_minute=1) as sandbox:
         address(sandbox, monkeypatch)
         with running("list") as process:
@@ -217,13 +227,14 @@ def test_pipe__first_page_comes_at_once(monkeypatch: pytest.MonkeyPatch) -> None
             assert [line.split("\t")[0] for line in lines[1:]] == ids(sandbox)[:100]
             assert process.poll() is None
             process.send_signal(signal.SIGINT)
-            out, complaint = process.communicate(timeout=60)
-        assert (out, complaint) == ("", "wacht: interrupted\n")
+            out, message = process.communicate(timeout=60)
+        assert out == ""
+        assert message.startswith("wacht: interrupted")
         assert process.returncode == 130
 
 
 def test_pipe__verbose(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With -v each wait is a line on stderr, in a pipe too."""
+    """With -v each wait is a line on stderr, without a terminal as well."""
     with Sandbox(per_minute=1) as sandbox:
         address(sandbox, monkeypatch)
         # A short page, which any pipe holds while nobody reads it.
@@ -231,18 +242,19 @@ def test_pipe__verbose(monkeypatch: pytest.MonkeyPatch) -> None:
             assert process.stderr is not None
             line = process.stderr.readline()
             process.send_signal(signal.SIGINT)
-            out, complaint = process.communicate(timeout=60)
+            out, _ = process.communicate(timeout=60)
     assert re.fullmatch(r"wacht: waiting [\d.]+ s before .*: rate limit.*\n", line)
-    assert complaint == "wacht: interrupted\n"
     assert [context["id"] for context in json.loads(f"{out}]")] == ids(sandbox)[:1]
 
 
 @pytest.mark.parametrize("format_", ["table", "json", "jsonl", "csv"])
 def test_pipe__reader_leaves(format_: str, sandbox: Sandbox) -> None:
-    """A reader that takes one line and leaves, as head does, costs no complaint."""
-    sandbox.contexts *= 20  # the same ids: more pages than a pipe holds
-    for number, context in enumerate(sandbox.contexts):
-        sandbox.contexts[number] = {**context, "id": str(number)}
+    """A reader that takes one line and leaves, as head does, causes no message."""
+    sandbox.contexts[:] = [
+        {**context, "id": f"{copy} {context['id']}"}
+        for copy in range(20)  # more pages than a pipe holds
+        for context in sandbox.contexts
+    ]
     with running("list", "--format", format_) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -252,11 +264,12 @@ def test_pipe__reader_leaves(format_: str, sandbox: Sandbox) -> None:
         assert process.wait(60) == 141
 
 
-def test_pipe__help_unread(sandbox: Sandbox) -> None:
-    """Help that nobody reads costs no complaint either."""
+@pytest.mark.parametrize("arguments", [["demo"], ["--help"], ["list", "--help"]])
+def test_pipe__no_reader(arguments: list[str]) -> None:
+    """Output that nobody reads causes no message."""
     reading, writing = os.pipe()
     os.close(reading)
-    ran = run("list", "--help", stdout=writing)
+    ran = run(*arguments, stdout=writing)
     os.close(writing)
     assert (ran.returncode, ran.stderr) == (141, "")
 
@@ -292,7 +305,7 @@ def test_pipe__closed(closed: str, sandbox: Sandbox) -> None:
 def test_pipe__hostile_values(
     format_: str, encoding: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing that a server sends makes a listing fail, in whatever encoding."""
+    """Nothing that a server sends makes a listing fail, in any encoding."""
     monkeypatch.setenv("PYTHONIOENCODING", encoding)
     sandbox.answer(200, hostile_body())
     ran = subprocess.run(
@@ -316,23 +329,33 @@ def test_pipe__hostile_values(
 
 
 @pytest.mark.parametrize("prefetch", ["0", "3"])
-def test_list__whole(prefetch: str, sandbox: Sandbox) -> None:
-    """A listing has each context once, in order, read ahead or not."""
-    ran = run("list", "--format", "jsonl", "--per-page", "50", "--prefetch", prefetch)
+def test_list__whole(prefetch: str, sandbox: Sandbox, tmp_path: Path) -> None:
+    """A listing has each context once, in order, prefetched or not, in a file too."""
+    path = tmp_path / "contexts.jsonl"
+    arguments = ["list", "--format", "jsonl", "--per-page", "50"]
+    ran = run(*arguments, "--prefetch", prefetch)
     assert (ran.returncode, ran.stderr) == (0, "")
     assert [json.loads(line)["id"] for line in ran.stdout.splitlines()] == ids(sandbox)
     assert {request.query["per_page"] for request in sandbox.requests} == {"50"}
+    assert cli.main([*arguments, "--output", str(path)]) == 0
+    assert path.read_text() == ran.stdout
+
+
+def listed(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, Any]]:
+    assert cli.main(["list", "--format", "json", *arguments]) == 0
+    contexts: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
+    return contexts
 
 
 def test_list__filters(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
-    """Filters are the service's, and a time and a limit are laid over them."""
+    """The service filters; --since and a --limit beside it count client-side."""
     agent = sandbox.contexts[0]["agent_id"]
-    arguments = ["--agent-id", agent, "--since", "2025-10-20", "--limit", "5"]
-    assert cli.main(["list", *arguments, "--format", "json"]) == 0
-    listed = json.loads(capsys.readouterr().out)
-    assert len(listed) == 5
-    assert {context["agent_id"] for context in listed} == {agent}
-    assert min(context["created_at"] for context in listed) >= "2025-10-20"
+    contexts = listed(
+        capsys, "--agent-id", agent, "--since", "2025-10-20", "--limit", "5"
+    )
+    assert len(contexts) == 5
+    assert {context["agent_id"] for context in contexts} == {agent}
+    assert min(context["created_at"] for context in contexts) >= "2025-10-20"
     assert [request.query["agent_id"] for request in sandbox.requests] == [agent]
 
 
@@ -341,28 +364,40 @@ def test_list__other_filters(
     name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each filter reaches the revision that knows it."""
-    revision = "page" if name == "workflow_id" else "offset"
+    revision: Any = "page" if name == "workflow_id" else "offset"
     with Sandbox(revision=revision) as sandbox:
         address(sandbox, monkeypatch)
         value = next(context[name] for context in sandbox.contexts if context.get(name))
-        option = f"--{name.replace('_', '-')}"
-        assert cli.main(["list", option, value, "--format", "json"]) == 0
-    listed = json.loads(capsys.readouterr().out)
-    assert listed
-    assert {context[name] for context in listed} == {value}
+        contexts = listed(capsys, f"--{name.replace('_', '-')}", value)
+    assert contexts
+    assert {context[name] for context in contexts} == {value}
 
 
-def test_list__revision(
+def test_list__limit(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    """A limit requests no more than it takes."""
+    contexts = listed(capsys, "--limit", "5")
+    assert [context["id"] for context in contexts] == ids(sandbox)[:5]
+    assert len(sandbox.requests) == 1
+
+
+def test_list__active_since(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An old revision that cannot be told apart is listed when it is named."""
-    with Sandbox(revision="offset-without-echo") as sandbox:
+    """A time of activity lists the newest activity, in few requests."""
+    with Sandbox(revision="offset") as sandbox:
         address(sandbox, monkeypatch)
-        assert cli.main(["list", "--format", "json"]) == 1
-        assert "--pagination" in capsys.readouterr().err
-        assert cli.main(["list", "--format", "json", "--pagination", "offset"]) == 0
-        listed = json.loads(capsys.readouterr().out)
-        assert [context["id"] for context in listed] == ids(sandbox)
+        since = sandbox.contexts[9]["last_activity_at"]
+        contexts = listed(capsys, "--active-since", since, "--no-exhaustive")
+        assert 10 <= len(contexts) < 100
+        assert len(sandbox.requests) == 1
+
+
+def test_list__exhaustive(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    """A listing that is exhaustive costs requests; its rows are the same."""
+    plain = listed(capsys, "--no-exhaustive")
+    requests = len(sandbox.requests)
+    assert listed(capsys, "--exhaustive") == plain
+    assert len(sandbox.requests) - requests > requests
 
 
 def test_list__goes_on(
@@ -370,70 +405,78 @@ def test_list__goes_on(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What stderr says to type after an error lists the rest, and nothing twice."""
-    arguments = ["list", "--format", "jsonl", "--per-page", "40", "--limit", "200"]
+    """The command that stderr gives after an error lists the rest, without repeats."""
+    arguments = ["list", "--format", "csv", "--per-page", "40", "--limit", "200"]
     with Sandbox(per_minute=2) as limited:
         address(limited, monkeypatch)
         assert cli.main([*arguments, "--deadline", "5"]) == 1
-    out, complaint = capsys.readouterr()
-    assert complaint.count("\n") == 1
-    said, _, command = complaint.strip().partition("; to go on: ")
+    out, message = capsys.readouterr()
+    assert message.count("\n") == 1
+    said, _, command = message.strip().partition("; to go on: ")
     assert said.startswith("wacht: the deadline of 5 s would pass during a wait")
     assert said.endswith("; 80 contexts listed before that")
     assert command == (
-        "wacht list --limit 120 --per-page 40 --page 3 --deadline 5.0 --format jsonl"
+        "wacht list --limit 120 --per-page 40 --page 3 --deadline 5.0 --format csv "
+        "--no-header"
     )
     address(sandbox, monkeypatch)
     assert cli.main(shlex.split(command)[1:]) == 0
     out += capsys.readouterr().out
-    listed = [json.loads(line)["id"] for line in out.splitlines()]
-    assert listed == ids(sandbox)[:200]
+    rows = list(csv.DictReader(io.StringIO(out, newline="")))
+    assert [row["id"] for row in rows] == ids(sandbox)[:200]
 
 
 def test_list__one_listed_before(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The count is told in good English, and goes by what was listed."""
+    """The count has its noun in the singular or plural."""
     with Sandbox(per_minute=1) as sandbox:
         address(sandbox, monkeypatch)
         assert cli.main(["list", "--per-page", "1", "--deadline", "5"]) == 1
-    complaint = capsys.readouterr().err
-    assert "; 1 context listed before that; to go on: " in complaint
+    assert "; 1 context listed before that; to go on: " in capsys.readouterr().err
 
 
-def test_list__of_another_revision(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_list__output_of_a_broken_listing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Where it takes an option to go on, stderr says so, and the rest is listed."""
-    with Sandbox(revision="offset-without-echo") as sandbox:
+    """A broken listing leaves no file, and says so."""
+    path = tmp_path / "contexts.csv"
+    with Sandbox(per_minute=1) as sandbox:
         address(sandbox, monkeypatch)
-        assert cli.main(["list", "--format", "jsonl"]) == 1
-        out, complaint = capsys.readouterr()
-        assert len(out.splitlines()) == 50
-        said, _, command = complaint.strip().partition(", to go on: ")
-        assert said.endswith(
-            "; the revision is set with --pagination; 50 contexts listed before that; "
-            "with that set right"
-        )
-        going_on = [*shlex.split(command)[1:], "--pagination", "offset"]
-        assert cli.main(going_on) == 0
-        out += capsys.readouterr().out
-        assert [json.loads(line)["id"] for line in out.splitlines()] == ids(sandbox)
+        assert cli.main(["list", "--deadline", "5", "--output", str(path)]) == 1
+    assert [*tmp_path.iterdir()] == []
+    assert capsys.readouterr().err.endswith(f"; nothing was written to {path}\n")
 
 
-def test_list__broke_off_on_the_first_page(
+def test_list__filter_that_is_ignored(
     capsys: pytest.CaptureFixture[str], sandbox: Sandbox
 ) -> None:
-    """Where nothing had come, there is nothing to go on with: the same once more."""
+    """If the same command would end the same way, the line says so."""
+    agent = sandbox.contexts[0]["agent_id"]
+    good, bad = {"id": "1", "agent_id": agent}, {"id": "2", "agent_id": "other"}
+    for context in (good, bad):
+        sandbox.answer(200, json.dumps({"data": [context], "has_more": True}))
+    assert cli.main(["list", "--agent-id", agent, "--per-page", "1"]) == 1
+    message = capsys.readouterr().err
+    assert "; see --pagination and --exhaustive; 1 context listed before" in message
+    assert "; to go on once that is set right: wacht list --agent-id" in message
+
+
+def test_list__broken_on_the_first_page(
+    capsys: pytest.CaptureFixture[str], sandbox: Sandbox
+) -> None:
+    """If nothing was listed, there is no command to go on with."""
     sandbox.answer(200, "no JSON")
     assert cli.main(["list", "--page", "2"]) == 1
-    assert capsys.readouterr().err.count("\n") == 1
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert "to go on" not in message
 
 
 def test_list__wrong_key(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A wrong key is an error with advice, and nothing on stdout."""
+    """A wrong key is an error with a hint, and nothing on stdout."""
     monkeypatch.setenv("WACHT_API_KEY", "wk_wrong")
-    ran = run("list", "--format", "json")
+    ran = run("list", "--format", "csv")
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr == (
         "wacht: 401 Unauthorized: Authentication failed: unknown API key; "
@@ -441,16 +484,29 @@ def test_list__wrong_key(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> N
     )
 
 
-def test_list__no_key() -> None:
-    """Without a key there is an error that says where it belongs."""
-    ran = run("list")
-    assert (ran.returncode, ran.stdout) == (1, "")
-    assert ran.stderr.startswith("wacht: no API key: set WACHT_API_KEY")
-    assert ran.stderr.count("\n") == 1
+def test_list__no_key(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a key, the line says where it belongs, and not to pass it."""
+    assert cli.main(["list"]) == 1
+    out, message = capsys.readouterr()
+    assert out == ""
+    assert message.startswith("wacht: no API key: set WACHT_API_KEY")
+    assert "api_key" not in message
+
+
+def test_list__plain_http(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A URL that would send the key in the clear is refused in the command's words."""
+    monkeypatch.setenv("WACHT_API_KEY", "wk_live")
+    monkeypatch.setenv("WACHT_BASE_URL", "http://example.com")
+    assert cli.main(["list"]) == 1
+    message = capsys.readouterr().err
+    assert "use https" in message
+    assert "allow_plain_http" not in message
 
 
 def test_list__service_down(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A service that is not there is an error in one line, in time."""
+    """A service that isn't there is an error in one line, in time."""
     with Sandbox() as sandbox:
         address(sandbox, monkeypatch)
     ran = run("list", "--deadline", "1")
@@ -459,11 +515,11 @@ def test_list__service_down(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ran.stderr.count("\n") == 1
 
 
-def test_list__unusable_option(sandbox: Sandbox) -> None:
+def test_list__option_that_the_library_refuses(sandbox: Sandbox) -> None:
     """An option that the library refuses is a wrong command line; nothing is sent."""
     ran = run("list", "--agent-id", "")
     assert (ran.returncode, ran.stdout) == (2, "")
-    assert ran.stderr == "wacht: agent_id: expected a non-empty string, got ''\n"
+    assert ran.stderr == "wacht: --agent-id: expected a non-empty string, got ''\n"
     assert sandbox.requests == []
 
 
@@ -473,8 +529,8 @@ def test_list__unusable_option(sandbox: Sandbox) -> None:
 def test_demo(capsys: pytest.CaptureFixture[str]) -> None:
     """The demo shows ten rows, how many more there are, and what it took."""
     assert cli.main(["demo"]) == 0
-    out, complaint = capsys.readouterr()
-    assert complaint == ""
+    out, message = capsys.readouterr()
+    assert message == ""
     heading, *rows = out.splitlines()
     assert heading.split()[:3] == ["id", "agent_id", "created_at"]
     assert [row.split()[0] for row in rows[:10]] == ids(Sandbox())[:10]
@@ -488,7 +544,7 @@ def test_demo(capsys: pytest.CaptureFixture[str]) -> None:
 def test_sandbox__serves_until_interrupted(
     revision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The printed lines are all that a client needs, until Ctrl-C."""
+    """The printed lines are all that a client needs; Ctrl-C is the way to stop."""
     options = ["--contexts", "30", "--revision", revision, "--per-second", "3"]
     with running("sandbox", *options) as process:
         assert process.stdout is not None
@@ -496,17 +552,17 @@ def test_sandbox__serves_until_interrupted(
         for line in lines[-2:]:
             export, _, setting = line.partition(" ")
             assert export == "export"
-            monkeypatch.setenv(*setting.split("="))
+            monkeypatch.setenv(*setting.split("=", 1))
         assert f"30 contexts on {os.environ['WACHT_BASE_URL']}" in lines[0]
-        pagination = "page" if revision == "page" else "offset"
+        pagination: Any = "page" if revision == "page" else "offset"
         with wacht.Session(pagination=pagination, throttle=None) as session:
             assert len(list(session.iter_execution_contexts())) == 30
         process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=60) == ("", "wacht: interrupted\n")
-        assert process.returncode == 130
+        assert process.communicate(timeout=60) == ("", "")
+        assert process.returncode == 0
 
 
-def test_sandbox__in_process(
+def test_sandbox__closed_after_ctrl_c(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Once it is interrupted, the sandbox is closed."""
@@ -516,12 +572,12 @@ def test_sandbox__in_process(
 
     with monkeypatch.context() as patch:
         patch.setattr("time.sleep", interrupt)
-        assert cli.main(["sandbox"]) == 130
+        assert cli.main(["sandbox"]) == 0
     url = re.search(r"http://127\.0\.0\.1:\d+", capsys.readouterr().out)
     assert url is not None
     with (
         wacht.Session("wk_sandbox", base_url=url[0]) as session,
-        pytest.raises(wacht.DeadlineExceededError, match="Connection refused"),
+        pytest.raises(wacht.DeadlineExceededError, match="refused"),
     ):
         next(session.iter_execution_contexts(deadline=0.2))
 

@@ -1,42 +1,158 @@
 """
-Errors of the command are one line and a status, and its parts cost nothing unused.
+The command line: what it accepts, and how it words errors.
 """
 
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+pytest.importorskip("click")
+pytest.importorskip("rich")
+
+from click.testing import CliRunner
+
 import wacht
 from wacht import cli
+from wacht.cli.commands import wacht as command
 
 if TYPE_CHECKING:
-    import argparse
+    from collections.abc import Callable
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def fail_with(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> int:
-    def fail(_arguments: argparse.Namespace) -> None:
-        raise error
+def parameters(*arguments: str) -> dict[str, Any]:
+    return command.commands["list"].make_context("list", [*arguments]).params
 
-    monkeypatch.setitem(cli._COMMANDS, "demo", fail)
+
+def run_as_demo(monkeypatch: pytest.MonkeyPatch, body: Callable[[], object]) -> int:
+    monkeypatch.setattr(command.commands["demo"], "callback", body)
     return cli.main(["demo"])
 
 
-FROM_THE_ENVIRONMENT = (
-    "the command takes key and URL from the environment, and `wacht demo` needs neither"
+def fail_with(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> int:
+    def fail() -> None:
+        raise error
+
+    return run_as_demo(monkeypatch, fail)
+
+
+# Arguments
+
+
+@pytest.mark.parametrize("option", ["--since", "--active-since"])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-03-01", datetime(2026, 3, 1, tzinfo=UTC)),
+        ("2026-03-01T12:00:00", NOON),
+        ("2026-03-01t12:00:00z", NOON),
+        ("2026-03-01 14:00:00+02:00", NOON),
+        ("2026-03-01 12:00:00 UTC", NOON),
+    ],
 )
+def test_time__date_or_time(option: str, text: str, expected: datetime) -> None:
+    """A time is RFC 3339 or a date, in UTC unless it has a zone."""
+    assert parameters(option, text)[option[2:].replace("-", "_")] == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["list", "--since", "soon"], "'--since': expected a date, or a time such as"),
+        (["list", "--limit", "0"], "'--limit': 0 is not in the range"),
+        (["list", "--limit", "ten"], "'--limit': 'ten' is not a valid integer"),
+        (["list", "--per-page", "101"], "'--per-page': 101 is not in the range"),
+        (["list", "--page", "0"], "'--page': 0 is not in the range"),
+        (["list", "--deadline", "soon"], "'--deadline': 'soon' is not a valid float"),
+        (["list", "--format", "xml"], "'--format': 'xml' is not one of 'table', 'js"),
+        (["list", "--agnt-id", "a"], "id you mean '--agent-id'? (see wacht list --"),
+        (["list", "a"], "unexpected extra argument"),
+        (["list", "--output", "."], "'--output': File '.' is a directory"),
+        (["sandbox", "--port", "65536"], "'--port': 65536 is not in the range"),
+        (["sandbox", "--per-second", "0"], "'--per-second': 0 is not in the range"),
+        (["sandbox", "--revision", "no"], "'--revision': 'no' is not one of"),
+        (["lst"], "No such command 'lst'. Did you mean 'list'? (see wacht --help)"),
+        (["nothing"], "No such command 'nothing' (see wacht --help)"),
+        (["--verison"], "id you mean '--version'?"),
+        ([], "Missing command (see wacht --help)"),
+        (["list", "\x1b[2J\n"], r"\x1b[2J\n"),
+    ],
+)
+def test_arguments__wrong(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A wrong command line is refused with status 2, in one safe line."""
+    assert cli.main(arguments) == 2
+    out, line = capsys.readouterr()
+    assert out == ""
+    assert words in line
+    assert line.startswith("wacht: ")
+    assert line.endswith("--help)\n")
+    assert line[:-1].isprintable()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--api-key", "wk_live"],
+        ["--api-key=wk_live", "list"],
+        ["list", "--agent-id", "a", "--api-key=wk_live"],
+        ["demo", "--api-key"],
+        ["sandbox", "--api-key", "wk_live"],
+    ],
+)
+def test_arguments__no_key(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A key as an argument is refused with the reason, and not repeated."""
+    assert cli.main(arguments) == 2
+    out, line = capsys.readouterr()
+    assert "others on this machine can read arguments: set WACHT_API_KEY" in line
+    assert "wk_live" not in out + line
+
+
+@pytest.mark.parametrize("option", ["-V", "--version"])
+def test_arguments__version(option: str) -> None:
+    """The version is that of the package."""
+    result = CliRunner().invoke(command, [option])
+    assert (result.exit_code, result.output) == (0, f"wacht {wacht.__version__}\n")
+
+
+@pytest.mark.parametrize("name", [None, "demo", "list", "sandbox"])
+def test_help__examples(name: str | None) -> None:
+    """The help of each command has examples, and their options exist."""
+    result = CliRunner().invoke(command, [name, "--help"] if name else ["-h"])
+    assert result.exit_code == 0
+    assert "api-key" not in result.output
+    lines = [line.strip() for line in result.output.splitlines()]
+    examples = [line for line in lines if line.startswith("wacht ")]
+    assert examples
+    for example in examples:
+        _, subcommand, *words = shlex.split(example.partition("|")[0])
+        command.commands[subcommand].make_context(subcommand, words)
+
+
+# Errors
 
 
 @pytest.mark.parametrize(
     ("error", "line"),
     [
         (
-            wacht.ConfigError("no API key"),
-            f"no API key; {FROM_THE_ENVIRONMENT}",
+            wacht.ConfigError("no API key: set WACHT_API_KEY, or pass api_key"),
+            "no API key: set WACHT_API_KEY; `wacht demo` needs neither key nor URL",
+        ),
+        (
+            wacht.ConfigError("use https, or pass allow_plain_http=True if you must"),
+            "use https; `wacht demo` needs neither key nor URL",
         ),
         (
             wacht.AuthenticationError(401, "unknown API key"),
@@ -54,7 +170,14 @@ FROM_THE_ENVIRONMENT = (
             wacht.RequestError("no whole answer"),
             "no whole answer; check the network, and WACHT_BASE_URL",
         ),
-        (wacht.ServerError(500, "trouble"), "500 Internal Server Error: trouble"),
+        (
+            wacht.PaginationError("Session(pagination='page') or per_page=50"),
+            "--pagination page or --per-page 50; see --pagination and --exhaustive",
+        ),
+        (
+            wacht.BadRequestError(400, "per_page=no"),
+            "400 Bad Request: per_page=no",
+        ),
         (wacht.WachtError("a\nb\x1b[2J"), "a\\nb\\x1b[2J"),
     ],
 )
@@ -64,7 +187,7 @@ def test_main__error(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """An error is one line, with what to do where there is something, and status 1."""
+    """An error is one line in the command's words, with a hint, and status 1."""
     assert fail_with(error, monkeypatch) == 1
     assert capsys.readouterr() == ("", f"wacht: {line}\n")
 
@@ -72,7 +195,7 @@ def test_main__error(
 def test_main__error_with_notes(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A note on an error stands at the end of its line."""
+    """Notes on an error end its line."""
     error = wacht.ServerError(500, "trouble")
     error.add_note("to go on: wacht list --page 3")
     assert fail_with(error, monkeypatch) == 1
@@ -81,45 +204,72 @@ def test_main__error_with_notes(
     )
 
 
-def test_main__unusable_option(
+def test_main__option_that_the_library_refuses(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """An option that the library refuses has the status of a wrong command line."""
-    assert fail_with(wacht.InvalidRequestError("agent_id: empty"), monkeypatch) == 2
-    assert capsys.readouterr().err == "wacht: agent_id: empty\n"
+    error = wacht.InvalidRequestError("agent_id: expected a non-empty string")
+    assert fail_with(error, monkeypatch) == 2
+    assert capsys.readouterr().err == "wacht: --agent-id: expected a non-empty string\n"
 
 
 def test_main__interrupted(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Ctrl-C is one quiet line and the status that shells know it by."""
+    """Ctrl-C is one line and the status that shells know it by."""
     assert fail_with(KeyboardInterrupt(), monkeypatch) == 130
     assert capsys.readouterr() == ("", "wacht: interrupted\n")
 
 
-def test_main__unwritable(
+def test_main__full_disk(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A full disk is an error as any other."""
+    """A full disk is one line."""
     assert fail_with(OSError(28, "No space left on device"), monkeypatch) == 1
     assert capsys.readouterr().err == (
         "wacht: cannot write to the standard output: No space left on device\n"
     )
 
 
-def test_main__reader_left(
+def test_main__reader_gone(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A reader who has read enough gets no complaint; the status is SIGPIPE's."""
+    """If the reader has gone, there is no message, and the status of SIGPIPE."""
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "w") as stdout:
         monkeypatch.setattr(sys, "stdout", stdout)
-        monkeypatch.setitem(cli._COMMANDS, "demo", lambda _: sys.stdout.write("text"))
-        status = cli.main(["demo"])
+        status = run_as_demo(monkeypatch, lambda: sys.stdout.write("text"))
         monkeypatch.undo()
     assert status == 141
     assert capsys.readouterr().err == ""
+
+
+# Imports
+
+
+@pytest.mark.parametrize("missing", ["click", "rich"])
+def test_import__without_the_extra(
+    missing: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without the extra, one line says how to get it."""
+    for name in [*sys.modules]:
+        if name.startswith(("wacht.cli.", missing)):
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, missing, None)
+    assert cli.main(["demo"]) == 1
+    assert capsys.readouterr().err == (
+        f"wacht: the command needs {missing}: install the extra `cli`, in a clone "
+        "with pip install '.[cli]'\n"
+    )
+
+
+def test_import__another_module_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module that is missing for another reason isn't blamed on the extra."""
+    monkeypatch.delitem(sys.modules, "wacht.cli.run")
+    monkeypatch.setitem(sys.modules, "wacht.cli.output", None)
+    with pytest.raises(ModuleNotFoundError, match=r"wacht\.cli\.output"):
+        cli.main(["demo"])
 
 
 def loaded_after(code: str) -> set[str]:
@@ -131,14 +281,13 @@ def loaded_after(code: str) -> set[str]:
 
 
 def test_import__without_command() -> None:
-    """Who imports the library does not pay for the command."""
+    """The library alone doesn't import the command."""
     modules = loaded_after("import wacht")
     assert "wacht.session" in modules
-    assert not [name for name in modules if "cli" in name and "wacht" in name]
+    assert not modules & {"wacht.cli", "click", "rich"}
 
 
-def test_import__without_extras() -> None:
+def test_import__without_other_extras() -> None:
     """The command starts without pandas, tqdm, IPython and the sandbox."""
-    modules = loaded_after("from wacht.cli import main")
-    assert "wacht.cli" in modules
+    modules = loaded_after("import wacht.cli.run")
     assert not modules & {"pandas", "tqdm", "IPython", "wacht.sandbox"}

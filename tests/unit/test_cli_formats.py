@@ -1,0 +1,231 @@
+"""
+Contexts are written whole, page by page, and safely for terminals and spreadsheets.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+pytest.importorskip("click")
+pytest.importorskip("rich")
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.strategies import JSON_FIELDS, TEXTS, TIMES, json_values, texts
+from wacht import AiExecutionContext
+from wacht.cli.formats import COLUMNS, FORMATS, Style, escape_formula
+from wacht.models import FIELD_NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+FIRST = AiExecutionContext(
+    id="1" * 19, agent_id="2" * 19, created_at=NOON, status="failed", title="Refund"
+)
+SECOND = AiExecutionContext(id="3" * 19, title="x" * 100)
+TERMINAL = Style(width=80)
+
+Pages = list[list[AiExecutionContext]]
+contexts = st.fixed_dictionaries(
+    {},
+    optional={
+        **dict.fromkeys(TEXTS, texts),
+        **dict.fromkeys(TIMES, st.datetimes(timezones=st.just(UTC))),
+        **dict.fromkeys(JSON_FIELDS, json_values(4)),
+        "extra": st.dictionaries(
+            texts.filter(lambda name: name not in FIELD_NAMES), json_values(3)
+        ),
+    },
+).map(lambda fields: AiExecutionContext(**fields))
+pages = st.lists(st.lists(contexts, max_size=2), min_size=1, max_size=2)
+
+
+def written(
+    name: str, pages: Sequence[Sequence[AiExecutionContext]], style: Style | None = None
+) -> str:
+    return "".join(FORMATS[name](pages, style or Style()))
+
+
+def csv_cells(text: str) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(text, newline="")))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("style", [Style(), TERMINAL])
+def test_format__streams(name: str, style: Style) -> None:
+    """The first page is written before the second is requested."""
+
+    def endless() -> Iterator[list[AiExecutionContext]]:
+        for number in itertools.count():
+            asked.append(number)
+            yield [AiExecutionContext(id=str(number))]
+
+    asked: list[int] = []
+    pieces = FORMATS[name](endless(), style)
+    while "0" not in next(pieces):
+        pass
+    assert asked == [0]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@given(pages)
+def test_format__safe_on_a_terminal(name: str, pages: Pages) -> None:
+    """Whatever the contexts hold, a terminal gets lines of printable text."""
+    for line in written(name, pages, TERMINAL).replace("\r\n", "\n").split("\n"):
+        assert line.isprintable()
+
+
+@pytest.mark.parametrize("name", ["json", "jsonl", "csv"])
+def test_format__nothing(name: str) -> None:
+    """Without contexts there are an empty array, no lines, or the header alone."""
+    header = ",".join([*FIELD_NAMES, "extra"]) + "\r\n"
+    expected = {"json": "[]\n", "jsonl": "", "csv": header}[name]
+    assert written(name, []) == written(name, [[], []]) == expected
+
+
+def test_table__on_a_terminal() -> None:
+    """Columns line up under one header, and an id is whole on any page."""
+    long = AiExecutionContext(id="4" * 50, agent_id="5")
+    text = written("table", [[], [FIRST, SECOND], [long]], Style(width=100))
+    assert text.splitlines() == [
+        f"id{' ' * 19}agent_id{' ' * 13}created_at{' ' * 11}status  title",
+        f"{'1' * 19}  {'2' * 19}  2026-03-01 12:00:00  failed  Refund",
+        f"{'3' * 19}{' ' * 52}{'x' * 28}…",
+        f"{'4' * 19}  5",
+        "4" * 19,
+        "4" * 12,
+    ]
+
+
+def test_table__markup_is_text() -> None:
+    """What looks like rich's markup or an emoji's name is shown as it is."""
+    title = "[bold]a[/bold] :rocket:"
+    assert title in written("table", [[AiExecutionContext(title=title)]], TERMINAL)
+
+
+@pytest.mark.parametrize(
+    ("width", "expected"),
+    [
+        (80, ["id", "agent_id", "created_at", "status", "title"]),
+        (75, ["id", "agent_id", "created_at", "status"]),
+        (62, ["id", "agent_id", "created_at"]),
+        (40, ["id", "agent_id"]),
+        (30, ["id"]),
+    ],
+)
+def test_table__narrow(width: int, expected: list[str]) -> None:
+    """A column that doesn't fit is left out."""
+    lines = written("table", [[FIRST]], Style(width=width)).splitlines()
+    assert lines[0].split() == expected
+    assert lines[1].startswith("1" * 19)
+
+
+@given(st.integers(1, 120), pages)
+def test_table__fits(width: int, pages: Pages) -> None:
+    """No line is wider than the terminal, and no id is cut."""
+    ids = [AiExecutionContext(id=f"{number}" * 30) for number in (1, 2)]
+    lines = written("table", [ids, *pages], Style(width=width)).splitlines()
+    assert max(map(len, lines)) <= width
+    assert "".join(lines).count("1") >= 30
+
+
+def test_table__nothing() -> None:
+    """A terminal shows that there is nothing; a pipe gets the header."""
+    assert written("table", [[], []], TERMINAL) == "no contexts\n"
+    assert written("table", [[]]) == "\t".join(COLUMNS) + "\n"
+
+
+@given(pages)
+def test_table__piped(pages: Pages) -> None:
+    """Through a pipe every context is one line of the same columns."""
+    heading, *lines = written("table", pages).split("\n")[:-1]
+    assert heading.split("\t") == [*COLUMNS]
+    assert len(lines) == sum(map(len, pages))
+    assert {line.count("\t") for line in lines} <= {len(COLUMNS) - 1}
+
+
+@pytest.mark.parametrize("style", [Style(header=False), Style(width=80, header=False)])
+@pytest.mark.parametrize("name", ["table", "csv"])
+def test_header__left_out(name: str, style: Style) -> None:
+    """Without a header the first line is a context."""
+    assert written(name, [[FIRST]], style).startswith("1" * 19)
+
+
+@given(pages)
+def test_json__is_what_to_dict_gives(pages: Pages) -> None:
+    """The array, and the lines, are the contexts with all their fields, in order."""
+    expected = [context.to_dict() for page in pages for context in page]
+    assert json.loads(written("json", pages)) == expected
+    lines = written("jsonl", pages).splitlines()
+    assert [json.loads(line) for line in lines] == expected
+
+
+def test_json__broken_off() -> None:
+    """An array that isn't closed shows that contexts are missing."""
+
+    def broken() -> Iterator[list[AiExecutionContext]]:
+        yield [FIRST, SECOND]
+        raise ConnectionError
+
+    parts: list[str] = []
+    with pytest.raises(ConnectionError):
+        parts.extend(FORMATS["json"](broken(), Style()))
+    text = "".join(parts)
+    assert json.loads(text + "]") == [FIRST.to_dict(), SECOND.to_dict()]
+
+
+def test_csv__all_fields() -> None:
+    """A row has all fields, any JSON compact, nothing for null."""
+    context = AiExecutionContext(
+        id="1", created_at=NOON, context={"a": [1, "ü"]}, extra={"new": None}
+    )
+    heading, row = csv_cells(written("csv", [[context]]))
+    assert heading == [*FIELD_NAMES, "extra"]
+    assert {name: cell for name, cell in zip(heading, row, strict=True) if cell} == {
+        "id": "1",
+        "created_at": context.to_dict()["created_at"],
+        "context": '{"a":[1,"ü"]}',
+        "extra": '{"new":null}',
+    }
+
+
+@given(st.lists(texts | st.sampled_from(["a\nb", "a\rb", 'a"b', "a,b", "\r\n"])))
+def test_csv__any_text(titles: list[str]) -> None:
+    """A reader gets line breaks, quotes and commas back as they were."""
+    page = [AiExecutionContext(title=title) for title in titles]
+    text = written("csv", [page], Style(escape=False))
+    place = FIELD_NAMES.index("title")
+    assert [row[place] for row in csv_cells(text)[1:]] == titles
+
+
+@pytest.mark.parametrize("start", "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+def test_csv__formula(start: str) -> None:
+    """Text that a spreadsheet would run begins with an apostrophe, unless unwanted."""
+    title = f"{start}1+cmd|'/C calc'!A0"
+    page = [AiExecutionContext(title=title)]
+    assert escape_formula(title) == f"'{title}"
+    for style, cell in [(Style(), f"'{title}"), (Style(escape=False), title)]:
+        [_, row] = csv_cells(written("csv", [page], style))
+        assert row[FIELD_NAMES.index("title")] == cell
+
+
+@pytest.mark.parametrize("text", ["", "a=1", "'", "-5", "+4.25", "[-5]"])
+def test_csv__no_formula(text: str) -> None:
+    """Other text, and numbers, don't change."""
+    assert escape_formula(text) == text
+
+
+@pytest.mark.parametrize("value", [-5, -5.5, "=1+1", ["-5"], {"=": "@"}])
+def test_csv__json_cell(value: object) -> None:
+    """A JSON cell is never escaped."""
+    [_, row] = csv_cells(written("csv", [[AiExecutionContext(context=value)]]))
+    assert json.loads(row[FIELD_NAMES.index("context")]) == value

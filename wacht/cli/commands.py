@@ -1,0 +1,190 @@
+"""
+The commands and their options.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wacht._version import __version__
+from wacht.errors import WachtError
+from wacht.models import MAX_PAGE, MAX_PER_PAGE
+
+from .formats import FORMATS, Style, table
+from .listing import list_contexts
+
+if TYPE_CHECKING:
+    from wacht.models import WalkProgress
+
+_DEMO_ROWS = 10
+_HOUR = 3600
+_EXAMPLES = """\b
+Examples:
+  wacht demo
+  wacht list --agent-id agent_123 --limit 10
+  wacht sandbox --port 8080
+"""
+_LIST_HELP = """\b
+Examples:
+  wacht list
+  wacht list --agent-id agent_123 --since 2026-03-01
+  wacht list --format csv --prefetch 4 --output contexts.csv
+  wacht list --format jsonl --deadline 300 | jq -r .id
+
+The API key comes from the environment variable WACHT_API_KEY. Set WACHT_BASE_URL if
+the service isn't at https://api.wacht.dev. Options with (*) need the service's offset
+revision. Times are in UTC unless they have a zone.
+
+The table shows some fields; through a pipe it is separated by tabs. The other formats
+have all fields. A JSON array that isn't closed is incomplete. In CSV, text that a
+spreadsheet would run as a formula begins with an apostrophe.
+
+The exit status is 0 for a complete listing, 1 after an error, 2 for a wrong command
+line, 130 after Ctrl-C and 141 if the reader of a pipe has gone.
+"""
+_SANDBOX_EXAMPLES = """\b
+Examples:
+  wacht sandbox --port 8080
+  wacht sandbox --contexts 10000 --per-second 20 --per-minute 100
+  wacht sandbox --revision offset
+"""
+_POSITIVE = click.IntRange(min=1)
+
+
+class _Group(click.Group):
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name in self.commands or name.startswith("-"):
+            return super().resolve_command(ctx, args)
+        similar = get_close_matches(name, self.commands, n=1)
+        hint = f" Did you mean {similar[0]!r}?" if similar else ""
+        raise click.UsageError(f"No such command {name!r}.{hint}", ctx)
+
+
+def _time(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text.upper().removesuffix(" UTC"))
+    except ValueError:
+        raise click.BadParameter(
+            f"expected a date, or a time such as 2026-03-01T12:00:00Z, got {text!r}"
+        ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+@click.group(
+    cls=_Group,
+    no_args_is_help=False,
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
+    epilog=_EXAMPLES,
+)
+@click.version_option(__version__, "-V", "--version", message="wacht %(version)s")
+def wacht() -> None:
+    """
+    List Wacht's AI execution contexts.
+    """
+
+
+@wacht.command(epilog="\b\nExample:\n  wacht demo\n")
+def demo() -> None:
+    """
+    List a sandbox's contexts, to see it run.
+    """
+    from wacht.sandbox import Sandbox  # noqa: PLC0415 - a listing needs no server
+
+    seen: list[WalkProgress] = []
+    start = time.perf_counter()
+    with Sandbox() as sandbox, sandbox.session() as session:
+        contexts = list(session.iter_execution_contexts(progress=seen.append))
+    seconds = time.perf_counter() - start
+    style = Style(width=shutil.get_terminal_size().columns)
+    for text in table([contexts[:_DEMO_ROWS]], style):
+        click.echo(text, nl=False)
+    click.echo(f"… {len(contexts) - _DEMO_ROWS:,} more contexts\n")
+    click.echo(
+        f"{len(contexts):,} contexts on {seen[-1].pages} pages, with "
+        f"{seen[-1].requests} requests, in {seconds:.2f} seconds"
+    )
+
+
+_SINCE = (
+    "Only those created then or later; filtered client-side; doesn't reduce requests."
+)
+_ACTIVE = "Only those active then or later, in as few requests as they fill (*)."
+_EXHAUSTIVE = "Whether contexts that move during the listing are found as well."
+_OUTPUT = "Write to this file, replaced when the listing is complete."
+
+
+@wacht.command("list", epilog=_LIST_HELP)
+@click.option("--agent-id", metavar="ID", help="Only this agent's.")
+@click.option("--workflow-id", metavar="ID", help="Only this workflow's.")
+@click.option("--status", help="Only with this status, such as failed (*).")
+@click.option("--context-group", metavar="GROUP", help="Only this group's (*).")
+@click.option("--since", type=_time, metavar="TIME", help=_SINCE)
+@click.option("--active-since", type=_time, metavar="TIME", help=_ACTIVE)
+@click.option("--limit", type=_POSITIVE, help="At most this many.")
+@click.option("--exhaustive/--no-exhaustive", default=None, help=_EXHAUSTIVE)
+@click.option(
+    "--per-page", type=click.IntRange(1, MAX_PER_PAGE), help="100 if not set."
+)
+@click.option("--page", type=click.IntRange(1, MAX_PAGE), help="Where to start.")
+@click.option("--prefetch", type=int, default=0, help="Pages to request ahead.")
+@click.option("--deadline", type=float, help="Seconds for all, waits included.")
+@click.option(
+    "--pagination", type=click.Choice(["auto", "page", "offset"]), default="auto"
+)
+@click.option("--format", type=click.Choice([*FORMATS]), default="table")
+@click.option("--no-header", is_flag=True, help="Table and CSV: no names of columns.")
+@click.option("--no-escape", is_flag=True, help="CSV: leave formulas as they are.")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help=_OUTPUT)
+@click.option("-v", "--verbose", is_flag=True, help="Log each wait to stderr.")
+@click.pass_context
+def list_(ctx: click.Context, /, **_params: object) -> None:
+    """
+    List execution contexts, each once.
+    """
+    list_contexts(ctx)
+
+
+@wacht.command(epilog=_SANDBOX_EXAMPLES)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, help="0: any free one."
+)
+@click.option("--contexts", type=click.IntRange(0), default=250, help="How many.")
+@click.option("--per-second", type=_POSITIVE, help="Requests to allow in any second.")
+@click.option("--per-minute", type=_POSITIVE, help="Requests to allow in any minute.")
+@click.option(
+    "--revision",
+    type=click.Choice(["page", "offset", "offset-without-echo"]),
+    default="page",
+)
+def sandbox(**settings: Any) -> None:
+    """
+    Serve invented contexts on this machine, until Ctrl-C.
+    """
+    from wacht.sandbox import Sandbox  # noqa: PLC0415 - a listing needs no server
+
+    try:
+        service = Sandbox(**settings)
+    except OSError as error:
+        raise WachtError(f"port {settings['port']}: {error.strerror}") from error
+    with service:
+        click.echo(
+            f"{len(service.contexts):,} contexts on {service.url}, until Ctrl-C."
+        )
+        click.echo(f"The key is {service.api_key}. In another shell:\n")
+        click.echo(f"export WACHT_BASE_URL={service.url}")
+        click.echo(f"export WACHT_API_KEY={service.api_key}")
+        try:
+            while True:
+                time.sleep(_HOUR)
+        except KeyboardInterrupt:
+            return

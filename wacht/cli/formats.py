@@ -1,0 +1,199 @@
+"""
+Contexts as text, page by page: a table, JSON or CSV.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from attrs import frozen
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from wacht._render.text import escape_controls
+from wacht.models import FIELD_NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from wacht.models import AiExecutionContext
+
+Pages: TypeAlias = "Iterable[Sequence[AiExecutionContext]]"
+Format: TypeAlias = "Callable[[Pages, Style], Iterator[str]]"
+
+COLUMNS: tuple[str, ...] = ("id", "agent_id", "created_at", "status", "title")
+_IDS = COLUMNS[:2]
+_ALWAYS_SHOWN = COLUMNS[:3]
+_CSV_FIELDS = (*FIELD_NAMES, "extra")
+_JSON_FIELDS = (
+    "context",
+    "execution_state",
+    "external_resource_metadata",
+    "completion_summary",
+    "extra",
+)
+# What starts a formula in a spreadsheet, full-width forms included; a number doesn't.
+_FORMULA = re.compile("[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+_NUMBER = re.compile(r"[+-][0-9]+(\.[0-9]+)?")
+
+_GAP = 2  # between two columns
+_LONGEST_ID = 40  # a longer one is folded
+_SHORTEST_TITLE = 10
+_SECONDS = len("2026-01-15T10:30:00")
+
+
+@frozen
+class Style:
+    """
+    How to write: for a terminal of some width, with a header, with formulas escaped.
+    """
+
+    width: int | None = None
+    header: bool = True
+    escape: bool = True
+
+
+def table(pages: Pages, style: Style) -> Iterator[str]:
+    """
+    Write a line for each context: columns on a terminal, else separated by tabs.
+    """
+    if style.width is not None:
+        return _terminal_table(pages, style.width, header=style.header)
+    header = "\t".join(COLUMNS) + "\n" if style.header else ""
+    return _lines(pages, header, lambda context: "\t".join(_cells(context)) + "\n")
+
+
+def _lines(
+    pages: Pages, header: str, line: Callable[[AiExecutionContext], str]
+) -> Iterator[str]:
+    for page in pages:  # the header comes with the first page, not ahead of an error
+        yield header
+        header = ""
+        for context in page:
+            yield line(context)
+    yield header
+
+
+def _cells(context: AiExecutionContext) -> list[str]:
+    fields = context.to_dict()
+    return [escape_controls(fields[name] or "") for name in COLUMNS]
+
+
+def _terminal_table(pages: Pages, width: int, *, header: bool) -> Iterator[str]:
+    widths: dict[str, int] = {}
+    for page in pages:
+        rows = [dict(zip(COLUMNS, _cells(context), strict=True)) for context in page]
+        for row in rows:
+            row["created_at"] = row["created_at"][:_SECONDS].replace("T", " ")
+        if rows:
+            shown = header and not widths
+            widths = widths or _column_widths(rows, width)
+            yield _draw(rows, widths, header=shown)
+    if not widths:
+        yield "no contexts\n"
+
+
+def _column_widths(rows: list[dict[str, str]], width: int) -> dict[str, int]:
+    """
+    Choose the columns that fit, and their widths, from the first rows.
+    """
+    widths = {
+        name: max(len(name), *(cell_len(row[name]) for row in rows))
+        for name in COLUMNS
+        if name in _ALWAYS_SHOWN or any(row[name] for row in rows)
+    }
+    widths |= {name: min(widths[name], _LONGEST_ID) for name in _IDS}
+    title = widths.get("title", 0)
+    widths |= {"title": min(title, _SHORTEST_TITLE)} if title else {}
+    while len(widths) > 1 and _total(widths) > width:
+        widths.popitem()
+    last = next(reversed(widths))
+    need = title if last == "title" else widths[last]
+    widths[last] = max(1, min(need, width - _total(widths) + widths[last]))
+    return widths
+
+
+def _total(widths: dict[str, int]) -> int:
+    return sum(widths.values()) + _GAP * (len(widths) - 1)
+
+
+def _draw(rows: list[dict[str, str]], widths: dict[str, int], *, header: bool) -> str:
+    drawn = Table(box=None, pad_edge=False, show_header=header, header_style=None)
+    for name, width in widths.items():
+        if name in _IDS:
+            drawn.add_column(name, width=width, overflow="fold")  # never cut
+        else:
+            drawn.add_column(name, width=width, no_wrap=True)
+    for row in rows:
+        drawn.add_row(*(Text(row[name]) for name in widths))
+    file = io.StringIO()
+    Console(file=file, width=_total(widths), color_system=None).print(drawn)
+    return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
+
+
+def json_array(pages: Pages, _style: Style) -> Iterator[str]:
+    """
+    Write one array, a context a line, closed only if the listing is complete.
+    """
+    before = "[\n"
+    for page in pages:
+        for context in page:
+            yield before + _json(context.to_dict(), ensure_ascii=True)
+            before = ",\n"
+    yield "[]\n" if before == "[\n" else "\n]\n"
+
+
+def json_lines(pages: Pages, _style: Style) -> Iterator[str]:
+    """
+    Write an object a line.
+    """
+    return _lines(pages, "", lambda c: _json(c.to_dict(), ensure_ascii=True) + "\n")
+
+
+def csv_rows(pages: Pages, style: Style) -> Iterator[str]:
+    """
+    Write CSV as in RFC 4180: all fields, and `extra` as JSON at the end.
+    """
+    write = csv.writer(_Echo()).writerow
+    header = write(_CSV_FIELDS) if style.header else ""
+    return _lines(pages, header, lambda context: write(_csv_cells(context, style)))
+
+
+def _csv_cells(context: AiExecutionContext, style: Style) -> Iterator[str]:
+    fields: dict[str, Any] = {**context.to_dict(), "extra": context.extra or None}
+    for name in _CSV_FIELDS:
+        is_json = name in _JSON_FIELDS and fields[name] is not None
+        cell = _json(fields[name]) if is_json else fields[name] or ""
+        shown = cell if style.width is None else escape_controls(cell)
+        yield escape_formula(shown) if style.escape and not is_json else shown
+
+
+def escape_formula(text: str) -> str:
+    """
+    Put an apostrophe before text that a spreadsheet would run as a formula.
+    """
+    is_formula = _FORMULA.match(text) and not _NUMBER.fullmatch(text)
+    return f"'{text}" if is_formula else text
+
+
+class _Echo:
+    def write(self, text: str) -> str:
+        return text
+
+
+def _json(value: Any, *, ensure_ascii: bool = False) -> str:
+    return json.dumps(value, ensure_ascii=ensure_ascii, separators=(",", ":"))
+
+
+FORMATS: dict[str, Format] = {
+    "table": table,
+    "json": json_array,
+    "jsonl": json_lines,
+    "csv": csv_rows,
+}
