@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, assert_type
 
 import requests
@@ -51,6 +51,13 @@ def read(session: wacht.Session) -> None:
     for each in session.iter_execution_context_pages(per_page=50, prefetch=3):
         assert_type(each, ExecutionContextListResponse)
 
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    recent = session.iter_execution_contexts(
+        limit=10, exhaustive=True, active_since=yesterday, deadline=60.0
+    )
+    assert_type(list(recent), list[AiExecutionContext])
+    session.iter_execution_context_pages(limit=10, exhaustive=False, active_since=None)
+
 
 def filter_by(session: wacht.Session) -> None:
     options = ListExecutionContextsOptions(page=2, per_page=100, status="failed")
@@ -78,6 +85,7 @@ def misuse(session: wacht.Session) -> None:
     session.iter_execution_contexts(agent_id=5)  # type: ignore[arg-type]
     session.iter_execution_contexts(agent="agent_123")  # type: ignore[call-arg]
     session.iter_execution_contexts(prefetch="many")  # type: ignore[arg-type]
+    session.iter_execution_contexts(active_since="today")  # type: ignore[arg-type]
     session.iter_execution_contexts({"page": 1})  # type: ignore[arg-type]
     wacht.iter_execution_contexts(per_page="20")  # type: ignore[arg-type]
     ListExecutionContextsOptions(2)  # type: ignore[call-arg]
@@ -154,12 +162,19 @@ def on_the_default_session() -> None:
     assert_type(wacht.fetch_execution_contexts(), ExecutionContextListResponse)
     for context in wacht.iter_execution_contexts(status="failed", progress=True):
         assert_type(context, AiExecutionContext)
+    for page in wacht.iter_execution_context_pages(limit=5, exhaustive=True):
+        assert_type(page, ExecutionContextListResponse)
 
 
 def analyse(session: wacht.Session) -> pd.DataFrame:
+    contexts = session.fetch_execution_contexts()
+    wacht.to_dataframe(contexts, flatten_context=True, json="text")
+    wacht.to_dataframe(contexts, json="xml")  # type: ignore[arg-type]
     return wacht.to_dataframe(session.iter_execution_contexts(prefetch=2))
 
 
 def in_a_test() -> None:
+    limits = wacht.sandbox.Sandbox(500, revision="offset", per_second=5, per_minute=50)
+    assert_type(limits.url, str)
     with wacht.sandbox.Sandbox() as sandbox:
         assert_type(sandbox.session(), wacht.Session)
