@@ -3,6 +3,7 @@
 import gzip
 import itertools
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
 
@@ -63,20 +64,15 @@ def test_script__steps(script: Script, steps: list[Step]) -> None:
     assert list(script(ANSWER)) == steps
 
 
-def test_trickle__headers() -> None:
-    """The headers come byte by byte, each after a pause, and the body at once."""
-    *drops, body = scripts.trickle(0.5, "headers")(ANSWER)
-    assert drops[0::2] == [Pause(0.5)] * len(HEAD)
-    assert drops[1::2] == [bytes([byte]) for byte in HEAD]
-    assert body == b"12345678"
-
-
-def test_trickle__body() -> None:
-    """The headers come at once, and the body byte by byte after pauses."""
-    head, *drops = scripts.trickle(0.5, "body")(ANSWER)
-    assert head == HEAD
-    assert drops[0::2] == [Pause(0.5)] * 8
-    assert drops[1::2] == [b"1", b"2", b"3", b"4", b"5", b"6", b"7", b"8"]
+@pytest.mark.parametrize("at", ["headers", "body"])
+def test_trickle__byte_by_byte(at: Literal["headers", "body"]) -> None:
+    """The headers or the body come byte by byte, each after a pause."""
+    steps = list(scripts.trickle(0.5, at)(ANSWER))
+    slow = HEAD if at == "headers" else b"12345678"
+    drops = steps[:-1] if at == "headers" else steps[1:]
+    assert drops == [step for byte in slow for step in (Pause(0.5), bytes([byte]))]
+    whole = [*drops, b"12345678"] if at == "headers" else [HEAD, *drops]
+    assert steps == whole
 
 
 def test_flood__never_ends() -> None:
