@@ -1,5 +1,5 @@
 """
-What holds for every test: a clean environment, and no waiting in unit tests.
+For every test: a clean environment, and in unit tests no sleep and no network.
 """
 
 from __future__ import annotations
@@ -18,15 +18,25 @@ if TYPE_CHECKING:
 
 UNIT_TESTS = Path(__file__).parent / "unit"
 NETWORK_EVENTS = frozenset({"socket.connect", "socket.getaddrinfo"})
-LOOKED_AT = frozenset(
-    {"NETRC", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "COLUMNS", "LINES"}
+READ_BY_LIBRARIES = frozenset(
+    {
+        "COLUMNS",
+        "CURL_CA_BUNDLE",
+        "FORCE_COLOR",
+        "LINES",
+        "NETRC",
+        "NO_COLOR",
+        "REQUESTS_CA_BUNDLE",
+        "TTY_COMPATIBLE",
+        "TTY_INTERACTIVE",
+    }
 )
 
-# Who starts the tests in the background may have switched off Ctrl-C for them, and for
-# the commands that they start.
+# A shell that starts the tests in the background makes them ignore Ctrl-C, and with
+# them the commands that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# How long an example takes says nothing about whether it is right.
+# A slow machine makes no example wrong.
 settings.register_profile(
     "wacht",
     deadline=None,
@@ -46,14 +56,14 @@ def _refuse_to_wait(event: str, arguments: tuple[Any, ...]) -> None:
         pytest.fail(f"{event}{arguments[:2]!r} in a unit test")
 
 
-# An audit hook sees a sleep whichever way it is called, default arguments included,
-# where a patch of `time.sleep` would not. It cannot be taken away again.
+# An audit hook notices a sleep however it is called; a patch of `time.sleep` misses the
+# default arguments that hold the function. A hook can't be removed, hence the flag.
 sys.addaudithook(_refuse_to_wait)
 
 
 @pytest.fixture(autouse=True)
 def _nothing_real_in_unit_tests(request: pytest.FixtureRequest) -> Iterator[None]:
-    global _in_unit_test  # noqa: PLW0603 - what the hook looks at
+    global _in_unit_test  # noqa: PLW0603 - the hook takes no arguments of ours
     _in_unit_test = UNIT_TESTS in request.path.parents
     yield
     _in_unit_test = False
@@ -67,9 +77,9 @@ def _clean_environment(
         if (
             name.startswith(("WACHT_", "TQDM_"))
             or name.upper().endswith("_PROXY")
-            or name in LOOKED_AT
+            or name in READ_BY_LIBRARIES
         ):
             monkeypatch.delenv(name)
-    home = tmp_path_factory.getbasetemp()  # where there is no .netrc
+    home = tmp_path_factory.getbasetemp()  # has no .netrc
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("USERPROFILE", str(home))
