@@ -5,6 +5,7 @@ What is listed of a walk, and the command that goes on where a listing broke.
 from __future__ import annotations
 
 import io
+import json
 import shlex
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -17,12 +18,18 @@ pytest.importorskip("rich")
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wacht import AiExecutionContext, ExecutionContextListResponse
+from wacht import (
+    AiExecutionContext,
+    ExecutionContextListResponse,
+    ListExecutionContextsOptions,
+    PaginationError,
+    ServerError,
+)
 from wacht.cli.commands import wacht as command
 from wacht.cli.listing import Listing, command_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     import click
 
@@ -33,10 +40,13 @@ def context_of(*arguments: str) -> click.Context:
     return command.commands["list"].make_context("list", [*arguments])
 
 
-def listing_of(*arguments: str) -> tuple[Listing, io.StringIO]:
+def listed(
+    pages: Iterable[ExecutionContextListResponse], *arguments: str
+) -> tuple[Listing, list[str]]:
     file = io.StringIO()
-    params = context_of("--no-header", "--output", "unused", *arguments).params
-    return Listing(params, file), file
+    listing = Listing(context_of("--format", "jsonl", *arguments))
+    listing.write(pages, file)
+    return listing, [json.loads(line)["id"] for line in file.getvalue().splitlines()]
 
 
 def walk(sizes: list[int], asked: list[int]) -> Iterator[ExecutionContextListResponse]:
@@ -51,12 +61,10 @@ def walk(sizes: list[int], asked: list[int]) -> Iterator[ExecutionContextListRes
 def test_listing__limit(sizes: list[int], limit: int | None) -> None:
     """A limit lists the first contexts, and requests no page after them."""
     asked: list[int] = []
-    listing, file = listing_of(*([f"--limit={limit}"] if limit else []))
-    listing.write(walk(sizes, asked))
-    ids = [line.split("\t")[0] for line in file.getvalue().splitlines()]
+    options = [f"--limit={limit}"] if limit else []
+    listing, ids = listed(walk(sizes, asked), *options)
     assert ids == [str(number) for number in range(sum(sizes))][:limit]
     assert listing.listed == len(ids)
-    assert listing.left == (None if limit is None else limit - len(ids))
     assert sum(sizes[: len(asked) - 1]) < (limit or 1_000)
 
 
@@ -65,9 +73,9 @@ def test_listing__since() -> None:
     hour = timedelta(hours=1)
     times = {"a": NOON - hour, "b": NOON, "c": None, "d": NOON + hour}
     data = [AiExecutionContext(id=id_, created_at=at) for id_, at in times.items()]
-    listing, file = listing_of("--since", "2026-03-01T12:00:00Z")
-    listing.write([ExecutionContextListResponse(data, has_more=False)])
-    assert [line[0] for line in file.getvalue().splitlines()] == ["b", "d"]
+    pages = [ExecutionContextListResponse(data, has_more=False)]
+    listing, ids = listed(pages, "--since", "2026-03-01T12:00:00Z")
+    assert ids == ["b", "d"]
     assert (listing.received, listing.listed) == (4, 2)
 
 
@@ -80,8 +88,52 @@ def test_listing__flushes_each_page() -> None:
 
     asked: list[int] = []
     flushed: list[int] = []
-    Listing(context_of("--format", "jsonl").params, File()).write(walk([1, 1], asked))
+    Listing(context_of()).write(walk([1, 1], asked), File())
     assert flushed == [1, 2]
+
+
+def notes_after(error: BaseException, sizes: list[int], *arguments: str) -> list[str]:
+    listing, _ = listed(walk(sizes, []), *arguments)
+    if isinstance(error, PaginationError):
+        error.resume = ListExecutionContextsOptions(page=4, per_page=2)
+    return list(listing.notes(error))
+
+
+def test_notes__error() -> None:
+    """After an error there is the command that lists the rest."""
+    notes = notes_after(PaginationError("in circles"), [4, 2], "--limit", "9")
+    command = "wacht list --limit 3 --per-page 2 --page 4 --format jsonl"
+    assert notes == [
+        "6 contexts listed before that",
+        f"to go on once that is set right: {command}",
+    ]
+
+
+@pytest.mark.parametrize("format_", ["csv", "table"])
+def test_notes__interrupted(format_: str) -> None:
+    """After Ctrl-C, too; pages that weren't listed whole are listed again."""
+    listing = Listing(context_of("--format", format_, "--page", "3", "--per-page", "2"))
+    listing.write(walk([2, 1], []), io.StringIO())
+    assert list(listing.notes(KeyboardInterrupt())) == [
+        "3 contexts listed before that",
+        f"to go on: wacht list --per-page 2 --page 4 --format {format_} --no-header",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "sizes", "arguments", "notes"),
+    [
+        (PaginationError("in circles"), [], [], []),
+        (KeyboardInterrupt(), [0], [], []),
+        (ServerError(500, "trouble"), [1], [], ["1 context listed before that"]),
+        (KeyboardInterrupt(), [1], ["--output=f"], ["nothing was written to f"]),
+    ],
+)
+def test_notes__no_command(
+    error: BaseException, sizes: list[int], arguments: list[str], notes: list[str]
+) -> None:
+    """There is no command if nothing was listed, or nothing says where to go on."""
+    assert notes_after(error, sizes, *arguments) == notes
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)

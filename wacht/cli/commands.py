@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
@@ -18,7 +19,7 @@ from wacht.errors import WachtError
 from wacht.models import MAX_PAGE, MAX_PER_PAGE
 
 from .formats import FORMATS, Style, table
-from .listing import list_contexts
+from .listing import Listing
 
 if TYPE_CHECKING:
     from wacht.models import WalkProgress
@@ -106,10 +107,9 @@ def demo() -> None:
         contexts = list(session.iter_execution_contexts(progress=seen.append))
     seconds = time.perf_counter() - start
     style = Style(width=shutil.get_terminal_size().columns)
-    for text in table([contexts[:_DEMO_ROWS]], style):
-        click.echo(text, nl=False)
-    click.echo(f"… {len(contexts) - _DEMO_ROWS:,} more contexts\n")
+    click.echo("".join(table([contexts[:_DEMO_ROWS]], style)), nl=False)
     click.echo(
+        f"… {len(contexts) - _DEMO_ROWS:,} more contexts\n\n"
         f"{len(contexts):,} contexts on {seen[-1].pages} pages, with "
         f"{seen[-1].requests} requests, in {seconds:.2f} seconds"
     )
@@ -151,7 +151,7 @@ def list_(ctx: click.Context, /, **_params: object) -> None:
     """
     List execution contexts, each once.
     """
-    list_contexts(ctx)
+    Listing(ctx).run()
 
 
 @wacht.command(epilog=_SANDBOX_EXAMPLES)
@@ -178,13 +178,11 @@ def sandbox(**settings: Any) -> None:
         raise WachtError(f"port {settings['port']}: {error.strerror}") from error
     with service:
         click.echo(
-            f"{len(service.contexts):,} contexts on {service.url}, until Ctrl-C."
+            f"{len(service.contexts):,} contexts on {service.url}, until Ctrl-C.\n"
+            f"The key is {service.api_key}. In another shell:\n\n"
+            f"export WACHT_BASE_URL={service.url}\n"
+            f"export WACHT_API_KEY={service.api_key}"
         )
-        click.echo(f"The key is {service.api_key}. In another shell:\n")
-        click.echo(f"export WACHT_BASE_URL={service.url}")
-        click.echo(f"export WACHT_API_KEY={service.api_key}")
-        try:
+        with suppress(KeyboardInterrupt):
             while True:
                 time.sleep(_HOUR)
-        except KeyboardInterrupt:
-            return

@@ -29,7 +29,7 @@ Format: TypeAlias = "Callable[[Pages, Style], Iterator[str]]"
 
 COLUMNS: tuple[str, ...] = ("id", "agent_id", "created_at", "status", "title")
 _IDS = COLUMNS[:2]
-_ALWAYS_SHOWN = COLUMNS[:3]
+_ALWAYS = COLUMNS[:3]
 _CSV_FIELDS = (*FIELD_NAMES, "extra")
 _JSON_FIELDS = (
     "context",
@@ -43,8 +43,8 @@ _FORMULA = re.compile("[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 _NUMBER = re.compile(r"[+-][0-9]+(\.[0-9]+)?")
 
 _GAP = 2  # between two columns
-_LONGEST_ID = 40  # a longer one is folded
-_SHORTEST_TITLE = 10
+# Longer ids are folded. The last column, often the title, gets the room that is left.
+_WIDEST = {"id": 40, "agent_id": 40, "title": 10}
 _SECONDS = len("2026-01-15T10:30:00")
 
 
@@ -103,20 +103,14 @@ def _column_widths(rows: list[dict[str, str]], width: int) -> dict[str, int]:
     """
     Choose the columns that fit, and their widths, from the first rows.
     """
-    widths = {
-        name: max(len(name), *(cell_len(row[name]) for row in rows))
-        for name in COLUMNS
-        if name in _ALWAYS_SHOWN or any(row[name] for row in rows)
-    }
-    widths |= {name: min(widths[name], _LONGEST_ID) for name in _IDS}
-    title = widths.get("title", 0)
-    widths |= {"title": min(title, _SHORTEST_TITLE)} if title else {}
+    shown = [name for name in COLUMNS if name in _ALWAYS or any(r[name] for r in rows)]
+    needs = {n: max(len(n), *(cell_len(row[n]) for row in rows)) for n in shown}
+    widths = {name: min(need, _WIDEST.get(name, need)) for name, need in needs.items()}
     while len(widths) > 1 and _total(widths) > width:
         widths.popitem()
     last = next(reversed(widths))
-    need = title if last == "title" else widths[last]
-    widths[last] = max(1, min(need, width - _total(widths) + widths[last]))
-    return widths
+    room = max(1, width - _total(widths) + widths[last])
+    return widths | {last: min(room, needs[last])}
 
 
 def _total(widths: dict[str, int]) -> int:

@@ -8,7 +8,7 @@ import shlex
 import sys
 from contextlib import closing, nullcontext
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from attrs import fields_dict
 
@@ -21,6 +21,7 @@ from .output import logged_waits, replacing, terminal_width, wait_display
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
+    from typing import TextIO
 
     import click
 
@@ -30,134 +31,119 @@ _FILTERS = tuple(fields_dict(ListExecutionContextsOptions))
 _WALK_OPTIONS = (*_FILTERS, "active_since", "exhaustive", "prefetch", "deadline")
 
 
-def list_contexts(ctx: click.Context) -> None:
-    """
-    List what the options of the command ask for.
-
-    Raises:
-        WachtError: As a walk does; with notes on what was listed and how to go on.
-
-    """
-    output = ctx.params["output"]
-    with (
-        logged_waits() if ctx.params["verbose"] else nullcontext(),
-        Session(pagination=ctx.params["pagination"]) as session,
-        closing(session.iter_execution_context_pages(**_walk(ctx.params))) as pages,
-        replacing(output) if output else nullcontext(sys.stdout) as file,
-    ):
-        listing = Listing(ctx.params, file)
-        try:
-            listing.write(pages)
-        except (WachtError, KeyboardInterrupt) as error:
-            for note in _notes(ctx, listing, error):
-                error.add_note(note)
-            raise
-
-
-def _walk(params: dict[str, Any]) -> dict[str, Any]:
-    walk = {name: params[name] for name in _WALK_OPTIONS}
-    if params["since"] is None:  # else the limit counts what is left after filtering
-        walk["limit"] = params["limit"]
-    if not params["verbose"]:
-        walk["progress"] = wait_display(to_file=params["output"] is not None)
-    return {name: value for name, value in walk.items() if value is not None}
-
-
 class Listing:
     """
-    The contexts of a walk on their way to a file.
+    One run of `wacht list`.
 
     Args:
-        params: The options of the command.
-        file: Where to write.
+        ctx: The options of the command.
 
     Attributes:
         received: How many contexts the walk gave, in pages that were written.
         listed: How many of them were written.
     """
 
-    def __init__(self, params: dict[str, Any], file: TextIO) -> None:
+    def __init__(self, ctx: click.Context) -> None:
         self.received = 0
         self.listed = 0
-        self._params = params
-        self._file = file
+        self._ctx = ctx
+        self._params = ctx.params
 
-    @property
-    def left(self) -> int | None:
+    def run(self) -> None:
         """
-        How many contexts may still be listed; None without a limit.
-        """
-        limit = self._params["limit"]
-        return None if limit is None else limit - self.listed
+        List what the options ask for.
 
-    def write(self, pages: Iterable[ExecutionContextListResponse]) -> None:
+        Raises:
+            WachtError: As a walk does; with notes on what was listed and how to go on.
+
         """
-        Write the pages in the format that was chosen.
+        output = self._params["output"]
+        with (
+            logged_waits() if self._params["verbose"] else nullcontext(),
+            Session(pagination=self._params["pagination"]) as session,
+            closing(session.iter_execution_context_pages(**self._walk())) as pages,
+            replacing(output) if output else nullcontext(sys.stdout) as file,
+        ):
+            try:
+                self.write(pages, file)
+            except (WachtError, KeyboardInterrupt) as error:
+                for note in self.notes(error):
+                    error.add_note(note)
+                raise
+
+    def write(
+        self, pages: Iterable[ExecutionContextListResponse], file: TextIO
+    ) -> None:
+        """
+        Write pages in the format that was chosen.
         """
         style = Style(
             width=None if self._params["output"] else terminal_width(),
             header=not self._params["no_header"],
             escape=not self._params["no_escape"],
         )
-        for text in FORMATS[self._params["format"]](self._chosen(pages), style):
-            self._file.write(text)
+        write = FORMATS[self._params["format"]]
+        file.writelines(write(self._chosen(pages, file), style))
+
+    def notes(self, error: BaseException) -> Generator[str]:
+        """
+        Say how far the listing came, and how to go on after an error.
+        """
+        if output := self._params["output"]:
+            yield f"nothing was written to {output}"
+        elif self.received:
+            contexts = "context" if self.listed == 1 else "contexts"
+            yield f"{self.listed:,} {contexts} listed before that"
+            resume = getattr(error, "resume", None)
+            if isinstance(error, KeyboardInterrupt):
+                resume = self._next_page()
+            # After a PaginationError, the same command would end in the same way.
+            once = isinstance(error, PaginationError) * " once that is set right"
+            if resume:
+                yield f"to go on{once}: {self._command(resume)}"
+
+    def _walk(self) -> dict[str, Any]:
+        walk = {name: self._params[name] for name in _WALK_OPTIONS}
+        if self._params["since"] is None:  # else it counts what is left by the filter
+            walk["limit"] = self._params["limit"]
+        if not self._params["verbose"]:
+            walk["progress"] = wait_display(to_file=self._params["output"] is not None)
+        return {name: value for name, value in walk.items() if value is not None}
 
     def _chosen(
-        self, pages: Iterable[ExecutionContextListResponse]
+        self, pages: Iterable[ExecutionContextListResponse], file: TextIO
     ) -> Generator[Sequence[AiExecutionContext]]:
         for page in pages:
-            chosen = list(filter(self._is_recent, page))[: self.left]
+            chosen = list(filter(self._is_recent, page))[: self._left()]
             yield chosen
-            self._file.flush()  # its reader has the page before the next is requested
+            file.flush()  # its reader has the page before the next is requested
             self.received += len(page)
             self.listed += len(chosen)
-            if self.left == 0:
+            if self._left() == 0:
                 return
 
     def _is_recent(self, context: AiExecutionContext) -> bool:
-        since = self._params["since"]
-        return since is None or (
-            context.created_at is not None and context.created_at >= since
-        )
+        since, created = self._params["since"], context.created_at
+        return since is None or (created is not None and created >= since)
 
+    def _left(self) -> int | None:
+        limit = self._params["limit"]
+        return None if limit is None else limit - self.listed
 
-def _notes(
-    ctx: click.Context, listing: Listing, error: BaseException
-) -> Generator[str]:
-    if output := ctx.params["output"]:
-        yield f"nothing was written to {output}"
-    elif listing.received:
-        contexts = "context" if listing.listed == 1 else "contexts"
-        yield f"{listing.listed:,} {contexts} listed before that"
-        resume = getattr(error, "resume", None)
-        if isinstance(error, KeyboardInterrupt):
-            resume = _next_page(ctx.params, listing.received)
-        if resume:
-            yield _advice(ctx, listing, error, resume)
+    def _next_page(self) -> ListExecutionContextsOptions:
+        # Skips whole pages alone: some contexts may come again, but none is missing.
+        per_page: int = self._params["per_page"] or MAX_PER_PAGE
+        page = (self._params["page"] or 1) + self.received // per_page
+        return ListExecutionContextsOptions(page=page, per_page=per_page)
 
-
-def _next_page(params: dict[str, Any], received: int) -> ListExecutionContextsOptions:
-    # Only whole pages are left out: a few contexts may come again, none is missing.
-    per_page: int = params["per_page"] or MAX_PER_PAGE
-    page = (params["page"] or 1) + received // per_page
-    return ListExecutionContextsOptions(page=page, per_page=per_page)
-
-
-def _advice(
-    ctx: click.Context,
-    listing: Listing,
-    error: BaseException,
-    resume: ListExecutionContextsOptions,
-) -> str:
-    changes = {
-        "page": resume.page,
-        "per_page": resume.per_page,
-        "limit": listing.left,
-        "no_header": ctx.params["format"] in {"csv", "table"} or None,
-    }
-    # After a PaginationError, the command as it is would end in the same way.
-    once = " once that is set right" if isinstance(error, PaginationError) else ""
-    return f"to go on{once}: {command_line(ctx, **changes)}"
+    def _command(self, resume: ListExecutionContextsOptions) -> str:
+        changes = {
+            "page": resume.page,
+            "per_page": resume.per_page,
+            "limit": self._left(),
+            "no_header": self._params["format"] in {"csv", "table"} or None,
+        }
+        return command_line(self._ctx, **changes)
 
 
 def command_line(ctx: click.Context, **changes: object) -> str:

@@ -139,14 +139,9 @@ class _StderrHandler(logging.Handler):
 
 def wait_display(*, to_file: bool) -> bool | Callable[[WalkProgress], object]:
     """
-    Choose the `progress` of a walk.
+    Choose the `progress` of a walk: nothing without a terminal, else a bar or notices.
 
-    A bar needs the terminal for itself, so it is for rows that go to a file. Beside
-    rows, or a pager, there are notices; without a terminal there is nothing.
-
-    Args:
-        to_file: Whether the rows go to a file other than stdout.
-
+    A bar would spoil rows, or a pager, on the same terminal.
     """
     if sys.stderr is None or not sys.stderr.isatty():
         return False
