@@ -22,9 +22,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-pytest.importorskip("click")
-pytest.importorskip("rich")
-
 import wacht
 from wacht import cli
 from wacht.models import FIELD_NAMES
@@ -379,7 +376,7 @@ def test_list__other_filters(
 
 def test_list__limit(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
     """A limit requests no more than it takes."""
-    contexts = listed(capsys, "--limit", "5")
+    contexts = listed(capsys, "--limit", "5", "--verbose")
     assert [context["id"] for context in contexts] == ids(sandbox)[:5]
     assert len(sandbox.requests) == 1
 

@@ -12,10 +12,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
-
-pytest.importorskip("click")
-pytest.importorskip("rich")
-
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -11,10 +11,6 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-pytest.importorskip("click")
-pytest.importorskip("rich")
-
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -12,9 +12,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-pytest.importorskip("click")
-pytest.importorskip("rich")
-
 from wacht import WachtError, WalkProgress
 from wacht.cli.output import (
     delivered_output,

@@ -118,7 +118,9 @@ def _total(widths: dict[str, int]) -> int:
 
 
 def _draw(rows: list[dict[str, str]], widths: dict[str, int], *, header: bool) -> str:
-    drawn = Table(box=None, pad_edge=False, show_header=header, header_style=None)
+    drawn = Table(
+        box=None, padding=(0, _GAP, 0, 0), show_header=header, header_style=None
+    )
     for name, width in widths.items():
         if name in _IDS:
             drawn.add_column(name, width=width, overflow="fold")  # never cut
@@ -127,7 +129,7 @@ def _draw(rows: list[dict[str, str]], widths: dict[str, int], *, header: bool) -
     for row in rows:
         drawn.add_row(*(Text(row[name]) for name in widths))
     file = io.StringIO()
-    Console(file=file, width=_total(widths), color_system=None).print(drawn)
+    Console(file=file, width=_total(widths) + _GAP, color_system=None).print(drawn)
     return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
 
 
