@@ -90,13 +90,13 @@ def test_format__nothing(name: str) -> None:
 
 def test_table__on_a_terminal() -> None:
     """Columns line up under one header, and an id is whole on any page."""
-    long = AiExecutionContext(id="4" * 50, agent_id="5")
+    long = AiExecutionContext(id="4" * 50, agent_id="5", status="waiting_for_input")
     text = written("table", [[], [FIRST, SECOND], [long]], Style(width=100))
     assert text.splitlines() == [
-        f"id{' ' * 19}agent_id{' ' * 13}created_at{' ' * 11}status  title",
-        f"{'1' * 19}  {'2' * 19}  2026-03-01 12:00:00  failed  Refund",
-        f"{'3' * 19}{' ' * 52}{'x' * 28}…",
-        f"{'4' * 19}  5",
+        f"id{' ' * 19}agent_id{' ' * 13}created_at{' ' * 11}status     title",
+        f"{'1' * 19}  {'2' * 19}  2026-03-01 12:00:00  failed     Refund",
+        f"{'3' * 19}{' ' * 55}{'x' * 25}…",
+        f"{'4' * 19}  5{' ' * 41}waiting_…",
         "4" * 19,
         "4" * 12,
     ]
@@ -105,15 +105,17 @@ def test_table__on_a_terminal() -> None:
 def test_table__markup_is_text() -> None:
     """What looks like rich's markup or an emoji's name is shown as it is."""
     title = "[bold]a[/bold] :rocket:"
-    assert title in written("table", [[AiExecutionContext(title=title)]], TERMINAL)
+    assert title in written(
+        "table", [[AiExecutionContext(title=title)]], Style(width=90)
+    )
 
 
 @pytest.mark.parametrize(
     ("width", "expected"),
     [
-        (80, ["id", "agent_id", "created_at", "status", "title"]),
-        (75, ["id", "agent_id", "created_at", "status"]),
-        (62, ["id", "agent_id", "created_at"]),
+        (86, ["id", "agent_id", "created_at", "status", "title"]),
+        (80, ["id", "agent_id", "created_at", "status"]),
+        (63, ["id", "agent_id", "created_at"]),
         (40, ["id", "agent_id"]),
         (30, ["id"]),
     ],

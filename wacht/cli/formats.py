@@ -43,8 +43,14 @@ _FORMULA = re.compile("[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 _NUMBER = re.compile(r"[+-][0-9]+(\.[0-9]+)?")
 
 _GAP = 2  # between two columns
-# Longer ids are folded. The last column, often the title, gets the room that is left.
-_WIDEST = {"id": 40, "agent_id": 40, "title": 10}
+# The least and the most of each column. The last one gets the room that is left.
+_WIDTHS = {
+    "id": (19, 40),  # a snowflake has 19 digits; an id longer than 40 is folded
+    "agent_id": (19, 40),
+    "created_at": (19, 19),
+    "status": (9, 20),
+    "title": (10, 10),
+}
 _SECONDS = len("2026-01-15T10:30:00")
 
 
@@ -103,14 +109,15 @@ def _column_widths(rows: list[dict[str, str]], width: int) -> dict[str, int]:
     """
     Choose the columns that fit, and their widths, from the first rows.
     """
-    shown = [name for name in COLUMNS if name in _ALWAYS or any(r[name] for r in rows)]
-    needs = {n: max(len(n), *(cell_len(row[n]) for row in rows)) for n in shown}
-    widths = {name: min(need, _WIDEST.get(name, need)) for name, need in needs.items()}
+    widths: dict[str, int] = {}
+    for name, (least, most) in _WIDTHS.items():
+        longest = max(cell_len(row[name]) for row in rows)
+        if longest or name in _ALWAYS:
+            widths[name] = min(max(least, longest), most)
     while len(widths) > 1 and _total(widths) > width:
         widths.popitem()
     last = next(reversed(widths))
-    room = max(1, width - _total(widths) + widths[last])
-    return widths | {last: min(room, needs[last])}
+    return widths | {last: max(1, width - _total(widths) + widths[last])}
 
 
 def _total(widths: dict[str, int]) -> int:
@@ -129,7 +136,10 @@ def _draw(rows: list[dict[str, str]], widths: dict[str, int], *, header: bool) -
     for row in rows:
         drawn.add_row(*(Text(row[name]) for name in widths))
     file = io.StringIO()
-    Console(file=file, width=_total(widths) + _GAP, color_system=None).print(drawn)
+    console = Console(
+        file=file, width=_total(widths) + _GAP, color_system=None, legacy_windows=False
+    )
+    console.print(drawn)
     return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
 
 
