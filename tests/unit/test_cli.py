@@ -146,7 +146,7 @@ def test_help__examples(name: str | None, capsys: pytest.CaptureFixture[str]) ->
             "no API key: set WACHT_API_KEY; `wacht demo` needs neither key nor URL",
         ),
         (
-            wacht.ConfigError("use https, or pass allow_plain_http=True if you must"),
+            wacht.ConfigError("use https (or allow_plain_http, if you must)"),
             "use https; `wacht demo` needs neither key nor URL",
         ),
         (
@@ -166,8 +166,8 @@ def test_help__examples(name: str | None, capsys: pytest.CaptureFixture[str]) ->
             "no whole answer; check the network, and WACHT_BASE_URL",
         ),
         (
-            wacht.PaginationError("Session(pagination='page') or per_page=50"),
-            "--pagination page or --per-page 50; see --pagination and --exhaustive",
+            wacht.PaginationError('active_since needs pagination "page"'),
+            "--active-since needs --pagination page; see --pagination and --exhaustive",
         ),
         (
             wacht.BadRequestError(400, "per_page=no"),

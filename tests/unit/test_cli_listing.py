@@ -105,15 +105,27 @@ def test_notes__error() -> None:
     ]
 
 
-@pytest.mark.parametrize("format_", ["csv", "table"])
-def test_notes__interrupted(format_: str) -> None:
-    """After Ctrl-C, too; pages that weren't listed whole are listed again."""
-    listing = Listing(context_of("--format", format_, "--page", "3", "--per-page", "2"))
-    listing.write(walk([2, 1], []), io.StringIO())
-    assert list(listing.notes(KeyboardInterrupt())) == [
-        "3 contexts listed before that",
-        f"to go on: wacht list --per-page 2 --page 4 --format {format_} --no-header",
-    ]
+@pytest.mark.parametrize(
+    ("arguments", "size", "command"),
+    [
+        ([], 200, "to go on: wacht list --per-page 100 --page 3 --no-header"),
+        ([], 198, "to go on: wacht list --per-page 99 --page 3 --no-header"),
+        (["--page=2"], 101, "to go on: wacht list --per-page 67 --page 4 --no-header"),
+        (
+            ["--per-page=10"],
+            11,
+            "to go on, with 1 of them again: wacht list",
+        ),
+        (["--page=2", "--format=json"], 100, " --per-page 100 --page 3 --format json"),
+    ],
+)
+def test_notes__interrupted(arguments: list[str], size: int, command: str) -> None:
+    """After Ctrl-C it begins as little before what is missing as pages can."""
+    listing = Listing(context_of(*arguments))
+    listing.write(walk([size], []), io.StringIO())
+    count, note = listing.notes(KeyboardInterrupt())
+    assert count == f"{size} contexts listed before that"
+    assert command in note
 
 
 @pytest.mark.parametrize(

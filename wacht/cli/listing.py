@@ -94,13 +94,31 @@ class Listing:
         elif self.received:
             contexts = "context" if self.listed == 1 else "contexts"
             yield f"{self.listed:,} {contexts} listed before that"
-            resume = getattr(error, "resume", None)
-            if isinstance(error, KeyboardInterrupt):
-                resume = self._next_page()
-            # After a PaginationError, the same command would end in the same way.
-            once = isinstance(error, PaginationError) * " once that is set right"
-            if resume:
-                yield f"to go on{once}: {self._command(resume)}"
+            if resume := self._resume(error):
+                yield f"{self._lead(error, resume)}: {self._command(resume)}"
+
+    def _resume(self, error: BaseException) -> ListExecutionContextsOptions | None:
+        if isinstance(error, WachtError):
+            return error.resume
+        size = self._params["per_page"] or MAX_PER_PAGE
+        sizes = range(size, size // 2, -1)  # the one that fits best: little comes again
+        per_page = max(sizes, key=lambda n: self._end() - self._end() % n)
+        page = self._end() // per_page + 1
+        return ListExecutionContextsOptions(page=page, per_page=per_page)
+
+    def _end(self) -> int:
+        """
+        Return the place in the list, if it didn't change, that the listing reached.
+        """
+        size: int = self._params["per_page"] or MAX_PER_PAGE
+        return ((self._params["page"] or 1) - 1) * size + self.received
+
+    def _lead(self, error: BaseException, resume: ListExecutionContextsOptions) -> str:
+        if isinstance(error, PaginationError):  # the command as it is would end so too
+            return "to go on once that is set right"
+        start = ((resume.page or 1) - 1) * (resume.per_page or MAX_PER_PAGE)
+        again = max(0, self._end() - start)
+        return f"to go on, with {again} of them again" if again else "to go on"
 
     def _walk(self) -> dict[str, Any]:
         walk = {name: self._params[name] for name in _WALK_OPTIONS}
@@ -129,12 +147,6 @@ class Listing:
     def _left(self) -> int | None:
         limit = self._params["limit"]
         return None if limit is None else limit - self.listed
-
-    def _next_page(self) -> ListExecutionContextsOptions:
-        # Skips whole pages alone: some contexts may come again, but none is missing.
-        per_page: int = self._params["per_page"] or MAX_PER_PAGE
-        page = (self._params["page"] or 1) + self.received // per_page
-        return ListExecutionContextsOptions(page=page, per_page=per_page)
 
     def _command(self, resume: ListExecutionContextsOptions) -> str:
         changes = {

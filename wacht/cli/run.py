@@ -33,8 +33,12 @@ _HINTS: dict[type[errors.WachtError], str] = {
     errors.PaginationError: "see --pagination and --exhaustive",
 }
 # Arguments of the library that the command doesn't have, and those that it has.
-_NO_OPTION = re.compile(r",? or pass (api_key|allow_plain_http)(=True)?( if you must)?")
-_OPTION = re.compile(r"(?:Session\()?\b(pagination|per_page)=['\"]?(\w+)['\"]?\)?")
+_NO_OPTION = re.compile(
+    r",? \(?or (pass )?(api_key|allow_plain_http)(=True)?(,? if you must)?\)?"
+)
+_OPTION = re.compile(
+    r"(?:Session\()?\b(pagination|per_page)(?:=['\"]?| ['\"])(\w+)['\"]?\)?"
+)
 
 
 def run(argv: Sequence[str] | None) -> int:
@@ -91,7 +95,9 @@ def message_of(error: errors.WachtError) -> str:
     name, colon, rest = text.partition(":")
     if isinstance(error, errors.InvalidRequestError) and name.isidentifier():
         return f"--{name.replace('_', '-')}{colon}{rest}"
-    return _OPTION.sub(
-        lambda found: f"--{found[1].replace('_', '-')} {found[2]}",
-        _NO_OPTION.sub("", text),
-    )
+    text = _NO_OPTION.sub("", text).replace("active_since", "--active-since")
+    return _OPTION.sub(_as_option, text)
+
+
+def _as_option(argument: re.Match[str]) -> str:
+    return f"--{argument[1].replace('_', '-')} {argument[2]}"
