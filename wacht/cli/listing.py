@@ -10,10 +10,8 @@ from contextlib import closing, nullcontext
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from attrs import fields_dict
-
 from wacht.errors import PaginationError, WachtError
-from wacht.models import MAX_PER_PAGE, ListExecutionContextsOptions
+from wacht.models import MAX_PER_PAGE, ListExecutionContextsOptions, ListFilters
 from wacht.session import Session
 
 from .formats import FORMATS, Style
@@ -27,8 +25,13 @@ if TYPE_CHECKING:
 
     from wacht.models import AiExecutionContext, ExecutionContextListResponse
 
-_FILTERS = tuple(fields_dict(ListExecutionContextsOptions))
-_WALK_OPTIONS = (*_FILTERS, "active_since", "exhaustive", "prefetch", "deadline")
+_WALK_OPTIONS = (
+    *ListFilters.__optional_keys__,
+    "active_since",
+    "exhaustive",
+    "prefetch",
+    "deadline",
+)
 
 
 class Listing:
