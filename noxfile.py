@@ -66,6 +66,7 @@ def types(session: nox.Session) -> None:
     """
     session.install("-e", ".[cli,notebook,speed]", "--group", "types")
     session.run("mypy")
+    session.run("mypy", "--platform=win32")
     session.run("pyright")
     session.run("pyright", "--verifytypes", "wacht", "--ignoreexternal")
     with session.chdir(session.create_tmp()):
