@@ -1,24 +1,22 @@
 """
-The shape of the package: who imports whom, what is on show, how large things are.
+What `import wacht` loads and shows, and the session behind the module functions.
 """
 
 from __future__ import annotations
 
-import ast
 import importlib
 import inspect
 import logging
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
 import responses
 
 import wacht
-from wacht._protocol import PATH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,40 +24,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "wacht"
 
-Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
-
-# From the bottom to the top: each may import those before it. What stands not here is
-# beside the session or above it (the command, the sandbox), and nobody here may use it.
-ORDER = (
-    "errors",
-    "throttle",
-    "_json",
-    "_display",
-    "_terminal",
-    "_secret",
-    "_settings",
-    "models",
-    "_dataframe",
-    "_waiting",
-    "_sieve",
-    "_readahead",
-    "_convert",
-    "_reply",
-    "_protocol",
-    "_retry",
-    "_connection",
-    "_failures",
-    "_body",
-    "_transport",
-    "_endpoint",
-    "_progress",
-    "_paging",
-    "session",
-    "__init__",
-)
-LEAVES = ("errors", "throttle", "_json", "_display")
-MAY_IMPORT_REQUESTS = {"_connection", "_failures", "_transport"}
-MAY_IMPORT_SESSION = {"__init__", "cli", "_cli_list", "sandbox"}
 NOT_AT_THE_START = (
     "IPython",
     "cattrs",
@@ -72,167 +36,14 @@ NOT_AT_THE_START = (
     "socketserver",
     "tqdm",
     "urllib3",
-    "wacht._sandbox",
     "wacht.cli",
     "wacht.sandbox",
 )
 
 
-def _rooms() -> dict[str, ast.Module]:
-    """
-    Parse each module of the package, by its name within the package.
-    """
-    return {
-        ".".join(path.relative_to(PACKAGE).with_suffix("").parts): ast.parse(
-            path.read_text(encoding="utf-8")
-        )
-        for path in sorted(PACKAGE.rglob("*.py"))
-    }
-
-
-ROOMS = _rooms()
-
-
-TOP_LEVEL = {room.partition(".")[0] for room in ROOMS}
-
-
-class _Imports(ast.NodeVisitor):
-    """
-    Collect what is imported at run time, wherever it stands in the code.
-
-    Attributes:
-        ours: Names that are imported relatively, as seen from the package.
-        others: Names of other packages.
-    """
-
-    def __init__(self, tree: ast.AST, room: str) -> None:
-        self.ours: set[str] = set()
-        self.others: set[str] = set()
-        self._parents = room.split(".")
-        self.visit(tree)
-
-    def visit_If(self, node: ast.If) -> None:
-        if ast.unparse(node.test) == "TYPE_CHECKING":
-            for other in node.orelse:
-                self.visit(other)
-        else:
-            self.generic_visit(node)
-
-    def visit_Import(self, node: ast.Import) -> None:
-        self.others.update(alias.name for alias in node.names)
-
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        if not node.level:
-            self.others.add(node.module or "")
-            return
-        base = self._parents[: -node.level]
-        if node.module:
-            self.ours.add(".".join([*base, node.module]))
-        else:
-            self.ours.update(".".join([*base, alias.name]) for alias in node.names)
-
-
-def _ours(room: str) -> set[str]:
-    """
-    Tell which rooms another imports; what is no room is a name of `__init__`.
-    """
-    names = _Imports(ROOMS[room], room).ours
-    return {name for name in names if name.partition(".")[0] in TOP_LEVEL}
-
-
-def _others(room: str) -> set[str]:
-    """
-    Tell which other packages a room imports.
-    """
-    names = _Imports(ROOMS[room], room).others
-    return {name.partition(".")[0] for name in names}
-
-
-def _functions(tree: ast.AST) -> Iterator[Function]:
-    for node in ast.walk(tree):
-        if isinstance(node, Function):
-            yield node
-
-
-def _length(function: Function) -> int:
-    """
-    Count a function's lines from `def` to its end, without the docstring.
-    """
-    lines = (function.end_lineno or 0) - function.lineno + 1
-    if ast.get_docstring(function) is None:
-        return lines
-    docstring = function.body[0]
-    return lines - ((docstring.end_lineno or 0) - docstring.lineno + 1)
-
-
-def test_imports__order_knows_its_rooms() -> None:
-    """
-    Each room that the order names is there.
-    """
-    assert set(ORDER) <= ROOMS.keys()
-
-
-@pytest.mark.parametrize("room", ORDER)
-def test_imports__arrows_point_down(room: str) -> None:
-    """
-    A room imports only rooms below it.
-    """
-    assert _ours(room) <= set(ORDER[: ORDER.index(room)])
-
-
-@pytest.mark.parametrize("room", LEAVES)
-def test_imports__leaves_import_nothing_of_ours(room: str) -> None:
-    """
-    A leaf stands on its own.
-    """
-    assert not _ours(room)
-
-
-@pytest.mark.parametrize("room", ROOMS)
-def test_imports__relative_inside_the_package(room: str) -> None:
-    """
-    No room names the package: what is ours is imported relatively.
-    """
-    assert "wacht" not in _others(room)
-
-
-def test_imports__requests_in_few_rooms() -> None:
-    """
-    Only the rooms about the wire know requests.
-    """
-    users = {room for room in ROOMS if "requests" in _others(room)}
-    assert users <= MAY_IMPORT_REQUESTS
-
-
-def test_imports__session_by_those_above_it() -> None:
-    """
-    Only the shop window, the command and the sandbox know the session.
-    """
-    users = {room for room in ROOMS if "session" in _ours(room)}
-    assert users <= MAY_IMPORT_SESSION
-
-
-def test_imports__type_checking_is_left_out() -> None:
-    """
-    What is imported for type checkers alone is no arrow, what stands elsewhere is one.
-    """
-    source = """
-if TYPE_CHECKING:
-    from .session import Session
-else:
-    from . import other
-def f():
-    import requests.adapters
-    from ..errors import shown
-"""
-    imports = _Imports(ast.parse(source), "_sandbox.room")
-    assert imports.ours == {"_sandbox.other", "errors"}
-    assert imports.others == {"requests.adapters"}
-
-
 def test_import__only_what_it_needs() -> None:
     """
-    `import wacht` loads no extra, nor what only a session, server or command needs.
+    `import wacht` loads no extra, and nothing that only a session or command needs.
     """
     code = f"import sys, wacht; print(sys.modules.keys() & {set(NOT_AT_THE_START)})"
     result = subprocess.run(
@@ -248,15 +59,15 @@ def test_import__only_what_it_needs() -> None:
 
 def test_all__sorted_and_there() -> None:
     """
-    `__all__` is sorted and without repeats, and names what there is.
+    `__all__` is sorted, without repeats, and every name in it exists.
     """
     assert wacht.__all__ == sorted(set(wacht.__all__))
     assert all(hasattr(wacht, name) for name in wacht.__all__)
 
 
-def test_all__nothing_else_on_show() -> None:
+def test_all__complete() -> None:
     """
-    Whatever class or function of ours can be seen in the package is in `__all__`.
+    Every public class and function of the package is in `__all__`.
     """
     seen = {
         name
@@ -276,12 +87,19 @@ def _public_things() -> Iterator[tuple[str, Any]]:
                     yield f"{name}.{member}", value
 
 
+def _public_fields(
+    kind: type[attrs.AttrsInstance],
+) -> dict[str, attrs.Attribute[Any]]:
+    fields = attrs.fields_dict(kind)
+    return {name: field for name, field in fields.items() if name[0] != "_"}
+
+
 @pytest.mark.parametrize(
     "thing", [pytest.param(thing, id=name) for name, thing in _public_things()]
 )
 def test_documentation__every_public_name(thing: Any) -> None:
     """
-    Every public name says what it is for, in a docstring of its own.
+    Every public name has a docstring of its own.
     """
     docstring = vars(thing).get("__doc__") if isinstance(thing, type) else thing.__doc__
     assert docstring
@@ -299,13 +117,12 @@ def test_documentation__every_public_name(thing: Any) -> None:
 )
 def test_documentation__every_field(kind: type[attrs.AttrsInstance]) -> None:
     """
-    Every field of a value is described, in the order of the fields.
+    The docstring of a value describes its fields, in their order.
     """
     lines = (inspect.getdoc(kind) or "").partition("Attributes:\n")[2].splitlines()
     described = [line.split(":")[0].strip() for line in lines if line[4:5].strip()]
-    assert [name for name in described if name in attrs.fields_dict(kind)] == list(
-        attrs.fields_dict(kind)
-    )
+    fields = _public_fields(kind)
+    assert [name for name in described if name in fields] == list(fields)
 
 
 def test_list_filters__are_the_options() -> None:
@@ -313,7 +130,7 @@ def test_list_filters__are_the_options() -> None:
     The keywords of the methods are the options' fields, with the same types.
     """
     filters = wacht.ListFilters.__annotations__
-    options = attrs.fields_dict(wacht.ListExecutionContextsOptions)
+    options = _public_fields(wacht.ListExecutionContextsOptions)
     assert list(filters) == list(options)
     assert wacht.ListFilters.__total__ is False
     for name, field in options.items():
@@ -322,34 +139,14 @@ def test_list_filters__are_the_options() -> None:
 
 def test_files__typed() -> None:
     """
-    Type checkers are told that the package is typed.
+    The marker for type checkers is there.
     """
     assert (PACKAGE / "py.typed").is_file()
 
 
-def test_size__functions() -> None:
+def test_sandbox__loaded_at_first_use(monkeypatch: pytest.MonkeyPatch) -> None:
     """
-    Half of all functions are under ten lines, and nine in ten under thirty.
-    """
-    lengths = sorted(
-        _length(function) for tree in ROOMS.values() for function in _functions(tree)
-    )
-    assert lengths[len(lengths) // 2] < 10
-    assert lengths[len(lengths) * 9 // 10] < 30
-
-
-@pytest.mark.parametrize("room", ROOMS)
-def test_size__rooms(room: str) -> None:
-    """
-    No room has more than 300 lines.
-    """
-    path = PACKAGE.joinpath(*room.split(".")).with_suffix(".py")
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
-
-
-def test_sandbox__there_when_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """
-    `import wacht` is enough for `wacht.sandbox`, and completion finds it.
+    `wacht.sandbox` needs no import of its own, and completion finds it.
     """
     monkeypatch.delattr(wacht, "sandbox", raising=False)
     assert "sandbox" in dir(wacht)
@@ -358,9 +155,9 @@ def test_sandbox__there_when_it_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
         getattr(wacht, "sandpit")  # noqa: B009 - no checker should know it
 
 
-def test_logger__silent_unless_asked() -> None:
+def test_logger__silent_by_default() -> None:
     """
-    The package's logger says nothing of itself where nobody has set up logging.
+    The package's logger prints nothing until the user configures logging.
     """
     handlers = logging.getLogger("wacht").handlers
     assert any(isinstance(handler, logging.NullHandler) for handler in handlers)
@@ -379,19 +176,20 @@ def test_default_session__made_from_the_environment_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """
-    The functions of the package use one session, made from the environment.
+    The module functions share one session, made from the environment.
     """
     monkeypatch.setenv("WACHT_API_KEY", "wk_of_the_environment")
     monkeypatch.setenv("WACHT_BASE_URL", "https://wacht.example")
     responses.get(
-        f"https://wacht.example{PATH}", json={"data": [{"id": "1"}], "has_more": False}
+        "https://wacht.example/ai/execution-contexts",
+        json={"data": [{"id": "1"}], "has_more": False},
     )
     page = wacht.fetch_execution_contexts(page=1, per_page=5)
-    told: list[wacht.WalkProgress] = []
+    reports: list[wacht.WalkProgress] = []
     contexts = list(
-        wacht.iter_execution_contexts(agent_id="agent_123", progress=told.append)
+        wacht.iter_execution_contexts(agent_id="agent_123", progress=reports.append)
     )
-    assert len(told) == 1
+    assert len(reports) == 1
     with pytest.raises(wacht.InvalidRequestError, match="prefetch"):
         wacht.iter_execution_contexts(prefetch=-1)
     with pytest.raises(wacht.InvalidRequestError, match="deadline"):
@@ -411,7 +209,7 @@ def test_default_session__of_another_environment(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """
-    A key or URL that is set anew, as in a notebook after a 401, makes a new session.
+    A changed key or URL, as in a notebook after a 401, makes a new session.
     """
     monkeypatch.setenv("WACHT_API_KEY", "wk_one")
     before = wacht._default_session()
@@ -422,7 +220,7 @@ def test_default_session__of_another_environment(
 @pytest.mark.usefixtures("_fresh_default_session")
 def test_default_session__without_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
     """
-    Where the environment has no key, the call says so, and the next one asks again.
+    A missing key is an error, and the next call reads the environment again.
     """
     for function in (wacht.fetch_execution_contexts, wacht.iter_execution_contexts):
         with pytest.raises(wacht.ConfigError, match="WACHT_API_KEY"):
