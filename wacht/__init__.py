@@ -1,5 +1,5 @@
 """
-Wacht's AI execution contexts: every context once, or a clear word why not.
+Wacht's AI execution contexts: every context exactly once, or an error that says why.
 
     >>> import wacht
     >>> for context in wacht.iter_execution_contexts():  # the key: WACHT_API_KEY
@@ -13,7 +13,8 @@ from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Unpack
 
-from . import _secret
+from ._http.credentials import environment_digest
+from ._version import __version__ as __version__
 from .dataframe import to_dataframe
 from .errors import (
     ApiError,
@@ -36,13 +37,14 @@ from .models import (
     ExecutionContextListResponse,
     ListExecutionContextsOptions,
     ListFilters,
+    WalkKeywords,
     WalkProgress,
 )
 from .session import Session
 from .throttle import SupportsSlot, Throttle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
 
     from . import sandbox as sandbox
 else:  # out of sight of type checkers, for which any name would do
@@ -78,12 +80,13 @@ __all__ = [
     "SupportsSlot",
     "Throttle",
     "WachtError",
+    "WalkKeywords",
     "WalkProgress",
     "fetch_execution_contexts",
+    "iter_execution_context_pages",
     "iter_execution_contexts",
     "to_dataframe",
 ]
-__version__ = "0.1.0"
 
 logging.getLogger("wacht").addHandler(logging.NullHandler())
 
@@ -94,7 +97,7 @@ def _session_of(_environment: bytes) -> Session:
 
 
 def _default_session() -> Session:
-    return _session_of(_secret.environment_digest())
+    return _session_of(environment_digest())
 
 
 def fetch_execution_contexts(
@@ -105,10 +108,20 @@ def fetch_execution_contexts(
     """
     Fetch one page on a default session.
 
-    It is made from the environment at first use, and anew when `WACHT_API_KEY` or
-    `WACHT_BASE_URL` has changed. Args and errors are those of
-    `Session.fetch_execution_contexts`, and `ConfigError` where the environment has no
-    usable key.
+    The session is made from the environment at first use, and again when
+    `WACHT_API_KEY` or `WACHT_BASE_URL` has changed.
+
+    Args:
+        options: As `Session.fetch_execution_contexts`.
+        filters: As there.
+
+    Returns:
+        The page.
+
+    Raises:
+        ConfigError: The environment has no usable key.
+        WachtError: As `Session.fetch_execution_contexts`.
+
     """
     return _default_session().fetch_execution_contexts(options, **filters)
 
@@ -116,18 +129,44 @@ def fetch_execution_contexts(
 def iter_execution_contexts(
     options: ListExecutionContextsOptions | None = None,
     /,
-    *,
-    prefetch: int = 0,
-    deadline: float | None = None,
-    progress: bool | Callable[[WalkProgress], object] = False,
-    **filters: Unpack[ListFilters],
+    **keywords: Unpack[WalkKeywords],
 ) -> Generator[AiExecutionContext, None, None]:
     """
-    Walk through all contexts on a default session, as `fetch_execution_contexts` has.
+    Walk through all contexts on the default session of `fetch_execution_contexts`.
 
-    Args and errors are those of `Session.iter_execution_contexts`, and `ConfigError`
-    where the environment has no usable key.
+    Args:
+        options: As `Session.iter_execution_contexts`.
+        keywords: As there.
+
+    Yields:
+        The contexts.
+
+    Raises:
+        ConfigError: The environment has no usable key.
+        WachtError: As `Session.iter_execution_contexts`.
+
     """
-    return _default_session().iter_execution_contexts(
-        options, prefetch=prefetch, deadline=deadline, progress=progress, **filters
-    )
+    return _default_session().iter_execution_contexts(options, **keywords)
+
+
+def iter_execution_context_pages(
+    options: ListExecutionContextsOptions | None = None,
+    /,
+    **keywords: Unpack[WalkKeywords],
+) -> Generator[ExecutionContextListResponse, None, None]:
+    """
+    Walk through all pages on the default session of `fetch_execution_contexts`.
+
+    Args:
+        options: As `Session.iter_execution_context_pages`.
+        keywords: As there.
+
+    Yields:
+        The pages.
+
+    Raises:
+        ConfigError: The environment has no usable key.
+        WachtError: As `Session.iter_execution_context_pages`.
+
+    """
+    return _default_session().iter_execution_context_pages(options, **keywords)

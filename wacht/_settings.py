@@ -1,55 +1,60 @@
 """
-What a session is given, checked: the URL, the times and sizes.
+The settings of a session, checked.
 """
 
 from __future__ import annotations
 
 import os
 from ipaddress import ip_address
-from threading import TIMEOUT_MAX
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
-from .errors import ConfigError, InvalidRequestError, shown
+from attrs import Attribute, Converter, field, frozen
 
-MAX_PREFETCH = 100  # what a minute allows
+from ._render.text import safe_repr
+from ._validators import choice, integer, is_seconds
+from .errors import ConfigError
+
+if TYPE_CHECKING:
+    import requests
+    import urllib3
+
+    from .throttle import SupportsSlot
+
+Pagination = Literal["auto", "page", "offset"]
+
 DEFAULT_BASE_URL = "https://api.wacht.dev"
-_MAY_BE_SECRET = frozenset("@?#")  # what stands beside them; such a URL is not shown
-_SECONDS = f"above 0 and up to {TIMEOUT_MAX:.0f}"
+_DEFAULT_PORTS = {"https": ":443", "http": ":80"}
+_MAY_BE_SECRET = frozenset("@?#")  # such a URL isn't shown
 _NOT_IN_URLS = frozenset(' "<>\\^`{|}')  # RFC 3986; parsers disagree about some
 
 
-def checked_base_url(given: str | None, *, allow_plain_http: bool) -> str:
-    """
-    Settle the base URL.
-
-    Raises:
-        ConfigError: It is no URL that a key may be sent to.
-
-    """
-    name = "base_url (from WACHT_BASE_URL)" if given is None else "base_url"
-    url = _base_url_of_environment() if given is None else given
+def _base_url(given: object, settings: Settings) -> str:
+    name = "base_url" if given is not None else "base_url (from WACHT_BASE_URL)"
+    url = _environment_base_url() if given is None else given
     if not isinstance(url, str):
-        raise ConfigError(f"{name}: expected a string, got {shown(url)}")
+        raise ConfigError(f"{name}: expected a string, got {safe_repr(url)}")
     if not _MAY_BE_SECRET.isdisjoint(url):
         raise ConfigError(f"{name}: expected no user, query or fragment: no @, ? or #")
     try:
         parts = urlsplit(url)
         host, _port = parts.hostname, parts.port
     except ValueError:
-        raise ConfigError(f"{name}: not a URL: {shown(url)}") from None
-    if parts.scheme not in ("https", "http") or not host or not _is_clean(url):
+        raise ConfigError(f"{name}: not a URL: {safe_repr(url)}") from None
+    if parts.scheme not in _DEFAULT_PORTS or not host or not _is_clean(url):
         raise ConfigError(
-            f"{name}: expected something like {DEFAULT_BASE_URL}, got {shown(url)}"
+            f"{name}: expected something like {DEFAULT_BASE_URL}, got {safe_repr(url)}"
         )
-    if parts.scheme == "http" and not (allow_plain_http or is_loopback(host)):
+    if parts.scheme == "http" and not (settings.allow_plain_http or is_loopback(host)):
         raise ConfigError(
-            f"{name}: {shown(url)} would send the key in the clear; use https, or "
-            "pass allow_plain_http=True if you must"
+            f"{name}: {safe_repr(url)} would send the key unencrypted; use https "
+            "(or allow_plain_http, if you must)"
         )
-    return f"{parts.scheme}://{parts.netloc.lower()}{parts.path}".rstrip("/")
+    netloc = parts.netloc.lower().removesuffix(_DEFAULT_PORTS[parts.scheme])
+    return f"{parts.scheme}://{netloc}{parts.path}".rstrip("/")
 
 
-def _base_url_of_environment() -> str:
+def _environment_base_url() -> str:
     return os.environ.get("WACHT_BASE_URL", "").strip() or DEFAULT_BASE_URL
 
 
@@ -59,7 +64,7 @@ def _is_clean(url: str) -> bool:
 
 def is_loopback(host: str) -> bool:
     """
-    Tell whether a host is this machine.
+    Return whether a host is this machine.
     """
     if host == "localhost":
         return True
@@ -69,121 +74,69 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def checked_timeout(given: float | tuple[float, float]) -> tuple[float, float]:
-    """
-    Settle the (connect, read) timeouts, in seconds.
+def _pair(timeout: Any) -> Any:
+    return timeout if isinstance(timeout, tuple) else (timeout, timeout)
 
-    Raises:
-        ConfigError: One is not a positive number.
 
-    """
-    pair = given if isinstance(given, tuple) else (given, given)
-    if len(pair) != 2 or not all(map(is_positive_number, pair)):  # noqa: PLR2004
+def _check_timeout(_: object, attribute: Attribute[Any], value: Any) -> None:
+    if len(value) != 2 or not all(map(is_seconds, value)):  # noqa: PLR2004 - a pair
+        shown = value[0] if value[0] is value[-1] else value
         raise ConfigError(
-            f"timeout: expected seconds, a number {_SECONDS}, or (connect, read), "
-            f"got {shown(given)}"
+            f"{attribute.name}: expected positive seconds, a number or "
+            f"(connect, read), got {safe_repr(shown)}"
         )
-    return pair
 
 
-def is_positive_number(value: object) -> bool:
-    """
-    Tell whether a value counts seconds that threads and sockets can wait.
-    """
-    return (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and 0 < value <= TIMEOUT_MAX
-    )
+def _check_retry(_: object, attribute: Attribute[Any], value: object) -> None:
+    from urllib3 import Retry  # noqa: PLC0415 - slow to import, comes with a session
+
+    _check_type(attribute, value, Retry, "urllib3.Retry")
 
 
-def checked_size(given: int) -> int:
-    """
-    Settle `max_response_bytes`.
+def _check_http(_: object, attribute: Attribute[Any], value: object) -> None:
+    from requests import Session  # noqa: PLC0415 - slow to import, comes with a session
 
-    Raises:
-        ConfigError: It is not a positive integer.
+    _check_type(attribute, value, Session, "requests.Session")
 
-    """
-    if not isinstance(given, int) or isinstance(given, bool) or given < 1:
+
+def _check_type(attribute: Attribute[Any], value: object, kind: type, name: str) -> None:
+    if value is not None and not isinstance(value, kind):
         raise ConfigError(
-            f"max_response_bytes: expected a positive integer, got {shown(given)}"
+            f"{attribute.name}: expected a {name}, got {safe_repr(value)}"
         )
-    return given
 
 
-def checked_prefetch(given: int) -> int:
-    """
-    Settle how many pages to be ahead.
-
-    Raises:
-        InvalidRequestError: It is not an integer from 0 to 100.
-
-    """
-    whole = isinstance(given, int) and not isinstance(given, bool)
-    if not whole or not 0 <= given <= MAX_PREFETCH:
-        raise InvalidRequestError(
-            f"prefetch: expected an integer from 0 to {MAX_PREFETCH}, got "
-            f"{shown(given)}"
-        )
-    return given
-
-
-def checked_deadline(given: float | None) -> float | None:
-    """
-    Settle how long a walk may take.
-
-    Raises:
-        InvalidRequestError: It is not a positive number of seconds.
-
-    """
-    if given is not None and not is_positive_number(given):
-        raise InvalidRequestError(
-            f"deadline: expected seconds, a number {_SECONDS}, got {shown(given)}"
-        )
-    return given
-
-
-def check_kind(name: str, given: object, kind: type) -> None:
-    """
-    Refuse what is neither None nor of a kind.
-
-    Raises:
-        ConfigError: It is something else.
-
-    """
-    if given is not None and not isinstance(given, kind):
+def _check_throttle(_: object, attribute: Attribute[Any], value: object) -> None:
+    has_slots = callable(getattr(value, "slot", None)) and not isinstance(value, type)
+    if value is not None and value != "shared" and not has_slots:
         raise ConfigError(
-            f"{name}: expected a {kind.__module__.partition('.')[0]}.{kind.__name__}, "
-            f"got {shown(given)}"
+            f"{attribute.name}: expected a wacht.Throttle, None, or an object with its "
+            f"method slot(), got {safe_repr(value)}"
         )
 
 
-def check_throttle(given: object) -> None:
+def _check_flag(_: object, attribute: Attribute[Any], value: object) -> None:
+    if not isinstance(value, bool):
+        raise ConfigError(
+            f"{attribute.name}: expected True or False, got {safe_repr(value)}"
+        )
+
+
+@frozen(kw_only=True)
+class Settings:
     """
-    Refuse what hands out no slots; a class does not, its instances do.
+    What `Session` was given, but for the key; see there.
 
     Raises:
-        ConfigError: It is something else.
+        ConfigError: A setting is unusable.
 
     """
-    has_slots = callable(getattr(given, "slot", None)) and not isinstance(given, type)
-    if given not in (None, "shared") and not has_slots:
-        raise ConfigError(
-            "throttle: expected a wacht.Throttle, None, or an object with its method "
-            f"slot(), got {shown(given)}"
-        )
 
-
-def check_choice(name: str, given: object, choices: tuple[str, ...]) -> None:
-    """
-    Refuse what is not one of some words.
-
-    Raises:
-        ConfigError: It is something else.
-
-    """
-    if given not in choices:
-        raise ConfigError(
-            f"{name}: expected one of {', '.join(choices)}, got {shown(given)}"
-        )
+    allow_plain_http: bool = field(validator=_check_flag)
+    base_url: str = field(converter=Converter(_base_url, takes_self=True))
+    timeout: tuple[float, float] = field(converter=_pair, validator=_check_timeout)
+    retry: urllib3.Retry | None = field(validator=_check_retry)
+    throttle: SupportsSlot | Literal["shared"] | None = field(validator=_check_throttle)
+    http: requests.Session | None = field(validator=_check_http)
+    pagination: Pagination = field(validator=choice(ConfigError, "auto", "page", "offset"))
+    max_response_bytes: int = field(validator=integer(ConfigError, 1))

@@ -1,5 +1,5 @@
 """
-The one home of waiting: deadlines, the log, and whoever wants to be told.
+Deadlines and waits: the only place that sleeps.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ import time
 from math import inf
 from typing import TYPE_CHECKING
 
+from attrs import field, frozen
+
+from . import _forks
 from .errors import DeadlineExceededError
 
 if TYPE_CHECKING:
@@ -17,62 +20,99 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("wacht")
 
-WORTH_TELLING = 1.0  # seconds; who watches a walk is not told of shorter waits
+REPORTED_WAIT = 1.0  # seconds; progress callbacks aren't called for shorter waits
 
 
 class StoppedError(Exception):
     """
-    Whoever the work was for has left. Never reaches a user.
+    The walk that needed the result has ended. Never reaches a user.
     """
 
 
-class Watch:
+@frozen
+class Deadline:
     """
-    What one call, or one walk, may spend and has spent; shared by its threads.
+    The moment at which a call must be done, or never.
+
+    Attributes:
+        seconds: How long the call may take from now on; None for no limit.
+        clock: A monotonic clock, in seconds.
+    """
+
+    seconds: float | None = None
+    clock: Callable[[], float] = time.monotonic
+    _expires: float = field(init=False)
+
+    @_expires.default
+    def _moment(self) -> float:
+        return inf if self.seconds is None else self.clock() + self.seconds
+
+    def remaining(self) -> float:
+        """
+        Return the seconds that are left.
+
+        Raises:
+            DeadlineExceededError: None are left.
+
+        """
+        remaining = self._expires - self.clock()
+        if remaining <= 0:
+            raise DeadlineExceededError(f"the deadline of {self.seconds:g} s passed")
+        return remaining
+
+
+class RequestBudget:
+    """
+    What one call or one walk may spend, and what it has spent; shared by its threads.
 
     Args:
-        deadline: Seconds from now that all of it may take; None for no limit.
-        on_wait: Called before a wait of a second or more, with this watch, the wait's
-            seconds, and its reason.
-        clock: A monotonic clock, in seconds.
-        sleep: Waits for so many seconds.
+        deadline: When it must be done.
+        on_wait: Called before a wait of a second or more, with its seconds and reason.
+        sleep: Waits for a number of seconds.
+
+    Attributes:
+        requests: Requests sent.
+        retries: Requests that repeated a failed one.
+        waited: Seconds waited.
+        stopped: Set when nobody needs the result any more.
 
     """
 
     def __init__(
         self,
-        deadline: float | None = None,
-        on_wait: Callable[[Watch, float, str], None] | None = None,
+        deadline: Deadline | None = None,
+        on_wait: Callable[[float, str], None] | None = None,
         *,
-        clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._clock = clock
+        self.deadline = deadline or Deadline()
         self.requests = 0
         self.retries = 0
         self.waited = 0.0
         self.stopped = threading.Event()
         self._sleep = sleep
-        self._deadline = deadline
-        self._until = inf if deadline is None else clock() + deadline
         self._on_wait = on_wait
+        self.reset_after_fork()
+        _forks.register(self)
+
+    def reset_after_fork(self) -> None:
+        """
+        Replace the lock, which a thread of the parent may have held.
+        """
         self._lock = threading.Lock()
 
     def remaining(self) -> float:
         """
-        Tell how many seconds are left until the deadline.
+        Return the seconds until the deadline.
 
         Raises:
-            DeadlineExceededError: None are.
+            DeadlineExceededError: The deadline passed.
             StoppedError: Nobody needs the result any more.
 
         """
         if self.stopped.is_set():
             raise StoppedError
-        remaining = self._until - self._clock()
-        if remaining <= 0:
-            raise DeadlineExceededError(f"the deadline of {self._deadline:g} s passed")
-        return remaining
+        return self.deadline.remaining()
 
     def count_request(self, attempt: int) -> None:
         """
@@ -83,16 +123,16 @@ class Watch:
             self.retries += attempt > 1
 
     def wait(
-        self, seconds: float, reason: str, attempt: str, *, told: bool = False
+        self, seconds: float, reason: str, attempt: str, *, report: bool = True
     ) -> None:
         """
-        Wait, or say at once that the deadline does not allow it.
+        Wait, or raise at once if the deadline doesn't allow it.
 
         Args:
             seconds: How long.
             reason: Why.
             attempt: What follows, such as "attempt 2 of 6".
-            told: Whether this only adds to a wait that was told of.
+            report: Whether to log and report the wait.
 
         Raises:
             DeadlineExceededError: The wait would end after the deadline.
@@ -101,48 +141,56 @@ class Watch:
         """
         if seconds >= self.remaining():
             raise DeadlineExceededError(
-                f"the deadline of {self._deadline:g} s would pass during a wait of "
-                f"{seconds:.1f} s: {reason}"
+                f"the deadline of {self.deadline.seconds:g} s would pass during a "
+                f"wait of {seconds:.1f} s: {reason}"
             )
-        if not told:
-            self._tell(seconds, reason, attempt)
+        if report:
+            self._report(seconds, reason, attempt)
         self._pause(seconds)
         with self._lock:
             self.waited += seconds
 
-    def _tell(self, seconds: float, reason: str, attempt: str) -> None:
+    def _report(self, seconds: float, reason: str, attempt: str) -> None:
         logger.info("waiting %.2f s before %s: %s", seconds, attempt, reason)
-        if self._on_wait is not None and seconds >= WORTH_TELLING:
-            self._on_wait(self, seconds, reason)
+        if self._on_wait is not None and seconds >= REPORTED_WAIT:
+            self._on_wait(seconds, reason)
 
     def _pause(self, seconds: float) -> None:
         # Signals reach the main thread alone, and only a sleep ends at once for them
-        # on every system; another thread has to hear that it should stop.
+        # on every system. Other threads have to notice that the walk has ended.
         if threading.current_thread() is threading.main_thread():
             self._sleep(seconds)
         elif self.stopped.wait(seconds):
             raise StoppedError
 
 
-class Pacing:
+class ThrottleWait:
     """
-    Wait for leave to send, and tell of it once, though it may take more than one wait.
+    Wait for a throttle's slot, and report it once although it may take several waits.
 
     Args:
-        watch: Does the waiting.
+        budget: Does the waiting.
         attempt: What follows, such as "attempt 1 of 6".
+
+    Attributes:
+        error: What ended a wait early, such as a signal handler's exception.
 
     """
 
-    def __init__(self, watch: Watch, attempt: str) -> None:
-        self._watch = watch
+    def __init__(self, budget: RequestBudget, attempt: str) -> None:
+        self._budget = budget
         self._attempt = attempt
-        self._told = False
+        self._reported = False
+        self.error: BaseException | None = None
 
     def __call__(self, seconds: float) -> None:
         """
-        Wait for so many seconds, as `Watch.wait` does.
+        Wait, as `RequestBudget.wait` does.
         """
-        told = self._told and seconds < WORTH_TELLING
-        self._told = True
-        self._watch.wait(seconds, "rate limit", self._attempt, told=told)
+        report = not self._reported or seconds >= REPORTED_WAIT
+        self._reported = True
+        try:
+            self._budget.wait(seconds, "rate limit", self._attempt, report=report)
+        except BaseException as error:
+            self.error = error
+            raise

@@ -1,5 +1,5 @@
 """
-What can go wrong, as types: what a setting, an option, the network or the service does.
+The exceptions: for settings, options, the network and the service.
 """
 
 from __future__ import annotations
@@ -7,24 +7,12 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from ._render.text import safe_repr
+
 if TYPE_CHECKING:
     from .models import ListExecutionContextsOptions
 
-_SHOWN = 80
-_LONGEST = 500
-
-
-def shown(value: object, limit: int = _SHOWN) -> str:
-    """
-    Represent any value in at most `limit` printable characters, for a message.
-    """
-    try:
-        text = repr(value[:limit] if isinstance(value, str | bytes) else value)
-    except Exception:  # noqa: BLE001 - a broken repr must not replace the message
-        text = f"<{type(value).__name__}>"
-    if not text.isprintable():
-        text = repr(text)
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+_REPR_LENGTH = 500
 
 
 class WachtError(Exception):
@@ -42,7 +30,7 @@ class WachtError(Exception):
         return str(self.args[0]) if self.args else ""
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({shown(str(self), _LONGEST)})"
+        return f"{type(self).__name__}({safe_repr(str(self), _REPR_LENGTH)})"
 
 
 class ConfigError(WachtError, ValueError):

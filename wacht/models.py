@@ -1,69 +1,33 @@
 """
-The values that go in and come out: frozen, comparable, picklable attrs classes.
+The values: frozen, comparable, picklable attrs classes.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any, TypedDict, overload
 
-from attrs import field, fields, frozen
+from attrs import Factory, field, fields, frozen
+from attrs.validators import optional
 
-from . import _display, _terminal
-from .errors import InvalidRequestError, shown
+from ._render.text import safe_repr
+from ._validators import integer, text
+from .errors import InvalidRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from attrs import Attribute
+    from collections.abc import Callable, Iterator
 
 MAX_PER_PAGE = 100
 MAX_PAGE = 2**63 - 1  # what a 64-bit service can parse
 
 
-class _IntegerBetween:
-    def __init__(self, low: int, high: int) -> None:
-        self.low = low
-        self.high = high
-
-    def __call__(
-        self, _instance: object, attribute: Attribute[Any], value: object
-    ) -> None:
-        if value is None:
-            return
-        if (
-            not isinstance(value, int)
-            or isinstance(value, bool)
-            or not self.low <= value <= self.high
-        ):
-            raise InvalidRequestError(
-                f"{attribute.name}: expected an integer from {self.low} to "
-                f"{self.high}, got {shown(value)}"
-            )
-
-
-def _non_empty_string(
-    _instance: object, attribute: Attribute[Any], value: object
-) -> None:
-    if value is None:
-        return
-    if not isinstance(value, str) or not value:
-        raise InvalidRequestError(
-            f"{attribute.name}: expected a non-empty string, got {shown(value)}"
-        )
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise InvalidRequestError(
-            f"{attribute.name}: expected text that UTF-8 can carry, got {shown(value)}"
-        ) from None
+_text = optional(text(InvalidRequestError))
 
 
 @frozen(kw_only=True)
 class ListExecutionContextsOptions:
     """
-    What to list. Each option may be left out, and what is left out is not sent.
+    Which contexts to list. All options are optional; omitted options aren't sent.
 
     Attributes:
         page: The page's number, from 1. The service's default is 1.
@@ -71,24 +35,28 @@ class ListExecutionContextsOptions:
             20; a walk asks for 100.
         agent_id: Only contexts of this agent.
         workflow_id: Only contexts of this workflow.
-        status: Only contexts with this status, such as `"failed"`. Understood by the
-            offset revision of the service alone.
-        context_group: Only contexts of this group. Understood by the offset revision
-            of the service alone.
+        status: Only contexts with this status, such as `"failed"`. Only the offset
+            revision of the service supports it.
+        context_group: Only contexts of this group. Only the offset revision of the
+            service supports it.
 
     Raises:
         InvalidRequestError: A value is out of its range or of a wrong type.
 
     """
 
-    page: int | None = field(default=None, validator=_IntegerBetween(1, MAX_PAGE))
-    per_page: int | None = field(
-        default=None, validator=_IntegerBetween(1, MAX_PER_PAGE)
+    page: int | None = field(
+        default=None, validator=optional(integer(InvalidRequestError, 1, MAX_PAGE))
     )
-    agent_id: str | None = field(default=None, validator=_non_empty_string)
-    workflow_id: str | None = field(default=None, validator=_non_empty_string)
-    status: str | None = field(default=None, validator=_non_empty_string)
-    context_group: str | None = field(default=None, validator=_non_empty_string)
+    per_page: int | None = field(
+        default=None, validator=optional(integer(InvalidRequestError, 1, MAX_PER_PAGE))
+    )
+    agent_id: str | None = field(default=None, validator=_text)
+    workflow_id: str | None = field(default=None, validator=_text)
+    status: str | None = field(default=None, validator=_text)
+    context_group: str | None = field(default=None, validator=_text)
+    # What a broken walk remembers, for the walk that resumes it.
+    _memory: object = field(default=None, eq=False, repr=False, alias="_memory")
 
 
 class ListFilters(TypedDict, total=False):
@@ -104,14 +72,26 @@ class ListFilters(TypedDict, total=False):
     context_group: str | None
 
 
-@frozen(kw_only=True, repr=False, slots=False)  # quicker to make, see _convert
+class WalkKeywords(ListFilters, total=False):
+    """
+    The keywords of a walk; see `Session.iter_execution_contexts`.
+    """
+
+    limit: int | None
+    exhaustive: bool | None
+    active_since: datetime | None
+    prefetch: int
+    deadline: float | None
+    progress: bool | Callable[[WalkProgress], object]
+
+
+@frozen(kw_only=True, repr=False, slots=False)  # decoding fills __dict__ directly
 class AiExecutionContext:
     """
     One execution context: a conversation or a job of an agent.
 
-    Any field may be None: the service leaves out what it does not have. Ids are
-    strings, whatever the service sends; times are aware datetimes. Printed, or in a
-    notebook, it is a card of the fields that are set.
+    Any field may be None. Ids are strings, even if the service sends a number; times
+    are aware datetimes in UTC. A notebook shows it as a card.
 
     Attributes:
         id: The context's id, a 64-bit snowflake written as a string.
@@ -164,46 +144,50 @@ class AiExecutionContext:
 
     def to_dict(self) -> dict[str, Any]:
         """
-        Give JSON back: a new dict of all fields, with `extra` laid into it.
+        Return the context as JSON-ready values, with `extra` merged back in.
 
         Returns:
-            A dict that `json.dumps` takes; times in RFC 3339, absent fields None. What
-            is nested in it is the context's own, not a copy.
+            A new dict of all fields. Times look like `2026-01-15T10:30:00.123456Z`,
+            absent fields are None. Nested values are the context's own, not copies.
 
         """
         known = {name: _to_json(getattr(self, name)) for name in FIELD_NAMES}
         return {**known, **self.extra}
 
     def __repr__(self) -> str:
-        values = ((name, getattr(self, name)) for name in (*FIELD_NAMES, "extra"))
-        told = (f"{n}={shown(value)}" for n, value in values if value not in (None, {}))
-        return f"AiExecutionContext({', '.join(told)})"
-
-    def __str__(self) -> str:
-        card = _terminal.card_text(
-            _shown_fields(self), width=get_terminal_size().columns
+        values = {**self.to_dict(), "extra": self.extra}
+        fields = (
+            f"{name}={safe_repr(values[name])}"
+            for name in (*FIELD_NAMES, "extra")
+            if getattr(self, name) not in (None, {})
         )
-        return card or repr(self)
+        return f"AiExecutionContext({', '.join(fields)})"
 
     def _repr_html_(self) -> str:
-        return _display.card_html(_shown_fields(self))
+        from ._render.html import card_html  # noqa: PLC0415 - only notebooks need it
+
+        return card_html(_displayed_fields(self))
 
 
 FIELD_NAMES = tuple(
     known.name for known in fields(AiExecutionContext) if known.name != "extra"
 )
-for _name in FIELD_NAMES:  # for what did not come, the class answers; see _convert
-    setattr(AiExecutionContext, _name, None)
+
+
+# Decoding sets only the fields that came. The class has the defaults of the others.
+for _field in fields(AiExecutionContext):
+    if not isinstance(_field.default, Factory):
+        setattr(AiExecutionContext, _field.name, _field.default)
 
 
 def _to_json(value: Any) -> Any:
     if not isinstance(value, datetime):
         return value
-    text = value.isoformat()
-    return f"{text[:-6]}Z" if value.tzinfo is UTC else text
+    moment = value.astimezone(UTC) if value.tzinfo else value
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
-def _shown_fields(context: AiExecutionContext) -> dict[str, object]:
+def _displayed_fields(context: AiExecutionContext) -> dict[str, object]:
     known = {name: getattr(context, name) for name in FIELD_NAMES}
     return {**known, **context.extra}
 
@@ -213,7 +197,7 @@ class ExecutionContextListResponse:
     """
     One page of contexts. `len()`, iteration and indexing reach `data`.
 
-    Printed, it is a table as wide as the terminal; in a notebook, a table too.
+    A notebook shows it as a table.
 
     Attributes:
         data: The contexts of this page, in the service's order.
@@ -244,16 +228,12 @@ class ExecutionContextListResponse:
             f"has_more={self.has_more}>"
         )
 
-    def __str__(self) -> str:
-        rows = [_shown_fields(context) for context in self.data]
-        return _terminal.table_text(rows, width=get_terminal_size().columns)
-
     def _repr_html_(self) -> str:
+        from ._render.html import table_html  # noqa: PLC0415 - only notebooks need it
+
         more = " There are further pages." if self.has_more else ""
-        caption = f"{len(self.data)} execution contexts.{more}"
-        return _display.table_html(
-            [_shown_fields(context) for context in self.data], caption=caption
-        )
+        rows = [_displayed_fields(context) for context in self.data]
+        return table_html(rows, caption=f"{len(rows)} execution contexts.{more}")
 
 
 @frozen(kw_only=True)
@@ -262,16 +242,16 @@ class WalkProgress:
     How far a walk has come.
 
     Attributes:
-        pages: Pages read so far.
+        pages: Pages read so far, second looks included.
         contexts: Contexts given so far, each once.
-        duplicates: Repeats dropped so far.
+        duplicates: Repeated contexts that were dropped.
         requests: Requests sent, retries included.
         retries: Requests that repeated a failed one.
-        waited: Seconds waited so far, for rate limits and before retries; with
-            `prefetch`, added up over the threads that wait side by side.
+        waited: Seconds waited so far, for rate limits and before retries. With
+            `prefetch` the waits of all threads are added up.
         waiting: Seconds of the wait that begins now; None if none does.
-        reason: Why it waits; None if it does not.
-        complete: Whether the last page has been read.
+        reason: Why it waits; None if it doesn't.
+        complete: Whether the walk is done and its guarantee holds.
     """
 
     pages: int = 0

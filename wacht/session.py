@@ -6,28 +6,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NoReturn, Self, Unpack
 
-from attrs import evolve, fields_dict
+from attrs import fields_dict
 
-from ._endpoint import Endpoint, Pagination
-from ._paging import Walk
-from ._progress import reporting_to
-from ._secret import Secret
-from ._settings import (
-    check_choice,
-    check_throttle,
-    checked_base_url,
-    checked_deadline,
-    checked_prefetch,
-    checked_size,
-    checked_timeout,
-)
-from ._waiting import Watch
-from .errors import shown
+from ._http.credentials import ApiKey
+from ._pagination.options import WalkOptions, merge_filters
+from ._pagination.progress import open_report
+from ._pagination.reader import Reader
+from ._pagination.walk import Walk
+from ._settings import Pagination, Settings
+from ._waiting import RequestBudget
 from .models import ListExecutionContextsOptions, ListFilters
-from .throttle import SupportsSlot, shared_throttle
+from .throttle import SupportsSlot, Unlimited, shared_throttle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from datetime import datetime
     from types import TracebackType
 
     import requests
@@ -39,41 +32,43 @@ if TYPE_CHECKING:
         WalkProgress,
     )
 
-_OPTIONS = tuple(fields_dict(ListExecutionContextsOptions))
-_WALK_OPTIONS = (*_OPTIONS, "prefetch", "deadline", "progress")
+_WALK_KEYWORDS = (*fields_dict(WalkOptions), "progress")
 
 
 class Session:
     """
-    A client of Wacht's AI execution contexts; many threads may use one at once.
+    A client for Wacht's AI execution contexts; threads may share one.
 
-    Every attempt is paced by a throttle, repeated as far as the retry policy goes, and
-    read whole within bounds of size and time. The key is sent in the `Authorization`
-    header and shown nowhere: not in errors, logs or representations.
+    A throttle paces every attempt, the retry policy repeats failed ones, and answers
+    are bounded in size and time. The key is sent in the `Authorization` header and
+    appears nowhere else: not in errors, logs or representations.
 
     Args:
-        api_key: The key; else the environment's `WACHT_API_KEY`.
-        base_url: Where the service is; else `WACHT_BASE_URL`, else
+        api_key: The key; by default `WACHT_API_KEY` from the environment.
+        base_url: Where the service is; by default `WACHT_BASE_URL`, or else
             `https://api.wacht.dev`. Plain `http://` only to a loopback host.
-        timeout: Seconds, for both or as (connect, read), as in requests. All headers
-            must arrive within three times the read timeout, and then the whole body.
-        retry: The policy. By default at most 6 attempts, for 429 and every 5xx, broken
-            connections, timeouts and broken bodies, with a back-off and jitter; an
-            answer that asks to wait for longer than 120 s is an error at once.
-        throttle: What paces the requests. By default 20 a second and 100 a minute, the
+        timeout: Seconds, one number or (connect, read), as in requests. Connecting as
+            a whole, to all addresses of the host and with TLS, must succeed within the
+            first. The headers, and then the body, must arrive within three times the
+            second. Looking up the host's name can't be interrupted.
+        retry: The policy. By default at most 6 attempts, for 429, every 5xx, broken
+            connections, timeouts and broken bodies, with back-off and jitter. If the
+            service asks to wait for more than 120 s, that is an error at once.
+        throttle: Paces the requests. By default 20 a second and 100 a minute, the
             service's documented limits, shared by all sessions of the process with the
-            same key and base URL. None for no pacing; or a `Throttle` of your own.
+            same key and base URL. None for no pacing, or your own throttle.
         http: Your own `requests.Session`, with proxies, CA bundle, adapters or
-            headers. It is neither changed nor closed. Its adapters read headers in
-            their own time, so there `timeout` and a `deadline` hold less exactly, and
-            they should retry nothing themselves.
-        pagination: How the service pages, `"page"` or `"offset"`; `"auto"` learns it
-            from the first answer.
-        max_response_bytes: The longest answer to accept, unpacked. By default 64 MiB.
-        allow_plain_http: Send the key in the clear to other hosts too.
+            headers. It is neither changed nor closed. Its adapters shouldn't retry, and
+            keep to `timeout` and `deadline` less exactly. In the child of a fork it
+            can't be used: make a new one there.
+        pagination: The revision of the endpoint, `"page"` or `"offset"`; `"auto"`
+            learns it from the answers.
+        max_response_bytes: The longest body to accept, decompressed; 64 MiB by
+            default.
+        allow_plain_http: Send the key unencrypted to other hosts as well.
 
     Raises:
-        ConfigError: A setting cannot be used.
+        ConfigError: A setting is unusable.
 
     Example:
         >>> import wacht
@@ -83,7 +78,7 @@ class Session:
 
     """
 
-    _base_url = "a service to be named"  # as long as it is not settled
+    _base_url = "an unknown service"  # until the settings are checked
 
     def __init__(  # noqa: PLR0913 - all by keyword
         self,
@@ -98,37 +93,34 @@ class Session:
         max_response_bytes: int = 64 * 2**20,
         allow_plain_http: bool = False,
     ) -> None:
-        # requests is the most of our start: it comes with the first session.
-        from ._transport import Transport  # noqa: PLC0415
+        # requests is the largest part of our import time: it comes with a session.
+        from ._http.endpoint import Endpoint  # noqa: PLC0415
 
-        secret = Secret(api_key)
+        key = ApiKey(api_key)
         del api_key  # no frame of a traceback should hold it
-        secret.check()
-        self._base_url = checked_base_url(base_url, allow_plain_http=allow_plain_http)
-        check_choice("pagination", pagination, ("auto", "page", "offset"))
-        check_throttle(throttle)
-        self._transport = Transport(
-            base_url=self._base_url,
-            secret=secret,
-            http=http,
-            timeout=checked_timeout(timeout),
+        key.check()
+        settings = Settings(
+            allow_plain_http=allow_plain_http,
+            base_url=base_url,
+            timeout=timeout,
             retry=retry,
-            throttle=(
-                shared_throttle((self._base_url, secret.digest()), user=secret)
-                if throttle == "shared"
-                else throttle
-            ),
-            max_response_bytes=checked_size(max_response_bytes),
+            throttle=throttle,
+            http=http,
+            pagination=pagination,
+            max_response_bytes=max_response_bytes,
         )
-        self._endpoint = Endpoint(self._transport, secret, pagination)
+        self._base_url = settings.base_url
+        if throttle == "shared":
+            throttle = shared_throttle((self._base_url, key.digest()), user=key)
+        self._endpoint = Endpoint(settings, key, throttle or Unlimited())
 
     def __repr__(self) -> str:
         return f"<wacht.Session for {self._base_url}>"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
-            "a Session holds a key and open connections, and does not pickle: make "
-            "one where you need it"
+            "a Session holds a key and open connections and can't be pickled: make one "
+            "where you need it"
         )
 
     def __enter__(self) -> Self:
@@ -146,9 +138,9 @@ class Session:
         """
         Close the connections, unless they are those of your own `http`.
 
-        A later request would open new ones.
+        A later request opens new ones.
         """
-        self._transport.close()
+        self._endpoint.close()
 
     def fetch_execution_contexts(
         self,
@@ -159,87 +151,114 @@ class Session:
         """
         Fetch one page, with one request.
 
-        The very first answer of a session may show that the service pages by offset;
-        then the page is asked for once more, in that way.
+        A second request is sent if the first answer of a session shows that the service
+        pages in another way, and so gave another page.
 
         Args:
-            options: What to list.
-            filters: The same by keyword, laid over `options`: `page`, `per_page`,
-                `agent_id`, `workflow_id`, `status`, `context_group`.
+            options: Which page of which contexts.
+            filters: The fields of the options as keywords; they override `options`.
 
         Returns:
             The page: `data`, and `has_more`.
 
         Raises:
             InvalidRequestError: An option is out of its range.
-            ApiError: The service refused; one subclass for each status that it uses.
+            ApiError: The service refused; it has a subclass for each usual status.
             RequestError: No whole answer came.
-            DecodeError: The answer has not the promised shape.
+            DecodeError: The answer doesn't have the promised shape.
             PaginationError: The service ignored a filter.
 
         """
-        return self._endpoint.page(_laid_over(options, filters, _OPTIONS), Watch())
+        options = merge_filters(options, filters)
+        return Reader(self._endpoint, options, RequestBudget()).page()
 
     def iter_execution_contexts(
         self,
         options: ListExecutionContextsOptions | None = None,
         /,
         *,
+        limit: int | None = None,
+        exhaustive: bool | None = None,
+        active_since: datetime | None = None,
         prefetch: int = 0,
         deadline: float | None = None,
         progress: bool | Callable[[WalkProgress], object] = False,
         **filters: Unpack[ListFilters],
     ) -> Generator[AiExecutionContext, None, None]:
         """
-        Walk through all contexts, page after page, each context once.
+        Walk through all contexts, each exactly once.
 
-        Arguments are checked at the call; the first request is sent at the first
-        `next()`, and each further page is fetched when the one before it is used up.
+        Arguments are checked at the call. The first request is sent at the first
+        `next()`, and each further one when the contexts before it are used up.
+
+        What stays in the list from the first request to the last is given, even if it
+        moves meanwhile; otherwise the walk ends with a `PaginationError`. On a service
+        that lists by page, that holds with `exhaustive=True`, see there.
 
         Args:
-            options: What to list, and where to start. 100 contexts a page, unless
-                `per_page` says otherwise: a rate limit allows 100 pages a minute.
-            prefetch: How many pages to ask for ahead of their turn, in threads; up to
-                100.
+            options: Which contexts, and the page to start at. 100 contexts a page,
+                unless `per_page` says otherwise.
+            limit: At most this many contexts. No more is requested than that takes.
+            exhaustive: Whether to find contexts that move while the walk reads. By
+                default: yes if the service lists by activity; if it lists by page, only
+                if repeats show that contexts moved. True: always, for some 14 % more
+                requests by page. False: one request a page and no second look.
+            active_since: Only contexts with a `last_activity_at` at or after this
+                time, which must have a time zone. Only for a service that lists by
+                activity.
+            prefetch: How many pages to request ahead, in threads; up to 100.
             deadline: Seconds for the whole walk, waits included.
             progress: True for a bar (needs the extra `notebook`), or a function that is
                 called with a `WalkProgress` after each page and before each wait of a
-                second or more; with `prefetch`, from other threads too, one at a time.
-                It must not send requests: the walk stands before it in the line.
-            filters: The fields of the options by keyword, laid over `options`:
-                `agent_id`, `workflow_id`, `status`, `context_group`, `page` (the
-                first), `per_page`.
+                second or more. With `prefetch` it is called from several threads, but
+                never twice at once. It must not send requests.
+            filters: The fields of the options as keywords; they override `options`.
 
         Yields:
-            The contexts, in the service's order.
+            The contexts, in the service's order; then those that moved meanwhile.
 
         Raises:
-            InvalidRequestError: An option is out of its range.
+            InvalidRequestError: An argument is out of its range.
             DeadlineExceededError: The deadline passed.
-            PaginationError: The service goes in circles, or ignored a filter.
+            PaginationError: The service repeats pages or ignored a filter, or contexts
+                may be missing.
             WachtError: As `fetch_execution_contexts`. Every error that ends the walk
-                carries `resume`, the options for a next walk that goes on from there.
+                carries `resume`: the options for a walk that goes on from there.
 
         """
-        return self._walk(options, filters, prefetch, deadline, progress).contexts()
+        walk_options = WalkOptions(
+            limit=limit,
+            exhaustive=exhaustive,
+            active_since=active_since,
+            prefetch=prefetch,
+            deadline=deadline,
+        )
+        return self._walk(options, filters, walk_options, progress).contexts()
 
     def iter_execution_context_pages(
         self,
         options: ListExecutionContextsOptions | None = None,
         /,
         *,
+        limit: int | None = None,
+        exhaustive: bool | None = None,
+        active_since: datetime | None = None,
         prefetch: int = 0,
         deadline: float | None = None,
         progress: bool | Callable[[WalkProgress], object] = False,
         **filters: Unpack[ListFilters],
     ) -> Generator[ExecutionContextListResponse, None, None]:
         """
-        Walk as `iter_execution_contexts` does, and yield the pages.
+        Walk as `iter_execution_contexts` does, and yield pages.
 
-        A page comes without the contexts that an earlier page had.
+        A page comes without the contexts that an earlier page had. Second looks yield
+        a page only if they found something.
 
         Args:
             options: As there.
+            limit: As there; the last page is cut.
+            exhaustive: As there.
+            active_since: As there.
             prefetch: As there.
             deadline: As there.
             progress: As there.
@@ -252,37 +271,25 @@ class Session:
             WachtError: As there.
 
         """
-        return self._walk(options, filters, prefetch, deadline, progress).pages()
+        walk_options = WalkOptions(
+            limit=limit,
+            exhaustive=exhaustive,
+            active_since=active_since,
+            prefetch=prefetch,
+            deadline=deadline,
+        )
+        return self._walk(options, filters, walk_options, progress).pages()
 
     def _walk(
         self,
         options: ListExecutionContextsOptions | None,
         filters: ListFilters,
-        prefetch: int,
-        deadline: float | None,
-        progress: bool | Callable[[WalkProgress], object],  # noqa: FBT001 - the surface
+        walk_options: WalkOptions,
+        progress: bool | Callable[[WalkProgress], object],  # noqa: FBT001 - as above
     ) -> Walk:
         return Walk(
-            self._endpoint.page,
-            _laid_over(options, filters, _WALK_OPTIONS),
-            prefetch=checked_prefetch(prefetch),
-            deadline=checked_deadline(deadline),
-            reporting=reporting_to(progress),
+            self._endpoint,
+            merge_filters(options, filters, _WALK_KEYWORDS),
+            walk_options,
+            open_report(progress, walk_options.limit),
         )
-
-
-def _laid_over(
-    options: ListExecutionContextsOptions | None,
-    filters: ListFilters,
-    known: tuple[str, ...],
-) -> ListExecutionContextsOptions:
-    if options is None:
-        options = ListExecutionContextsOptions()
-    if not isinstance(options, ListExecutionContextsOptions):
-        raise TypeError(
-            "expected ListExecutionContextsOptions, or its fields by keyword, got "
-            f"{shown(options)}"
-        )
-    for name in filters.keys() - set(_OPTIONS):
-        raise TypeError(f"unknown option {name!r}; the options are {', '.join(known)}")
-    return evolve(options, **filters)

@@ -1,46 +1,49 @@
 """
-Rate limits kept before they are met: two sliding windows, a lock and a clock.
+Keep to rate limits before the service enforces them: two sliding windows.
 """
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Hashable
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol
 from weakref import WeakSet
 
-# A request counts as arrived with its answer, but no later than so many seconds after
-# it was sent: so far may requests be delayed on their way, some more than others,
-# without the service seeing them too close.
+from . import _forks
+
+# Seconds after it was sent at which a request counts as arrived, unless its answer came
+# before: delays on the way may differ by this much.
 REACH = 0.05
-# What clocks and timers get wrong, as a part of each window.
+# The error of clocks and timers, as a part of each window.
 MARGIN = 0.005
 
 _LONGEST = 60.0  # seconds of the wider window
-_TICK = 0.001  # the shortest wait; in it, whoever stands in front wakes up and goes
+_TICK = 0.001  # the shortest wait, in which the thread in front can go
 
 Sleep = Callable[[float], None]
 
 
 class SupportsSlot(Protocol):
     """
-    Whatever can pace a session: one method.
+    An object that can pace a session.
+
+    If it has a method `pause(seconds)`, that is called when a 429 says how long to wait. If
+    a slot has a method `sent()`, that is called when the request is on the wire.
     """
 
     def slot(self, sleep: Sleep = ...) -> AbstractContextManager[object]:
         """
-        Wait for leave to send one request, and hold it while the request is under way.
+        Wait until one request may be sent, and hold a slot while it is under way.
 
         Args:
-            sleep: Called with seconds, for each wait; it may raise to give up.
+            sleep: Called with the seconds of each wait; it may raise to give up.
 
         Returns:
-            A context manager: entering it waits, leaving it says that the answer
-            has come, or that none will.
+            A context manager: entering it waits; leaving it means that the answer has
+            come, or that none will.
 
         """
         ...
@@ -48,11 +51,11 @@ class SupportsSlot(Protocol):
 
 class Slot:
     """
-    Leave to send one request: what entering `Throttle.slot` gives.
+    Permission to send one request.
 
     Attributes:
         at: The latest moment at which the request may have arrived at the service;
-            None as long as nobody knows.
+            None while that is unknown.
     """
 
     __slots__ = ("_clock", "at")
@@ -63,16 +66,15 @@ class Slot:
 
     def sent(self) -> None:
         """
-        Say that the request is on the wire, however long its connection took to open.
+        Note that the request is on the wire, however long connecting took.
 
-        Whoever does not know when that is says nothing: then a request counts as
-        arriving when its answer comes.
+        Without this call, a request counts as arriving when its answer comes.
         """
         self.at = self._clock() + REACH
 
     def answered(self) -> None:
         """
-        Say that the answer has come, or that none will.
+        Note that the answer has come, or that none will.
         """
         now = self._clock()
         self.at = now if self.at is None else min(self.at, now)
@@ -80,14 +82,13 @@ class Slot:
 
 class Throttle:
     """
-    Let requests go no faster than two limits allow, first come first served.
+    Limit requests to two rates, first come, first served.
 
-    Exact for both windows as the service sees requests arrive: never more than
-    `per_second` in any second nor more than `per_minute` in any minute, whatever the
-    number of threads and the time that connections take to open, as long as requests
-    once sent are delayed on their way by at most 50 ms more or less than each other.
-    Use one throttle for all that shares a key; sessions with the same key and base URL
-    in one process do so by themselves.
+    It is exact for both windows as the service sees requests arrive: never more than
+    `per_second` in any second, nor more than `per_minute` in any minute, with any
+    number of threads and however long connections take to open. That assumes that the
+    delays of requests on their way differ by at most 50 ms. Sessions with the same key
+    and base URL in one process share a throttle by default.
 
     The defaults are the service's documented limits for reads: 100 requests a minute,
     at most 20 in any second.
@@ -119,7 +120,7 @@ class Throttle:
         self._line: deque[Slot] = deque()
         self._taken: list[Slot] = []
         self._closed_until = 0.0
-        _throttles.add(self)
+        _forks.register(self)
 
     def __repr__(self) -> str:
         (per_second, _), (per_minute, _) = self._limits
@@ -128,7 +129,7 @@ class Throttle:
     @property
     def idle(self) -> bool:
         """
-        Whether nothing is remembered that would make a request wait.
+        Whether a request could be sent now, and nothing is remembered.
         """
         with self._lock:
             now = self._clock()
@@ -137,7 +138,7 @@ class Throttle:
 
     def pause(self, seconds: float) -> None:
         """
-        Let nobody go for so many seconds, since the service asked for it.
+        Send nothing for a number of seconds, because the service asked for it.
         """
         with self._lock:
             self._closed_until = max(self._closed_until, self._clock() + seconds)
@@ -145,13 +146,13 @@ class Throttle:
     @contextmanager
     def slot(self, sleep: Sleep = time.sleep) -> Generator[Slot]:
         """
-        Wait for leave to send one request, and hold it while the request is under way.
+        Wait until one request may be sent, and hold a slot while it is under way.
 
         Args:
-            sleep: Called with seconds, for each wait; it may raise to give up.
+            sleep: Called with the seconds of each wait; it may raise to give up.
 
         Yields:
-            The slot, to be told when the request is sent.
+            The slot; call its `sent()` when the request is on the wire.
 
         """
         slot = Slot(self._clock)
@@ -182,7 +183,7 @@ class Throttle:
 
     def _opening(self, place: int, now: float) -> float:
         """
-        Tell when whoever stands at this place in the line may go, at the earliest.
+        Return the earliest moment at which this place in the line may go.
         """
         self._forget_old(now)
         arrivals = sorted(now if slot.at is None else slot.at for slot in self._taken)
@@ -198,33 +199,51 @@ class Throttle:
         start = now - _LONGEST * (1 + MARGIN)
         self._taken = [s for s in self._taken if s.at is None or s.at > start]
 
-    def forget_threads(self) -> None:
+    def reset_after_fork(self) -> None:
         """
-        Forget, in the child of a fork, those who stand in line: they are not there.
+        Drop the threads that were waiting: in the child of a fork they don't exist.
         """
         self._lock = threading.Lock()
         self._line.clear()
         self._taken = [slot for slot in self._taken if slot.at is not None]
 
 
-class _Shared:
-    def __init__(self) -> None:
-        self.forget_threads()
-        self._known: dict[Hashable, tuple[Throttle, WeakSet[object]]] = {}
+class Unlimited:
+    """
+    A throttle that never makes a request wait.
+    """
 
-    def forget_threads(self) -> None:
+    def slot(self, sleep: Sleep = time.sleep) -> AbstractContextManager[object]:
+        """
+        Let a request go at once.
+        """
+        del sleep
+        return nullcontext()
+
+
+class _Registry:
+    """
+    The throttles that sessions of this process share.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[Hashable, tuple[Throttle, WeakSet[object]]] = {}
+        self.reset_after_fork()
+        _forks.register(self)
+
+    def reset_after_fork(self) -> None:
         self._lock = threading.Lock()
 
     def get(self, identity: Hashable, user: object) -> Throttle:
         with self._lock:
-            self._forget_unused()
+            self._drop_unused()
             throttle, users = self._known.setdefault(identity, (Throttle(), WeakSet()))
             users.add(user)
             return throttle
 
-    def _forget_unused(self) -> None:
+    def _drop_unused(self) -> None:
         """
-        Keep what has users, and what a next user would have to wait for.
+        Keep throttles with users, and those that a next user would have to wait for.
         """
         self._known = {
             identity: (throttle, users)
@@ -233,27 +252,16 @@ class _Shared:
         }
 
 
-_shared = _Shared()
-_throttles: WeakSet[Throttle] = WeakSet()
-
-
-def _forget_threads() -> None:
-    _shared.forget_threads()
-    for throttle in list(_throttles):
-        throttle.forget_threads()
-
-
-if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no forks
-    os.register_at_fork(after_in_child=_forget_threads)
+_registry = _Registry()
 
 
 def shared_throttle(identity: Hashable, user: object) -> Throttle:
     """
-    Give the throttle that all users of one identity in this process share.
+    Return the throttle that all users of one identity in this process share.
 
     Args:
         identity: What the limits count by. It is kept: no secret in it.
-        user: Whoever will use the throttle; referred to weakly.
+        user: What will use the throttle; referred to weakly.
 
     """
-    return _shared.get(identity, user)
+    return _registry.get(identity, user)

@@ -1,15 +1,15 @@
 """
-The one converter: from parsed JSON to values, strictly, with the place of a misfit.
+Turn parsed JSON into values, strictly, and say where it doesn't fit.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
-from attrs import fields, resolve_types
+from attrs import Factory, fields, resolve_types
 from cattrs import (
     BaseValidationError,
     Converter,
@@ -19,15 +19,15 @@ from cattrs import (
 )
 from cattrs.gen import make_dict_structure_fn, override
 
-from ._json import MisfitError
-from .errors import shown
-from .models import FIELD_NAMES, AiExecutionContext, ExecutionContextListResponse
+from .._render.text import safe_repr
+from ..models import FIELD_NAMES, AiExecutionContext, ExecutionContextListResponse
+from .json import ShapeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     Hook = Callable[[Any, Any], Any]
-    Redact = Callable[[str], str]
+    RedactText = Callable[[str], str]
 
 _IDS = [name for name in FIELD_NAMES if name == "id" or name.endswith("_id")]
 _ID_BITS = 64
@@ -35,6 +35,9 @@ _KINDS: tuple[tuple[type, str], ...] = (
     (type(None), "null"),
     (list, "an array"),
     (dict, "an object"),
+)
+_RFC_3339 = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:(\d\d)(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
 _LEAP_SECOND = re.compile(r"(?<=:\d\d):60(\.\d+)?(?=[Z+-])", re.ASCII)
 
@@ -45,28 +48,30 @@ class _WrongValueError(ValueError):
         self.expected = expected
         self.got = got
 
-    def told(self, redact: Redact) -> str:
+    def message(self, redact: RedactText) -> str:
         for kind, name in _KINDS:
             if isinstance(self.got, kind):
                 return f"expected {self.expected}, got {name}"
-        # The key first, then the cut: half a key is too much of it.
+        # Redact before shortening: half a key must not remain.
         got = redact(self.got) if isinstance(self.got, str) else self.got
-        return f"expected {self.expected}, got {shown(got)}"
+        return f"expected {self.expected}, got {safe_repr(got)}"
 
 
-def structure_page(document: object, redact: Redact) -> ExecutionContextListResponse:
+def structure_page(
+    document: object, redact: RedactText
+) -> ExecutionContextListResponse:
     """
     Turn a parsed answer into a page.
 
-    The quick converter comes first; only when it stumbles does the one that keeps
-    track of places look for where.
+    The fast converter comes first. Only if it fails, the one that keeps track of
+    places looks for the first mismatch.
 
     Args:
         document: The parsed answer.
-        redact: Blacks out the key in a text.
+        redact: Removes the key from a text.
 
     Raises:
-        MisfitError: The document has another shape than the service promises.
+        ShapeError: The document doesn't have the promised shape.
 
     """
     try:
@@ -74,25 +79,25 @@ def structure_page(document: object, redact: Redact) -> ExecutionContextListResp
             document, ExecutionContextListResponse
         )
     except (KeyError, _WrongValueError, BaseValidationError):
-        message = _first_misfit(document, redact)
-    raise MisfitError(message)
+        message = _first_mismatch(document, redact)
+    raise ShapeError(message)
 
 
-def _first_misfit(document: object, redact: Redact) -> str:
-    said: list[str] = []
+def _first_mismatch(document: object, redact: RedactText) -> str:
+    messages: list[str] = []
     try:
         _converter(detailed=True).structure(document, ExecutionContextListResponse)
     except (BaseValidationError, _WrongValueError) as error:
-        said = transform_error(error, "", partial(_said, redact))
-    first, *others = said
+        messages = transform_error(error, "", partial(_message, redact))
+    first, *others = messages
     expected, _, place = first.rpartition(" @ ")
     more = f" (and {len(others)} more)" if others else ""
     return f"{place.removeprefix('.') or 'the body'}: {expected}{more}"
 
 
-def _said(redact: Redact, error: BaseException, _type: object) -> str:
+def _message(redact: RedactText, error: BaseException, _type: object) -> str:
     if isinstance(error, _WrongValueError):
-        return error.told(redact)
+        return error.message(redact)
     return "expected a value, got none"  # a KeyError
 
 
@@ -103,10 +108,8 @@ def _string(value: Any, _type: object) -> str | None:
 
 
 def _id(value: Any, _type: object) -> str | None:
-    if isinstance(value, str):
+    if value is None or isinstance(value, str):
         return value
-    if value is None:
-        return None
     if not isinstance(value, int) or isinstance(value, bool):
         raise _WrongValueError("a string", value)
     if value.bit_length() > _ID_BITS:
@@ -117,25 +120,15 @@ def _id(value: Any, _type: object) -> str | None:
 def _timestamp(value: Any, _type: object) -> datetime | None:
     if value is None:
         return None
-    try:
-        moment = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        moment = _unusual_moment(value)
-    if moment.tzinfo is None:
+    if not isinstance(value, str) or not (match := _RFC_3339.fullmatch(value)):
         raise _WrongValueError("an RFC 3339 timestamp with an offset", value)
-    return moment
-
-
-def _unusual_moment(value: Any) -> datetime:
-    """
-    Read what RFC 3339 has beyond what Python reads.
-
-    That is a lower-case `t` and `z`, and leap seconds, for which a datetime has no
-    room: they become the last microsecond before them, on the same day.
-    """
+    text = value.upper()  # Python doesn't read a lower-case "z"
+    if match[1] == "60":  # nor leap seconds: use the last microsecond before
+        text = _LEAP_SECOND.sub(":59.999999", text)
     try:
-        return datetime.fromisoformat(_LEAP_SECOND.sub(":59.999999", value.upper()))
-    except (AttributeError, TypeError, ValueError):
+        moment = datetime.fromisoformat(text)
+        return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise _WrongValueError("an RFC 3339 timestamp", value) from None
 
 
@@ -145,7 +138,7 @@ def _boolean(value: Any, _type: object) -> bool:
     raise _WrongValueError("a boolean", value)
 
 
-def _as_it_is(value: Any, _type: object) -> Any:
+def _unchanged(value: Any, _type: object) -> Any:
     return value
 
 
@@ -155,7 +148,7 @@ def _converter(*, detailed: bool) -> Converter:
     converter.register_structure_hook(bool, _boolean)
     converter.register_structure_hook(str | None, _string)
     converter.register_structure_hook(datetime | None, _timestamp)
-    context = _context_hook(converter) if detailed else _quick_context_hook(converter)
+    context = _detailed_hook(converter) if detailed else _fast_hook(converter)
     page = make_dict_structure_fn(
         ExecutionContextListResponse,
         converter,
@@ -178,9 +171,9 @@ def _only(kind: type, expected: str, hook: Hook) -> Hook:
 
 def _each(hook: Hook) -> Hook:
     """
-    Structure a list up to the first item that does not fit.
+    Structure a list up to the first item that doesn't fit.
 
-    cattrs would collect what is wrong with each, and a body has room for millions.
+    cattrs would collect the errors of all items, and there may be millions.
     """
 
     def structure(items: list[Any], _type: Any) -> list[Any]:
@@ -192,7 +185,7 @@ def _each(hook: Hook) -> Hook:
             index = len(done)
             error.add_note(IterableValidationNote(f"item {index}", index, None))
             raise IterableValidationError(
-                "misfit",
+                "mismatch",
                 [error],
                 list,  # pyright: ignore[reportCallIssue] - what its __new__ takes
             ) from None
@@ -201,41 +194,43 @@ def _each(hook: Hook) -> Hook:
     return structure
 
 
-def _context_hook(converter: Converter) -> Hook:
+def _detailed_hook(converter: Converter) -> Hook:
     """
-    Make what looks for misfits; the contexts that it gives, nobody uses.
+    Make the hook that finds mismatches; its contexts aren't used.
     """
     overrides: dict[str, Any] = {name: override(struct_hook=_id) for name in _IDS}
-    overrides["extra"] = override(struct_hook=_as_it_is)  # whatever has that name
+    overrides["extra"] = override(struct_hook=_unchanged)  # a field of that name
     known = make_dict_structure_fn(AiExecutionContext, converter, **overrides)
     return _only(dict, "an object", known)
 
 
-def _quick_context_hook(converter: Converter) -> Hook:
+def _fast_hook(converter: Converter) -> Hook:
     """
-    Make the same in one loop over what came, most of which is strings.
+    Make a hook that loops once over the fields that came, most of which are strings.
 
-    cattrs' own code looks for each field that might have come, and attrs' `__init__`
-    sets each of them: together that takes more than twice as long. What did not come
-    is not set at all, and the class has None for it.
+    cattrs' own code looks up every field that might have come, and attrs' `__init__`
+    sets each of them: together that takes twice as long.
     """
-    types = {
-        known.name: known.type for known in fields(resolve_types(AiExecutionContext))
-    }
-    hooks = {name: converter.get_structure_hook(types[name]) for name in FIELD_NAMES}
+    attributes = fields(resolve_types(AiExecutionContext))
+    hooks = {a.name: converter.get_structure_hook(a.type) for a in attributes}
     hooks |= dict.fromkeys(_IDS, _id)
-    texts = {name for name, hook in hooks.items() if hook in (_id, _string)}
+    del hooks["extra"]
+    strings = {name for name, hook in hooks.items() if hook in (_id, _string)}
+    factories = {
+        a.name: a.default.factory for a in attributes if isinstance(a.default, Factory)
+    }
 
     def structure(value: Any, _type: object) -> AiExecutionContext:
         if type(value) is not dict:
             raise _WrongValueError("an object", value)
         context = object.__new__(AiExecutionContext)
-        extra: dict[str, Any] = {}
         values = context.__dict__
-        values["extra"] = extra
+        for name, factory in factories.items():
+            values[name] = factory()
+        extra: dict[str, Any] = values["extra"]
         given: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType] - JSON
         for name, item in given.items():
-            if type(item) is str and name in texts:
+            if type(item) is str and name in strings:
                 values[name] = item
             elif name not in hooks:
                 extra[name] = item

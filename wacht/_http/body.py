@@ -1,10 +1,9 @@
 """
-Whole bodies, in bounds: of bytes once unpacked, and of time.
+Read whole bodies, within limits of size and time.
 """
 
 from __future__ import annotations
 
-import io
 import zlib
 from contextlib import closing
 from datetime import UTC, datetime
@@ -12,46 +11,56 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from urllib3 import BaseHTTPResponse
-from urllib3.exceptions import DecodeError
+from urllib3.exceptions import DecodeError, ProtocolError
 
-from ._reply import Reply, is_success
+from .._protocol.replies import Reply, is_success
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import requests
 
-    from ._connection import Exchange
+    from .connections import ResponseTimer
 
-ACCEPTED = "gzip"  # by "deflate", servers mean two things
+ACCEPTED = "gzip"  # servers mean two things by "deflate"
 
 _CHUNK = 2**16
+_FINAL = 200  # a lower status announces that the answer is still to come
 _PLAIN = frozenset({"", "identity"})
-_PACKED = frozenset({"gzip", "x-gzip", "deflate"})
+_COMPRESSED = frozenset({"gzip", "x-gzip", "deflate"})
 _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 _GZIP_START = b"\x1f"
 
 
 class BodyReader:
     """
-    A hook that reads a whole body, in bounds, before requests acts upon the answer.
+    A response hook that reads a whole body before requests acts on the answer.
 
-    Left alone, requests would read a redirect's body without any bound, and keep the
-    service's cookies in a session that may be the caller's.
+    On its own, requests would read a redirect's body without a limit.
     """
 
-    def __init__(self, max_bytes: int, exchange: Exchange) -> None:
+    def __init__(self, max_bytes: int, timer: ResponseTimer) -> None:
         self.reply: Reply | None = None
         self._max_bytes = max_bytes
-        self._exchange = exchange
+        self._timer = timer
 
     def __call__(self, response: requests.Response, **_settings: Any) -> None:
+        """
+        Read the body and leave it in the response, as requests does itself.
+        """
         self.reply = self.read(response)
-        response.headers.pop("location", None)
-        response.raw = io.BytesIO(self.reply.body)
+        response.headers.pop("location", None)  # else requests prepares a redirect
+        response._content = self.reply.body  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - no other way
+        response._content_consumed = True  # noqa: SLF001  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
 
     def read(self, response: requests.Response) -> Reply:
+        """
+        Read the body of a response.
+        """
         status = int(response.status_code)  # an adapter may say "200"
+        if status < _FINAL:
+            response.close()
+            raise ProtocolError(f"an informational answer, {status}, and no other")
         body = bytearray()
         with closing(response):
             whole = self._read_into(body, response, needed=is_success(status))
@@ -60,25 +69,25 @@ class BodyReader:
             headers={name.lower(): str(v) for name, v in response.headers.items()},
             body=bytes(body),
             received=datetime.now(UTC),
-            cut_at=None if whole else len(body),
+            truncated_at=None if whole else len(body),
         )
 
     def _read_into(
         self, body: bytearray, response: requests.Response, *, needed: bool
     ) -> bool:
         """
-        Read the body, and tell whether it is whole.
+        Read the body, and return whether it is whole.
 
-        Where it is not needed, it may break off: the status and the headers count.
+        An error status is returned even if its body is cut off.
         """
-        self._exchange.start_part()
+        self._timer.start_part()
         try:
             for piece in _pieces(response):
                 body += piece
                 if len(body) > self._max_bytes:
                     del body[self._max_bytes :]
                     return False
-                self._exchange.next_read()
+                self._timer.remaining()
         except Exception:
             if needed:
                 raise
@@ -88,33 +97,33 @@ class BodyReader:
 
 def _pieces(response: requests.Response) -> Iterator[bytes]:
     raw = response.raw
-    was_read = getattr(response, "_content_consumed", False)  # by a caller's hook
-    if was_read or getattr(response, "_content", False) is not False:  # or an adapter
+    consumed = getattr(response, "_content_consumed", False)  # by a caller's hook
+    if consumed or getattr(response, "_content", False) is not False:  # or an adapter
         return iter((response.content,))
-    if not isinstance(raw, BaseHTTPResponse):  # an adapter's own file, never packed
+    if not isinstance(raw, BaseHTTPResponse):  # an adapter's own file
         return iter(partial(raw.read, _CHUNK), b"")
     wire = iter(partial(raw.read1, _CHUNK, decode_content=False), b"")
     encoding = response.headers.get("content-encoding", "").strip()
     if encoding.lower() in _PLAIN:
         return wire
-    if encoding.lower() in _PACKED:
-        return _unpacked(wire)
-    raise DecodeError(f"it is packed as {encoding}, which was not asked for")
+    if encoding.lower() in _COMPRESSED:
+        return _decompressed(wire)
+    raise DecodeError(f"it is compressed as {encoding}, which wasn't asked for")
 
 
-def _unpacked(wire: Iterator[bytes]) -> Iterator[bytes]:
+def _decompressed(wire: Iterator[bytes]) -> Iterator[bytes]:
     """
-    Unpack in small pieces, one for each read at the least.
+    Decompress in small pieces, at least one for each read.
 
-    urllib3 would unpack too, but reads on as long as nothing comes of it, and takes a
-    stream for whole that ends in its middle.
+    urllib3 would read on while nothing comes of it, and accepts a stream that ends in
+    its middle.
     """
     unpacker = zlib.decompressobj(_GZIP_OR_ZLIB)
     begun = False
     for data in wire:
         begun, rest = True, data
         while rest:
-            if unpacker.eof:  # gzip may have many members, and padding behind them
+            if unpacker.eof:  # gzip may have several members, and padding after them
                 if not rest.startswith(_GZIP_START):
                     break
                 unpacker = zlib.decompressobj(_GZIP_OR_ZLIB)
@@ -125,4 +134,4 @@ def _unpacked(wire: Iterator[bytes]) -> Iterator[bytes]:
             rest = unpacker.unconsumed_tail or unpacker.unused_data
             yield piece
     if begun and not unpacker.eof:
-        raise DecodeError("it is packed, and cut off")
+        raise DecodeError("it is compressed, and cut off")

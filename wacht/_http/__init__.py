@@ -1,0 +1,3 @@
+"""
+Requests on the wire: attempts, retries, connections, bodies and credentials.
+"""

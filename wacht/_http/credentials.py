@@ -1,0 +1,165 @@
+"""
+The API key: read, sent in one header, shown nowhere, and removed from what comes back.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import re
+from hashlib import blake2b
+from typing import NoReturn
+from urllib.parse import quote, unquote
+
+from ..errors import ConfigError
+
+_REDACTED = b"[***]"  # holds no letter, so redacting twice changes nothing
+_WITHHELD = b"[withheld: it contains the key in an unusual spelling]"
+_JSON_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
+_REFERENCE = re.compile(r"&#0*([0-9]*)")
+_LONGEST_TEXT = 64 * 1024  # characters; what is kept of a text is far shorter
+_SALT = os.urandom(32)
+_PRINTABLE_ASCII = frozenset(map(chr, range(0x21, 0x7F)))
+
+
+class ApiKey:
+    """
+    An API key that isn't shown by `repr`, pickles or errors.
+
+    It is created before it is checked, so that no frame of a traceback has the key in
+    a variable of its own.
+    """
+
+    __slots__ = ("__weakref__", "_key")
+
+    def __init__(self, key: str | None) -> None:
+        self._key: object = os.environ.get("WACHT_API_KEY") if key is None else key
+        if isinstance(self._key, str):
+            self._key = self._key.strip()
+
+    def __repr__(self) -> str:
+        return "<ApiKey>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an API key can't be pickled")
+
+    def check(self) -> None:
+        """
+        Refuse a key that can't be sent, without showing it.
+
+        Raises:
+            ConfigError: It is missing, empty, or has an unusual character.
+
+        """
+        if self._key is None:
+            raise ConfigError("no API key: set WACHT_API_KEY or pass api_key")
+        if not isinstance(self._key, str):
+            raise ConfigError(
+                f"api_key: expected a string, got {type(self._key).__name__}"
+            )
+        if not self._key:
+            raise ConfigError("the API key is empty: check WACHT_API_KEY or api_key")
+        if not _PRINTABLE_ASCII.issuperset(self._key):
+            raise ConfigError(
+                "the API key contains white space, a control character or one outside "
+                "ASCII: copy the key alone, in one piece (it isn't shown here)"
+            )
+
+    def authorization(self) -> str:
+        """
+        Return the value of the `Authorization` header.
+        """
+        return _MaskedHeader(f"Bearer {self._key}")
+
+    def digest(self) -> bytes:
+        """
+        Return a value that tells keys apart; another one in each process.
+        """
+        return blake2b(self._text.encode(), key=_SALT).digest()
+
+    def redact(self, data: bytes, *, truncated: bool = False) -> bytes:
+        """
+        Replace the key in what a server sent.
+
+        Args:
+            data: At most some 64 KiB.
+            truncated: Whether it was cut, perhaps in the middle of the key.
+
+        Returns:
+            The data without the key; none of it if the key is spelled in another way
+            than plain, or escaped as JSON, URLs or HTML do.
+
+        """
+        for spelling in self._spellings():
+            data = data.replace(spelling.encode(), _REDACTED)
+        if truncated:
+            data = data[: len(data) - self._partial_length(data)]
+        return _WITHHELD if self._text in _unescape(data) else data
+
+    def redact_text(self, text: str) -> str:
+        """
+        Replace the key in a text, and shorten a very long one.
+        """
+        # JSON can spell lone surrogates; "surrogatepass" keeps them.
+        data = text[:_LONGEST_TEXT].encode(errors="surrogatepass")
+        redacted = self.redact(data, truncated=len(text) > _LONGEST_TEXT)
+        return redacted.decode(errors="surrogatepass")
+
+    @property
+    def _text(self) -> str:
+        return str(self._key)
+
+    def _partial_length(self, data: bytes) -> int:
+        """
+        Return how much of the key's beginning is at the end of the data.
+        """
+        return max(
+            length
+            for spelling in self._spellings()
+            for length in range(len(spelling) + 1)
+            if data.endswith(spelling[:length].encode())
+        )
+
+    def _spellings(self) -> list[str]:
+        key = self._text
+        in_json = json.dumps(key)[1:-1]
+        spellings = {key, in_json, in_json.replace("/", "\\/"), html.escape(key)}
+        spellings |= {quote(key), quote(key, safe="")}
+        return sorted(spellings, key=len, reverse=True)  # one may be part of another
+
+
+class _MaskedHeader(str):
+    """
+    A header value that debuggers and tools which print locals don't show.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'Bearer ***'"
+
+
+def _unescape(data: bytes) -> str:
+    """
+    Decode the escapes of JSON, URLs and HTML.
+    """
+    text = _JSON_ESCAPE.sub(_character, data.decode("latin-1"))  # a key is in ASCII
+    return html.unescape(_REFERENCE.sub(_short_reference, unquote(text)))
+
+
+def _short_reference(reference: re.Match[str]) -> str:
+    # No character has eight digits, and Python refuses numbers of thousands of digits.
+    return f"&#{reference[1][:8]}"
+
+
+def _character(escape: re.Match[str]) -> str:
+    return chr(int(escape[1], 16)) if escape[1] else escape[2]
+
+
+def environment_digest() -> bytes:
+    """
+    Hash the two environment variables, to notice changes without keeping the key.
+    """
+    values = (os.environ.get("WACHT_API_KEY"), os.environ.get("WACHT_BASE_URL"))
+    return blake2b(repr(values).encode(), key=_SALT).digest()

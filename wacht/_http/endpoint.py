@@ -1,0 +1,80 @@
+"""
+The endpoint: from a query to an answer.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from urllib3 import Retry
+
+from .._protocol.answers import Answer, TooLargeError, read_answer
+from .._protocol.revisions import REVISIONS
+from ..errors import ServerError
+from .transport import Transport
+
+if TYPE_CHECKING:
+    from .._protocol.revisions import Query, Revision
+    from .._settings import Settings
+    from .._waiting import RequestBudget
+    from ..throttle import SupportsSlot
+    from .credentials import ApiKey
+
+_GATEWAY_TIMEOUT = 504
+
+
+class Endpoint:
+    """
+    Ask the service for pages.
+
+    Args:
+        settings: The session's settings.
+        api_key: The key.
+        throttle: Paces the requests.
+
+    Attributes:
+        revision: The revision that the caller fixed or that an answer showed; None
+            until then.
+        fixed: Whether the caller fixed it.
+
+    """
+
+    def __init__(
+        self, settings: Settings, api_key: ApiKey, throttle: SupportsSlot
+    ) -> None:
+        self.fixed = settings.pagination != "auto"
+        self.revision: Revision | None = (
+            None if settings.pagination == "auto" else REVISIONS[settings.pagination]
+        )
+        self._transport = Transport(settings, api_key, throttle)
+        self._redactor = api_key
+
+    def close(self) -> None:
+        """
+        Close the connections, unless they are the caller's.
+        """
+        self._transport.close()
+
+    def ask(self, query: Query, budget: RequestBudget, *, retry: bool = True) -> Answer:
+        """
+        Send a query and read its answer.
+
+        Args:
+            query: The query.
+            budget: What the call may spend.
+            retry: Whether to try again if it fails.
+
+        Raises:
+            WachtError: There is no answer, or it isn't a page.
+            TooLargeError: The same, and a smaller page may succeed.
+
+        """
+        policy = self._transport.retry if retry else Retry(0)
+        reply, attempts = self._transport.get(query, budget, policy)
+        try:
+            return read_answer(reply, attempts=attempts, redactor=self._redactor)
+        except ServerError as error:
+            if error.status != _GATEWAY_TIMEOUT:
+                raise
+            slow = error
+        raise TooLargeError(slow)

@@ -1,0 +1,128 @@
+"""
+Whether there is another attempt, and when: `urllib3.Retry` is the policy.
+"""
+
+from __future__ import annotations
+
+import random
+from threading import TIMEOUT_MAX
+
+from attrs import frozen
+from urllib3 import HTTPResponse, Retry
+from urllib3.exceptions import HTTPError
+
+from .._protocol.replies import Reply, retry_after
+from .failures import Failure
+
+LONGEST_WAIT = 120  # seconds
+# Seconds before the first retry after a 429 or 5xx, for which urllib3 wouldn't wait.
+# As much again, at most, is added to a wait that the service asked for.
+FIRST_WAIT = (0.25, 0.5)
+_URL = "/ai/execution-contexts"  # for the policy's own history
+
+
+@frozen
+class RetryDecision:
+    """
+    Another attempt: the policy for it, and the seconds to wait before it.
+    """
+
+    policy: Retry
+    wait: float
+
+
+class _DefaultRetry(Retry):
+    # urllib3 adds 413, but the same GET would be too large again.
+    RETRY_AFTER_STATUS_CODES = frozenset({429, 503})
+
+
+def default_retry() -> Retry:
+    """
+    Return the default policy: 6 attempts, for 429, every 5xx and broken answers.
+    """
+    return _DefaultRetry(
+        total=5,
+        backoff_factor=0.5,
+        backoff_jitter=0.5,
+        retry_after_max=LONGEST_WAIT,
+        status_forcelist=frozenset({429, *range(500, 600)}),
+    )
+
+
+def decide(
+    policy: Retry, outcome: Reply | Failure, attempt: int
+) -> RetryDecision | None:
+    """
+    Ask the policy for another attempt after one that failed.
+
+    Returns:
+        None if the policy has no more attempts, if another one can't succeed, or if
+        the service asks for a longer wait than the policy allows.
+
+    """
+    if isinstance(outcome, Failure):
+        return _after_failure(policy, outcome, attempt)
+    return _after_reply(policy, outcome)
+
+
+def _after_failure(
+    policy: Retry, failure: Failure, attempt: int
+) -> RetryDecision | None:
+    if failure.most_attempts is not None and attempt >= failure.most_attempts:
+        return None
+    rest = _increment(policy, error=failure.error)
+    return None if rest is None else RetryDecision(rest, _backoff(rest))
+
+
+def _after_reply(policy: Retry, reply: Reply) -> RetryDecision | None:
+    requested = requested_wait(policy, reply)
+    if not policy.is_retry("GET", reply.status, has_retry_after=requested is not None):
+        return None
+    if requested is not None and requested > longest_wait(policy):
+        return None
+    rest = _increment(policy, response=HTTPResponse(status=reply.status))
+    return None if rest is None else RetryDecision(rest, _retry_delay(rest, requested))
+
+
+def requested_wait(policy: Retry, reply: Reply) -> float | None:
+    """
+    Return the seconds that the service asks to wait, if the policy respects them.
+    """
+    return retry_after(reply) if policy.respect_retry_after_header else None
+
+
+def _retry_delay(policy: Retry, requested: float | None) -> float:
+    jitter = random.uniform(*FIRST_WAIT)  # noqa: S311 - spreads clients, hides nothing
+    if requested is not None:
+        return max(requested, min(requested + jitter, longest_wait(policy)))
+    return max(_backoff(policy), min(jitter, policy.backoff_max))
+
+
+def _backoff(policy: Retry) -> float:
+    try:
+        return policy.get_backoff_time()
+    except OverflowError:  # it doubles with each failure, and is bounded too late
+        return policy.backoff_max
+
+
+def longest_wait(policy: Retry) -> float:
+    """
+    Return the longest wait that a policy allows, in seconds.
+
+    urllib3's default for `retry_after_max`, six hours, counts as not set.
+    """
+    if policy.retry_after_max == Retry.DEFAULT_RETRY_AFTER_MAX:
+        return LONGEST_WAIT
+    return min(policy.retry_after_max, TIMEOUT_MAX)
+
+
+def _increment(
+    policy: Retry,
+    *,
+    response: HTTPResponse | None = None,
+    error: HTTPError | None = None,
+) -> Retry | None:
+    try:
+        return policy.increment("GET", _URL, response=response, error=error)
+    except HTTPError:  # the error itself or MaxRetryError: no more attempts
+        return None

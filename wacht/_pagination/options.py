@@ -1,0 +1,91 @@
+"""
+The arguments of a walk, checked.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from attrs import evolve, field, fields_dict, frozen
+from attrs.validators import optional
+
+from .._render.text import safe_repr
+from .._validators import choice, integer, seconds
+from ..errors import InvalidRequestError
+from ..models import ListExecutionContextsOptions, ListFilters
+
+if TYPE_CHECKING:
+    from attrs import Attribute
+
+MAX_PREFETCH = 100  # pages; the service's limit of a minute
+
+FILTER_NAMES = tuple(
+    name for name in fields_dict(ListExecutionContextsOptions) if name != "_memory"
+)
+
+
+def _aware(_: object, attribute: Attribute[Any], value: object) -> None:
+    if not isinstance(value, datetime) or value.utcoffset() is None:
+        raise InvalidRequestError(
+            f"{attribute.name}: expected a datetime with a time zone, got "
+            f"{safe_repr(value)}"
+        )
+
+
+@frozen(kw_only=True)
+class WalkOptions:
+    """
+    How to walk; see `Session.iter_execution_contexts`.
+
+    Raises:
+        InvalidRequestError: A value is out of its range or of a wrong type.
+
+    """
+
+    limit: int | None = field(validator=optional(integer(InvalidRequestError, 1)))
+    exhaustive: bool | None = field(
+        validator=choice(InvalidRequestError, None, True, False)
+    )
+    active_since: datetime | None = field(validator=optional(_aware))
+    prefetch: int = field(validator=integer(InvalidRequestError, 0, MAX_PREFETCH))
+    deadline: float | None = field(validator=optional(seconds(InvalidRequestError)))
+
+
+def merge_filters(
+    options: ListExecutionContextsOptions | None,
+    filters: ListFilters,
+    keywords: tuple[str, ...] = (),
+) -> ListExecutionContextsOptions:
+    """
+    Return the options with the keywords that override them.
+
+    Args:
+        options: The options; None for none.
+        filters: The keywords.
+        keywords: Other keywords that the method has, for error messages.
+
+    Raises:
+        TypeError: A keyword is unknown, or the options aren't options.
+        InvalidRequestError: A value is unusable.
+
+    """
+    if options is None:
+        options = ListExecutionContextsOptions()
+    if not isinstance(options, ListExecutionContextsOptions):
+        raise TypeError(
+            "expected ListExecutionContextsOptions, or its fields as keywords, got "
+            f"{safe_repr(options)}"
+        )
+    for name in filters.keys() - set(FILTER_NAMES):
+        raise TypeError(_unknown(name, (*FILTER_NAMES, *keywords)))
+    if filters:  # it is another list now
+        return evolve(options, **filters, _memory=None)
+    return options
+
+
+def _unknown(name: str, known: tuple[str, ...]) -> str:
+    similar = get_close_matches(name, known, n=1)
+    hint = f"did you mean {similar[0]!r}?" if similar else f"known: {', '.join(known)}"
+    return f"unknown keyword {name!r}; {hint}"

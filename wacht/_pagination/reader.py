@@ -1,0 +1,258 @@
+"""
+Read windows of one list: in the revision that is served, as large as succeeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Protocol
+
+from .._protocol.answers import Answer, TooLargeError
+from .._protocol.revisions import (
+    OFFSET_DEFAULT_LIMIT,
+    OffsetRevision,
+    PageRevision,
+    write_query,
+)
+from .._protocol.windows import DEFAULT_PER_PAGE, Run, Window, window_of
+from ..errors import ApiError, PaginationError, RequestError
+from ..models import MAX_PER_PAGE, ExecutionContextListResponse
+
+if TYPE_CHECKING:
+    from .._protocol.revisions import Query, Revision
+    from .._waiting import RequestBudget
+    from ..models import ListExecutionContextsOptions
+
+_GROWTH = 8  # windows that must succeed before the size is raised again
+
+
+class SupportsAsk(Protocol):
+    """
+    The endpoint, as far as reading needs it.
+    """
+
+    revision: Revision | None
+    fixed: bool
+
+    def ask(self, query: Query, budget: RequestBudget, *, retry: bool = True) -> Answer:
+        """
+        Send a query and read its answer.
+        """
+        ...
+
+
+class WindowSize:
+    """
+    How many contexts to ask for after a page was too large or too slow.
+
+    It starts again with one context and doubles, up to half of what failed. After some
+    windows of that size, it may double once more.
+    """
+
+    def __init__(self) -> None:
+        self.most = MAX_PER_PAGE
+        self._ceiling = MAX_PER_PAGE
+        self._successes = 0
+
+    def failed(self, size: int) -> None:
+        """
+        Note that a window of some size failed.
+        """
+        self._ceiling = max(1, size // 2)
+        self.most = 1
+        self._successes = 0
+
+    def succeeded(self, size: int) -> None:
+        """
+        Note that a window of some size succeeded.
+        """
+        if size < self.most or self.most == MAX_PER_PAGE:
+            return
+        self._successes += self.most == self._ceiling
+        if self._successes >= _GROWTH:
+            self._successes = 0
+            self._ceiling = min(2 * self._ceiling, MAX_PER_PAGE)
+        self.most = min(2 * self.most, self._ceiling)
+
+
+class Reader:
+    """
+    Read windows of the list that some filters mean.
+
+    Args:
+        endpoint: Sends queries; keeps the revision for all calls of a session.
+        options: The filters.
+        budget: What the call may spend.
+
+    """
+
+    def __init__(
+        self,
+        endpoint: SupportsAsk,
+        options: ListExecutionContextsOptions,
+        budget: RequestBudget,
+    ) -> None:
+        self._endpoint = endpoint
+        self._options = options
+        self._budget = budget
+        self.size = WindowSize()
+
+    @property
+    def revision(self) -> Revision:
+        """
+        The revision that is served, as far as known.
+        """
+        return self._endpoint.revision or PageRevision()
+
+    def assume(self, revision: Revision) -> None:
+        """
+        Read in another revision from now on, unless the caller fixed it.
+        """
+        if not self._endpoint.fixed:
+            self._endpoint.revision = revision
+
+    def use_alternative(self) -> None:
+        """
+        Read in the revision that is served if the current one is ignored.
+        """
+        self.assume(self.revision.alternative or self.revision)
+
+    def may_be_cut(self, run: Run) -> bool:
+        """
+        Return whether a run has just the older build's default size, and isn't the end.
+
+        That build ignores `page` and `per_page` and gives its first 50 contexts.
+        """
+        ignorable = not self._endpoint.fixed and self.revision.alternative is not None
+        default = len(run.contexts) == OFFSET_DEFAULT_LIMIT
+        return ignorable and default and run.has_more
+
+    def page(self) -> ExecutionContextListResponse:
+        """
+        Read the page that `page` and `per_page` mean.
+
+        Raises:
+            WachtError: There is no such page.
+
+        """
+        unknown = self._endpoint.revision is None
+        window = window_of(self._options, DEFAULT_PER_PAGE)
+        names = ("page", "per_page")
+        omitted = {name for name in names if getattr(self._options, name) is None}
+        try:
+            run = self._checked(self._ask(self.revision, window, omitted), window)
+            if unknown and run.has_more and run.window.limit < window.limit:
+                run = self._ask(self.revision, window)
+        except TooLargeError as error:
+            raise error.error from error.error.__cause__
+        more = run.has_more or run.window.limit > window.limit
+        most = window.limit if run.window != window else None
+        return ExecutionContextListResponse(run.contexts[:most], more)
+
+    def first(self, window: Window) -> Run:
+        """
+        Read the first window of a walk; the answer counts whatever its size.
+        """
+        return self._checked(self.read(window), window)
+
+    def first_by_activity(self, window: Window) -> Run:
+        """
+        Read the first window of a walk that needs the newest activity first.
+
+        Raises:
+            PaginationError: The service doesn't list by activity.
+
+        """
+        revision = self._endpoint.revision or OffsetRevision(echoes=False)
+        if revision.by_activity:
+            run = self._ask(revision, window)
+            if self.revision.by_activity:
+                return run
+            if _is_by_activity(run, window):
+                self.assume(revision)
+                return run
+        raise PaginationError(
+            "active_since needs a list by activity, which only the offset revision of "
+            "the service has; this service lists by page"
+        )
+
+    def read(self, window: Window) -> Run:
+        """
+        Read a window, or only its beginning if all of it is too large or too slow.
+        """
+        try:
+            run = self._ask(self.revision, window)
+        except TooLargeError as error:
+            too_large = error.error
+        else:
+            self.size.succeeded(window.limit)
+            return run
+        self.size.failed(window.limit)
+        try:  # a service that is down must not cost another row of attempts
+            return self._ask(self.revision, Window(window.offset, 1), retry=False)
+        except (TooLargeError, ApiError, RequestError):
+            raise too_large from too_large.__cause__
+
+    def _ask(
+        self,
+        revision: Revision,
+        window: Window,
+        omitted: Collection[str] = (),
+        *,
+        retry: bool = True,
+    ) -> Run:
+        window = revision.window_at(window.offset, window.limit)
+        place = revision.query(window)
+        query = write_query(
+            {name: place[name] for name in place if name not in omitted}, self._options
+        )
+        answer = self._endpoint.ask(query, self._budget, retry=retry)
+        served = self._negotiated(revision, answer)
+        if served.echoes and not revision.echoes and answer.applied:
+            if answer.applied.offset != window.offset:
+                return self._ask(served, window)
+            revision = served
+        return revision.read(answer, window, self._options)
+
+    def _negotiated(self, revision: Revision, answer: Answer) -> Revision:
+        """
+        Learn from an answer which revision is served.
+        """
+        if self._endpoint.fixed:
+            return revision
+        if answer.applied is not None:
+            self._endpoint.revision = OffsetRevision()
+        elif revision.echoes:
+            self._endpoint.revision = None  # for the next request to find out
+        elif not revision.by_activity:
+            self._endpoint.revision = self._endpoint.revision or revision
+        return self.revision
+
+    def _checked(self, run: Run, window: Window) -> Run:
+        """
+        Read again by offset if the service ignored which page was asked for.
+        """
+        if not window.offset or not self._is_first(run, window):
+            return run
+        self.use_alternative()
+        return self._ask(self.revision, window)
+
+    def _is_first(self, run: Run, window: Window) -> bool:
+        """
+        Return whether a run is the list's beginning, as far as an answer can show it.
+        """
+        if self._endpoint.fixed or self.revision.alternative is None:
+            return False
+        if len(run.contexts) > window.limit:
+            return True
+        if not self.may_be_cut(run) or len(run.contexts) == window.limit:
+            return False
+        return run.contexts == self._ask(self.revision, Window(0, window.limit)).contexts
+
+
+def _is_by_activity(run: Run, window: Window) -> bool:
+    """
+    Return whether a run that came without an echo can be one of the offset revision.
+    """
+    limited = not run.has_more or len(run.contexts) == window.limit
+    return limited and all(context.last_activity_at for context in run.contexts)

@@ -1,0 +1,161 @@
+"""
+The walk: pages and contexts of a list, each context once.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from attrs import evolve
+
+from .. import _forks
+from .._protocol.windows import Window
+from .._waiting import Deadline, RequestBudget, logger
+from ..errors import WachtError
+from ..models import MAX_PER_PAGE, ExecutionContextListResponse, WalkProgress
+from .memory import Memory, resume_options
+from .passes import Passes
+from .reader import Reader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from contextlib import AbstractContextManager
+
+    from ..models import AiExecutionContext, ListExecutionContextsOptions
+    from .options import WalkOptions
+    from .passes import Step
+    from .reader import SupportsAsk
+
+    Report = Callable[[WalkProgress], object]
+
+
+class Walk:
+    """
+    One walk through a list.
+
+    Args:
+        endpoint: Answers queries.
+        filters: Where to start, how many contexts a page has, and the filters.
+        options: How to walk.
+        report: Opens what the progress is reported to; None for nothing.
+
+    """
+
+    def __init__(
+        self,
+        endpoint: SupportsAsk,
+        filters: ListExecutionContextsOptions,
+        options: WalkOptions,
+        report: AbstractContextManager[Report | None],
+    ) -> None:
+        self._endpoint = endpoint
+        self._filters = filters
+        self._options = options
+        self._open_report = report
+        self._per_page = filters.per_page or MAX_PER_PAGE
+        self._progress = WalkProgress()
+        self.reset_after_fork()
+        _forks.register(self)
+
+    def reset_after_fork(self) -> None:
+        """
+        Replace the lock, which a prefetching thread of the parent may have held.
+        """
+        self._lock = Lock()  # waits are reported by the threads that prefetch
+
+    def contexts(self) -> Generator[AiExecutionContext, None, None]:
+        """
+        Walk, context by context.
+        """
+        with closing(self.pages()) as pages:
+            for page in pages:
+                yield from page.data
+
+    def pages(self) -> Generator[ExecutionContextListResponse, None, None]:
+        """
+        Walk, page by page; pages come without contexts that were given before.
+        """
+        with self._open_report as self._report:
+            deadline = Deadline(self._options.deadline)
+            self._budget = RequestBudget(deadline, self._report_wait)
+            passes = self._passes()
+            try:
+                yield from self._limited(passes)
+            except WachtError as error:
+                error.resume = resume_options(
+                    self._filters, passes.memory(), self._per_page
+                )
+                raise
+            finally:
+                self._budget.stopped.set()
+            _log_summary(passes)
+
+    def _passes(self) -> Passes:
+        start = ((self._filters.page or 1) - 1) * self._per_page
+        size = min(self._per_page, self._options.limit or self._per_page)
+        if start % size:  # a smaller page would begin elsewhere
+            size = self._per_page
+        memory = self._filters._memory  # noqa: SLF001 - ours, though in a public class
+        return Passes(
+            Reader(self._endpoint, self._filters, self._budget),
+            self._options,
+            Window(start, size),
+            memory if isinstance(memory, Memory) else None,
+        )
+
+    def _limited(
+        self, passes: Passes
+    ) -> Generator[ExecutionContextListResponse, None, None]:
+        left = self._options.limit
+        for number, step in enumerate(passes.steps(), 1):
+            self._budget.remaining()
+            data = step.fresh[:left]
+            self._report_page(number, len(data), passes, step)
+            if data or not passes.tally.looks:  # second looks often bring nothing
+                yield ExecutionContextListResponse(data, step.has_more)
+            if left is not None:
+                left -= len(data)
+                if left == 0:
+                    return
+
+    def _report_page(
+        self, number: int, given: int, passes: Passes, step: Step
+    ) -> None:
+        self._send_report(
+            pages=number,
+            contexts=self._progress.contexts + given,
+            duplicates=passes.given.duplicates,
+            waiting=None,
+            reason=None,
+            complete=step.complete,
+        )
+
+    def _report_wait(self, seconds: float, reason: str) -> None:
+        self._send_report(waiting=seconds, reason=reason)
+
+    def _send_report(self, **news: Any) -> None:
+        if self._report is None:
+            return
+        with self._lock:
+            self._progress = evolve(
+                self._progress,
+                requests=self._budget.requests,
+                retries=self._budget.retries,
+                waited=self._budget.waited,
+                **news,
+            )
+            self._report(self._progress)
+
+
+def _log_summary(passes: Passes) -> None:
+    if passes.unusual:
+        logger.info(
+            "the list changed during the walk: dropped %d repeats, stepped back %d "
+            "times, looked at the top %d times, reread %d times",
+            passes.given.duplicates,
+            passes.tally.steps_back,
+            passes.tally.looks,
+            passes.tally.rereads,
+        )

@@ -1,0 +1,109 @@
+"""
+Read a reply: a page of contexts, or an exception.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+
+from .._render.text import safe_repr
+from ..errors import DecodeError
+from .api_errors import api_error, excerpt
+from .json import ShapeError, parse_json
+from .windows import Window
+
+if TYPE_CHECKING:
+    from ..models import AiExecutionContext
+    from .replies import Redactor, Reply
+
+_PARSER_MESSAGE_LENGTH = 200
+_MOST_CONTEXTS = 1000  # ten times of what a request may ask for
+
+
+class TooLargeError(Exception):
+    """
+    An answer is too large or too slow; a smaller window may succeed.
+
+    The endpoint raises it to the walk; users see the error inside.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+@frozen
+class Answer:
+    """
+    A page, and the window that the service says it applied.
+
+    Attributes:
+        contexts: The contexts, in the service's order.
+        has_more: Whether the list goes on.
+        applied: The window, if the service echoes it, as the offset revision does.
+    """
+
+    contexts: list[AiExecutionContext]
+    has_more: bool
+    applied: Window | None
+
+
+def read_answer(reply: Reply, *, attempts: int, redactor: Redactor) -> Answer:
+    """
+    Read a reply.
+
+    Raises:
+        ApiError: The status isn't 2xx.
+        TooLargeError: The body is larger than allowed.
+        DecodeError: The body doesn't have the promised shape.
+
+    """
+    if not reply.succeeded:
+        raise api_error(reply, attempts=attempts, redactor=redactor)
+    try:
+        return _read(reply, redactor)
+    except ShapeError as mismatch:
+        message = redactor.redact_text(str(mismatch))
+    error = DecodeError(message, excerpt(reply, redactor))
+    if reply.truncated_at is not None:
+        raise TooLargeError(error)
+    raise error
+
+
+def _read(reply: Reply, redactor: Redactor) -> Answer:
+    from .decoding import structure_page  # noqa: PLC0415 - cattrs, a tenth of the start
+
+    document = _document(reply, redactor)
+    data = document.get("data") if isinstance(document, dict) else None
+    if isinstance(data, list) and len(data) > _MOST_CONTEXTS:
+        raise ShapeError(
+            f"data: expected at most {_MOST_CONTEXTS:,} contexts, got {len(data):,}"
+        )
+    page = structure_page(document, redactor.redact_text)
+    return Answer(page.data, page.has_more, _applied_window(document))
+
+
+def _document(reply: Reply, redactor: Redactor) -> Any:
+    if reply.truncated_at is not None:
+        raise ShapeError(
+            f"the body: expected at most {reply.truncated_at} bytes, got more"
+        )
+    try:
+        return parse_json(reply.body)
+    except ShapeError:
+        raise
+    except (ValueError, RecursionError) as error:
+        deep = isinstance(error, RecursionError)
+        reason = "nested too deep" if deep else str(error)[:_PARSER_MESSAGE_LENGTH]
+    text = excerpt(reply, redactor).decode(errors="replace")
+    got = safe_repr(text) if text else "nothing"
+    raise ShapeError(f"the body: expected JSON, got {got} ({reason})")
+
+
+def _applied_window(document: dict[str, Any]) -> Window | None:
+    limit, offset = document.get("limit"), document.get("offset")
+    if type(limit) is int and type(offset) is int:
+        return Window(offset, limit)
+    return None

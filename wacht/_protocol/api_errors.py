@@ -1,0 +1,116 @@
+"""
+What an answer without success means: its exception, with the key removed.
+"""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from typing import TYPE_CHECKING, Any
+
+from .._render.text import safe_line, safe_repr
+from ..errors import (
+    ApiError,
+    AuthenticationError,
+    BadRequestError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    ServerError,
+)
+from .json import parse_json
+from .replies import retry_after
+
+if TYPE_CHECKING:
+    from .replies import Redactor, Reply
+
+EXCERPT_LENGTH = 64 * 1024  # bytes of a body that an error keeps
+
+_ERRORS: dict[int, type[ApiError]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    429: RateLimitError,
+}
+_SERVER_ERRORS = range(500, 600)
+_REDIRECTS = (301, 302, 303, 307, 308)
+_MESSAGE_LENGTH = 300
+_HTML = re.compile(r"\s*(<!doctype html|<html|<head|<body)", re.IGNORECASE)
+_TITLE = re.compile(r"<(title|h1)[^>]*>(.*?)</\1", re.IGNORECASE | re.DOTALL)
+
+
+def api_error(reply: Reply, *, attempts: int, redactor: Redactor) -> ApiError:
+    """
+    Make the exception of a reply's status.
+    """
+    default = ServerError if reply.status in _SERVER_ERRORS else ApiError
+    body = excerpt(reply, redactor)
+    details = _json_or_none(body)
+    request_id = reply.headers.get("x-request-id")
+    return _ERRORS.get(reply.status, default)(
+        reply.status,
+        _message(reply, body, details, redactor),
+        details,
+        body,
+        None if request_id is None else redactor.redact_text(request_id),
+        retry_after(reply),
+        attempts,
+    )
+
+
+def excerpt(reply: Reply, redactor: Redactor) -> bytes:
+    """
+    Return the first 64 KiB of a body, without the key.
+    """
+    body = reply.body[:EXCERPT_LENGTH]
+    truncated = reply.truncated_at is not None or len(body) < len(reply.body)
+    return redactor.redact(body, truncated=truncated)
+
+
+def _json_or_none(body: bytes) -> Any:
+    try:
+        return parse_json(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _message(reply: Reply, body: bytes, details: Any, redactor: Redactor) -> str:
+    location = reply.headers.get("location")
+    if reply.status in _REDIRECTS and location:
+        place = safe_line(redactor.redact_text(location), _MESSAGE_LENGTH)
+        return f"redirect to {place} refused: the key must not follow it"
+    text = body[: 4 * _MESSAGE_LENGTH].decode(errors="replace")
+    message = _json_message(details) or _html_heading(text) or text
+    return safe_line(message, _MESSAGE_LENGTH) or "the answer has no message"
+
+
+def _json_message(details: Any) -> str:
+    """
+    Find the message in parsed JSON.
+
+    The service sends `{"errors": [{"message": …}]}`; gateways send `{"error": …}`,
+    `{"error": {"message": …}}` or `{"message": …}`.
+    """
+    errors = _get(details, "errors")
+    items: list[Any] = [_get(details, "error"), details]
+    if isinstance(errors, list):
+        items = [*errors]
+    texts = [item if isinstance(item, str) else _get(item, "message") for item in items]
+    return "; ".join(text for text in texts if isinstance(text, str))
+
+
+def _get(value: Any, name: str) -> Any:
+    try:
+        return value[name]
+    except (KeyError, TypeError):
+        return None
+
+
+def _html_heading(text: str) -> str:
+    if not _HTML.match(text):
+        return ""
+    title = _TITLE.search(text)
+    if not title:
+        return "an HTML page"
+    return f"an HTML page, {safe_repr(unescape(title[2]).strip())}"

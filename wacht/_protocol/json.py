@@ -1,0 +1,112 @@
+"""
+Parse JSON strictly: UTF-8, finite numbers, and a bounded number of values.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import suppress
+from functools import cache
+from math import isfinite
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Parsed values take some 100 bytes each: an answer of 64 MiB could need gigabytes.
+MAX_VALUES = 1_000_000
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_SEPARATORS = (b",", b"[", b"{")
+
+
+class ShapeError(ValueError):
+    """
+    An answer doesn't have the promised shape; the message says where.
+    """
+
+
+class _NotFiniteError(ValueError):
+    pass
+
+
+class _NotFinite:
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+def parse_json(body: bytes) -> Any:
+    """
+    Parse JSON, with msgspec if it is installed.
+
+    `json` parses what msgspec refuses, so the same bytes give the same values with and
+    without it. (orjson wouldn't do: it turns large integers into floats.)
+
+    Raises:
+        ShapeError: It has too many values, or a number that isn't finite.
+        ValueError: It isn't JSON, or has an integer with too many digits for Python.
+        RecursionError: It is nested too deep for Python.
+
+    """
+    body = body.removeprefix(_BYTE_ORDER_MARK)
+    if _count_values(body) > MAX_VALUES:
+        raise ShapeError(f"the body: expected at most {MAX_VALUES:,} values, got more")
+    fast = _fast_parser()
+    if fast is not None:
+        with suppress(Exception):  # its own errors, and RecursionError
+            return fast(body)
+    text = body.decode()
+    try:
+        return json.loads(text, parse_constant=_refuse, parse_float=_finite_float)
+    except _NotFiniteError:
+        document = json.loads(text, parse_constant=_NotFinite, parse_float=_any_float)
+    raise ShapeError(_first_not_finite(document))
+
+
+def _count_values(body: bytes) -> int:
+    """
+    Return an upper bound of the number of values; exact enough if it is too high.
+    """
+    count = sum(map(body.count, _SEPARATORS)) + 1
+    if count > MAX_VALUES:  # text has commas, too
+        count = sum(map(_STRING.sub(b"", body).count, _SEPARATORS)) + 1
+    return count
+
+
+@cache
+def _fast_parser() -> Callable[[bytes], Any] | None:
+    try:
+        from msgspec.json import Decoder  # noqa: PLC0415 - an extra
+    except ImportError:
+        return None
+    return Decoder().decode
+
+
+def _refuse(text: str) -> NoReturn:
+    raise _NotFiniteError(text)
+
+
+def _finite_float(text: str) -> float:
+    number = float(text)
+    return number if isfinite(number) else _refuse(text)
+
+
+def _any_float(text: str) -> float | _NotFinite:
+    number = float(text)
+    return number if isfinite(number) else _NotFinite(text)
+
+
+def _first_not_finite(document: Any) -> str:
+    places: list[tuple[str, Any]] = [("", document)]
+    while places:
+        place, value = places.pop()
+        if isinstance(value, _NotFinite):
+            break
+        if isinstance(value, dict):
+            items = [(f"{place}.{key}", item) for key, item in value.items()]
+            places += reversed(items)
+        elif isinstance(value, list):
+            items = [(f"{place}[{index}]", item) for index, item in enumerate(value)]
+            places += reversed(items)
+    return f"{place.lstrip('.') or 'the body'}: expected a finite number, got {value.text}"

@@ -1,0 +1,116 @@
+"""
+A whole answer off the wire, before anything is known about its content.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from math import isfinite
+from typing import TYPE_CHECKING, Protocol
+
+from attrs import field, frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_SECONDS = re.compile(r"\d+(\.\d+)?", re.ASCII)
+_RETRY_TEXT = re.compile(rb"Retry after (\d+(?:\.\d+)?) seconds?", re.IGNORECASE)
+_RETRY_TEXT_LENGTH = 300
+
+
+class Redactor(Protocol):
+    """
+    Removes the API key from what the service sent.
+    """
+
+    def redact(self, data: bytes, *, truncated: bool = False) -> bytes:
+        """
+        Remove the key from bytes, and its beginning from the end of truncated ones.
+        """
+        ...
+
+    def redact_text(self, text: str) -> str:
+        """
+        Remove the key from a text.
+        """
+        ...
+
+
+@frozen(kw_only=True)
+class Reply:
+    """
+    A whole answer off the wire.
+
+    Attributes:
+        status: The HTTP status.
+        headers: The headers, names in lower case.
+        body: The body, decompressed.
+        received: When it came.
+        truncated_at: The number of bytes read, if there were more.
+    """
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)  # either may echo the key
+    body: bytes = field(repr=False)
+    received: datetime
+    truncated_at: int | None = None
+
+    @property
+    def succeeded(self) -> bool:
+        """
+        Whether the status is 2xx.
+        """
+        return is_success(self.status)
+
+    @property
+    def rate_limited(self) -> bool:
+        """
+        Whether the service reports too many requests.
+        """
+        return self.status == HTTPStatus.TOO_MANY_REQUESTS
+
+
+def is_success(status: int) -> bool:
+    """
+    Return whether a status is 2xx.
+    """
+    return 200 <= status < 300  # noqa: PLR2004 - what HTTP calls success
+
+
+def retry_after(reply: Reply) -> float | None:
+    """
+    Return how many seconds the service asks to wait.
+
+    It says so in the `Retry-After` header (seconds, decimals, or an HTTP date) or,
+    with a 429, in the text of the body alone. The longer wait counts.
+
+    Returns:
+        The seconds, or None if the service gives no usable time.
+
+    """
+    waits = [_header_seconds(reply.headers.get("retry-after", ""), reply.received)]
+    if reply.rate_limited:
+        text = _RETRY_TEXT.search(reply.body[:_RETRY_TEXT_LENGTH])
+        waits.append(_seconds(text[1].decode()) if text else None)
+    return max((seconds for seconds in waits if seconds is not None), default=None)
+
+
+def _header_seconds(value: str, now: datetime) -> float | None:
+    value = value.strip()
+    if _SECONDS.fullmatch(value):
+        return _seconds(value)
+    try:
+        moment = parsedate_to_datetime(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - now).total_seconds())
+
+
+def _seconds(digits: str) -> float | None:
+    seconds = float(digits)
+    return seconds if isfinite(seconds) else None

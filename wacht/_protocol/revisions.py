@@ -1,0 +1,250 @@
+"""
+The two revisions of the endpoint: how each writes a window, and reads an answer.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+
+from attrs import frozen
+
+from .._render.text import safe_repr
+from ..errors import PaginationError
+from ..models import MAX_PER_PAGE
+from .windows import Run, Window
+
+if TYPE_CHECKING:
+    from ..models import ListExecutionContextsOptions
+    from .answers import Answer
+
+Query = dict[str, str]
+RevisionName = Literal["page", "offset"]
+
+OFFSET_DEFAULT_LIMIT = 50  # contexts that the offset revision gives unless asked
+_FILTERS = ("agent_id", "workflow_id", "status", "context_group")
+
+
+class Revision(Protocol):
+    """
+    One way in which the endpoint is served.
+    """
+
+    @property
+    def name(self) -> RevisionName:
+        """
+        The value of `Session(pagination=…)` that fixes it.
+        """
+        ...
+
+    @property
+    def echoes(self) -> bool:
+        """
+        Whether answers say which window was applied.
+        """
+        ...
+
+    @property
+    def by_activity(self) -> bool:
+        """
+        Whether the list has the newest activity first, so that contexts move.
+        """
+        ...
+
+    @property
+    def alternative(self) -> Revision | None:
+        """
+        The revision that is served if the windows of this one are ignored.
+        """
+        ...
+
+    def query(self, window: Window) -> dict[str, int]:
+        """
+        Write a window as query values.
+        """
+        ...
+
+    def window_at(self, offset: int, limit: int) -> Window:
+        """
+        Return a window that the revision can express and that reaches behind `offset`.
+        """
+        ...
+
+    def read(
+        self, answer: Answer, window: Window, options: ListExecutionContextsOptions
+    ) -> Run:
+        """
+        Return the run of contexts that an answer gives.
+
+        Raises:
+            PaginationError: The service ignored the window or a filter.
+
+        """
+        ...
+
+
+@frozen
+class PageRevision:
+    """
+    The revision with `page` and `per_page`; its windows begin at a multiple of `limit`.
+    """
+
+    name: ClassVar[RevisionName] = "page"
+    echoes: ClassVar[bool] = False
+    by_activity: ClassVar[bool] = False
+
+    @property
+    def alternative(self) -> Revision | None:
+        """
+        An older build of the offset revision, which ignores `page`.
+        """
+        return OffsetRevision(echoes=False)
+
+    def query(self, window: Window) -> dict[str, int]:
+        """
+        Write `page` and `per_page`.
+        """
+        return {
+            "page": window.offset // window.limit + 1,
+            "per_page": window.limit,
+        }
+
+    def window_at(self, offset: int, limit: int) -> Window:
+        """
+        Return the smallest aligned window that covers the one asked for.
+
+        If there is none, it is the one that begins no later and ends last.
+        """
+        if offset % limit == 0:
+            return Window(offset, limit)
+        aligned = [Window(offset - offset % n, n) for n in range(1, MAX_PER_PAGE + 1)]
+        covering = [window for window in aligned if window.end >= offset + limit]
+        return covering[0] if covering else max(aligned, key=lambda w: w.end)
+
+    def read(
+        self, answer: Answer, window: Window, options: ListExecutionContextsOptions
+    ) -> Run:
+        """
+        Take the page as the one that was asked for, since the service doesn't say.
+        """
+        if answer.applied not in (None, window):
+            raise PaginationError(
+                f"asked for {window}, the service applied {answer.applied}: it seems "
+                "to ignore `page`, as the offset revision does. Use pagination "
+                '"offset" or "auto"'
+            )
+        _check_filters(answer, options, ("agent_id", "workflow_id"), self.name)
+        return Run(window, answer.contexts, answer.has_more)
+
+
+@frozen
+class OffsetRevision:
+    """
+    The revision with `limit` and `offset`.
+
+    Attributes:
+        echoes: Whether it repeats them in its answers; an older build doesn't.
+    """
+
+    name: ClassVar[RevisionName] = "offset"
+    by_activity: ClassVar[bool] = True
+    alternative: ClassVar[Revision | None] = None
+    echoes: bool = True
+
+    def query(self, window: Window) -> dict[str, int]:
+        """
+        Write `limit` and `offset`.
+        """
+        return {"limit": window.limit, "offset": window.offset}
+
+    def window_at(self, offset: int, limit: int) -> Window:
+        """
+        Return just this window.
+        """
+        return Window(offset, limit)
+
+    def read(
+        self, answer: Answer, window: Window, options: ListExecutionContextsOptions
+    ) -> Run:
+        """
+        Take as many contexts as came; the service may have a smaller limit.
+        """
+        applied = answer.applied
+        if applied is None and self.echoes:
+            raise PaginationError(
+                f"asked for {window}, the service no longer says what it applied. It "
+                "may have changed: try again, the next request finds out"
+            )
+        if applied is not None and applied.offset != window.offset:
+            raise PaginationError(f"asked for {window}, the service applied {applied}")
+        _check_filters(answer, options, ("status", "context_group"), self.name)
+        read = Window(window.offset, len(answer.contexts) or window.limit)
+        return Run(read, answer.contexts, answer.has_more)
+
+
+REVISIONS: dict[RevisionName, Revision] = {
+    "page": PageRevision(),
+    "offset": OffsetRevision(echoes=False),
+}
+
+
+def filters_of(options: ListExecutionContextsOptions) -> dict[str, str]:
+    """
+    Return the filters that are set.
+    """
+    filters = {name: getattr(options, name) for name in _FILTERS}
+    return {name: value for name, value in filters.items() if value is not None}
+
+
+def write_query(
+    place: dict[str, int], options: ListExecutionContextsOptions
+) -> Query:
+    """
+    Write query values as text; an enum's own `str()` isn't used.
+    """
+    numbers = {name: int.__repr__(value) for name, value in place.items()}
+    texts = {name: str.__str__(value) for name, value in filters_of(options).items()}
+    return numbers | texts
+
+
+def _check_filters(
+    answer: Answer,
+    options: ListExecutionContextsOptions,
+    supported: tuple[str, ...],
+    revision: RevisionName,
+) -> None:
+    """
+    Compare the contexts with the filters: the service ignores those it doesn't know.
+
+    A context may leave out a field. But an offset revision that doesn't echo may be a
+    page revision, which leaves out the fields that it can't filter by.
+    """
+    strict = revision == "offset" and answer.applied is None
+    for name, wanted in filters_of(options).items():
+        if not answer.contexts:
+            return
+        if name not in supported:
+            raise PaginationError(_unsupported(name, wanted, revision))
+        accepted = (wanted,) if strict else (wanted, None)
+        mismatch = _first_mismatch(answer, name, accepted)
+        if mismatch:
+            raise PaginationError(
+                f"the service ignored the filter {name}={safe_repr(wanted)}: {mismatch}"
+            )
+
+
+def _first_mismatch(answer: Answer, name: str, accepted: tuple[Any, ...]) -> str | None:
+    # The value isn't shown: the key may be in it.
+    for index, context in enumerate(answer.contexts):
+        if (got := getattr(context, name)) not in accepted:
+            kind = "missing" if got is None else "another"
+            return f"data[{index}].{name} is {kind}"
+    return None
+
+
+def _unsupported(name: str, wanted: str, revision: RevisionName) -> str:
+    other = "offset" if revision == "page" else "page"
+    return (
+        f"the service ignored the filter {name}={safe_repr(wanted)}: its {revision} "
+        f"revision doesn't know it, only the {other} revision does "
+        f'(pagination "{other}", if the service has that one)'
+    )

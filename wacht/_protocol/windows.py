@@ -1,0 +1,58 @@
+"""
+Parts of the list: the window that is asked for, and the run of contexts that came.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from ..models import AiExecutionContext, ListExecutionContextsOptions
+
+DEFAULT_PER_PAGE = 20  # of the page revision
+
+
+@frozen
+class Window:
+    """
+    The part of the list that has `limit` contexts, the first of them at `offset`.
+    """
+
+    offset: int
+    limit: int
+
+    @property
+    def end(self) -> int:
+        """
+        The offset behind the last context.
+        """
+        return self.offset + self.limit
+
+    def __str__(self) -> str:
+        return f"limit={self.limit}, offset={self.offset}"
+
+
+def window_of(options: ListExecutionContextsOptions, default_size: int) -> Window:
+    """
+    Return the window that `page` and `per_page` mean.
+    """
+    limit = options.per_page or default_size
+    return Window(((options.page or 1) - 1) * limit, limit)
+
+
+@frozen
+class Run:
+    """
+    Contexts that followed each other in the list at one moment: a read window.
+
+    Attributes:
+        window: Where they were; the next window to read begins at its end.
+        contexts: The contexts, in the service's order.
+        has_more: Whether the list went on behind them.
+    """
+
+    window: Window
+    contexts: list[AiExecutionContext]
+    has_more: bool
