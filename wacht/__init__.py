@@ -13,7 +13,7 @@ from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Unpack
 
-from ._http.credentials import environment_digest
+from ._http import credentials as _credentials
 from ._version import __version__ as __version__
 from .dataframe import to_dataframe
 from .errors import (
@@ -97,7 +97,7 @@ def _session_of(_environment: bytes) -> Session:
 
 
 def _default_session() -> Session:
-    return _session_of(environment_digest())
+    return _session_of(_credentials.environment_digest())
 
 
 def fetch_execution_contexts(

@@ -7,7 +7,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypedDict, overload
 
-from attrs import Factory, field, fields, frozen
+from attrs import field, fields, frozen
 from attrs.validators import optional
 
 from ._render.text import safe_repr
@@ -176,7 +176,7 @@ FIELD_NAMES = tuple(
 
 # Decoding sets only the fields that came. The class has the defaults of the others.
 for _field in fields(AiExecutionContext):
-    if not isinstance(_field.default, Factory):
+    if not hasattr(_field.default, "factory"):
         setattr(AiExecutionContext, _field.name, _field.default)
 
 

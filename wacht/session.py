@@ -15,7 +15,6 @@ from ._pagination.reader import Reader
 from ._pagination.walk import Walk
 from ._settings import Pagination, Settings
 from ._waiting import RequestBudget
-from .models import ListExecutionContextsOptions, ListFilters
 from .throttle import SupportsSlot, Unlimited, shared_throttle
 
 if TYPE_CHECKING:
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
     from .models import (
         AiExecutionContext,
         ExecutionContextListResponse,
+        ListExecutionContextsOptions,
+        ListFilters,
         WalkProgress,
     )
 
@@ -172,7 +173,7 @@ class Session:
         options = merge_filters(options, filters)
         return Reader(self._endpoint, options, RequestBudget()).page()
 
-    def iter_execution_contexts(
+    def iter_execution_contexts(  # noqa: PLR0913 - all by keyword
         self,
         options: ListExecutionContextsOptions | None = None,
         /,
@@ -235,7 +236,7 @@ class Session:
         )
         return self._walk(options, filters, walk_options, progress).contexts()
 
-    def iter_execution_context_pages(
+    def iter_execution_context_pages(  # noqa: PLR0913 - all by keyword
         self,
         options: ListExecutionContextsOptions | None = None,
         /,

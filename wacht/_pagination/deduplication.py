@@ -6,13 +6,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..errors import PaginationError
+from wacht.errors import PaginationError
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from .._protocol.windows import Run
-    from ..models import AiExecutionContext
+    from wacht._protocol.windows import Run
+    from wacht.models import AiExecutionContext
 
 MAX_STALLS = 3  # pages that lead nowhere, before a walk gives up
 

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 
 from attrs import define, evolve, field
 
-from ..models import MAX_PER_PAGE
+from wacht.models import MAX_PER_PAGE
+
 from .deduplication import identity
 
 if TYPE_CHECKING:
-    from .._protocol.revisions import Revision
-    from .._protocol.windows import Run
-    from ..models import AiExecutionContext, ListExecutionContextsOptions
+    from wacht._protocol.revisions import Revision
+    from wacht._protocol.windows import Run
+    from wacht.models import AiExecutionContext, ListExecutionContextsOptions
+
     from .chain import Chain
 
 # A transaction dates its change to its own start, and may commit seconds later.

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve, field, fields_dict, frozen
 from attrs.validators import optional
 
-from .._render.text import safe_repr
-from .._validators import choice, integer, seconds
-from ..errors import InvalidRequestError
-from ..models import ListExecutionContextsOptions, ListFilters
+from wacht._render.text import safe_repr
+from wacht._validators import choice, integer, seconds
+from wacht.errors import InvalidRequestError
+from wacht.models import ListExecutionContextsOptions, ListFilters
 
 if TYPE_CHECKING:
     from attrs import Attribute
@@ -46,7 +46,7 @@ class WalkOptions:
 
     limit: int | None = field(validator=optional(integer(InvalidRequestError, 1)))
     exhaustive: bool | None = field(
-        validator=choice(InvalidRequestError, None, True, False)
+        validator=choice(InvalidRequestError, None, True, False)  # noqa: FBT003
     )
     active_since: datetime | None = field(validator=optional(_aware))
     prefetch: int = field(validator=integer(InvalidRequestError, 0, MAX_PREFETCH))

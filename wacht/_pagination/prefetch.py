@@ -11,10 +11,10 @@ from contextvars import copy_context
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from .._protocol.windows import Run, Window
-
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from wacht._protocol.windows import Run, Window
 
     Read = Callable[[Window], Run]
     Following = Callable[[int], Window]

@@ -7,23 +7,23 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Protocol
 
-from .._protocol.answers import Answer, TooLargeError
-from .._protocol.revisions import (
+from wacht._protocol.answers import Answer, TooLargeError
+from wacht._protocol.revisions import (
     OFFSET_DEFAULT_LIMIT,
     OffsetRevision,
     PageRevision,
     write_query,
 )
-from .._protocol.windows import DEFAULT_PER_PAGE, Run, Window, window_of
-from ..errors import ApiError, PaginationError, RequestError
-from ..models import MAX_PER_PAGE, ExecutionContextListResponse
+from wacht._protocol.windows import DEFAULT_PER_PAGE, Run, Window, window_of
+from wacht.errors import ApiError, PaginationError, RequestError
+from wacht.models import ExecutionContextListResponse
+
+from .window_size import WindowSize
 
 if TYPE_CHECKING:
-    from .._protocol.revisions import Query, Revision
-    from .._waiting import RequestBudget
-    from ..models import ListExecutionContextsOptions
-
-_GROWTH = 8  # windows that must succeed before the size is raised again
+    from wacht._protocol.revisions import Query, Revision
+    from wacht._waiting import RequestBudget
+    from wacht.models import ListExecutionContextsOptions
 
 
 class SupportsAsk(Protocol):
@@ -39,40 +39,6 @@ class SupportsAsk(Protocol):
         Send a query and read its answer.
         """
         ...
-
-
-class WindowSize:
-    """
-    How many contexts to ask for after a page was too large or too slow.
-
-    It starts again with one context and doubles, up to half of what failed. After some
-    windows of that size, it may double once more.
-    """
-
-    def __init__(self) -> None:
-        self.most = MAX_PER_PAGE
-        self._ceiling = MAX_PER_PAGE
-        self._successes = 0
-
-    def failed(self, size: int) -> None:
-        """
-        Note that a window of some size failed.
-        """
-        self._ceiling = max(1, size // 2)
-        self.most = 1
-        self._successes = 0
-
-    def succeeded(self, size: int) -> None:
-        """
-        Note that a window of some size succeeded.
-        """
-        if size < self.most or self.most == MAX_PER_PAGE:
-            return
-        self._successes += self.most == self._ceiling
-        if self._successes >= _GROWTH:
-            self._successes = 0
-            self._ceiling = min(2 * self._ceiling, MAX_PER_PAGE)
-        self.most = min(2 * self.most, self._ceiling)
 
 
 class Reader:
@@ -247,7 +213,9 @@ class Reader:
             return True
         if not self.may_be_cut(run) or len(run.contexts) == window.limit:
             return False
-        return run.contexts == self._ask(self.revision, Window(0, window.limit)).contexts
+        return (
+            run.contexts == self._ask(self.revision, Window(0, window.limit)).contexts
+        )
 
 
 def _is_by_activity(run: Run, window: Window) -> bool:

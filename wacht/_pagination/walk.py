@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from .. import _forks
-from .._protocol.windows import Window
-from .._waiting import Deadline, RequestBudget, logger
-from ..errors import WachtError
-from ..models import MAX_PER_PAGE, ExecutionContextListResponse, WalkProgress
+from wacht import _forks
+from wacht._protocol.windows import Window
+from wacht._waiting import Deadline, RequestBudget, logger
+from wacht.errors import WachtError
+from wacht.models import MAX_PER_PAGE, ExecutionContextListResponse, WalkProgress
+
 from .memory import Memory, resume_options
 from .passes import Passes
 from .reader import Reader
@@ -23,10 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from contextlib import AbstractContextManager
 
-    from ..models import AiExecutionContext, ListExecutionContextsOptions
+    from wacht.models import AiExecutionContext, ListExecutionContextsOptions
+
     from .options import WalkOptions
-    from .passes import Step
     from .reader import SupportsAsk
+    from .state import Step, WalkState
 
     Report = Callable[[WalkProgress], object]
 
@@ -90,7 +92,7 @@ class Walk:
                 raise
             finally:
                 self._budget.stopped.set()
-            _log_summary(passes)
+            _log_summary(passes.state)
 
     def _passes(self) -> Passes:
         start = ((self._filters.page or 1) - 1) * self._per_page
@@ -113,20 +115,18 @@ class Walk:
             self._budget.remaining()
             data = step.fresh[:left]
             self._report_page(number, len(data), passes, step)
-            if data or not passes.tally.looks:  # second looks often bring nothing
+            if data or not passes.state.tally.looks:  # second looks often bring nothing
                 yield ExecutionContextListResponse(data, step.has_more)
             if left is not None:
                 left -= len(data)
                 if left == 0:
                     return
 
-    def _report_page(
-        self, number: int, given: int, passes: Passes, step: Step
-    ) -> None:
+    def _report_page(self, number: int, given: int, passes: Passes, step: Step) -> None:
         self._send_report(
             pages=number,
             contexts=self._progress.contexts + given,
-            duplicates=passes.given.duplicates,
+            duplicates=passes.state.given.duplicates,
             waiting=None,
             reason=None,
             complete=step.complete,
@@ -149,13 +149,15 @@ class Walk:
             self._report(self._progress)
 
 
-def _log_summary(passes: Passes) -> None:
-    if passes.unusual:
+def _log_summary(state: WalkState) -> None:
+    tally, duplicates = state.tally, state.given.duplicates
+    shifted = duplicates > 0 and not state.chain.proves
+    if shifted or tally.steps_back or tally.rereads or tally.looks > 1:
         logger.info(
             "the list changed during the walk: dropped %d repeats, stepped back %d "
             "times, looked at the top %d times, reread %d times",
-            passes.given.duplicates,
-            passes.tally.steps_back,
-            passes.tally.looks,
-            passes.tally.rereads,
+            duplicates,
+            tally.steps_back,
+            tally.looks,
+            tally.rereads,
         )

@@ -1,0 +1,166 @@
+"""
+What the passes of a walk share: what was given, and how runs are joined.
+"""
+
+from __future__ import annotations
+
+from itertools import count, pairwise
+from typing import TYPE_CHECKING
+
+from attrs import define, field, frozen
+
+from wacht.errors import PaginationError
+
+from .chain import Chain, DisjointChain, Joint
+from .deduplication import Deduplicator
+from .memory import Top
+from .overlapping import OverlappingChain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wacht._protocol.windows import Run, Window
+    from wacht.models import AiExecutionContext
+
+    from .options import WalkOptions
+    from .reader import Reader
+
+MAX_STEPS = 12  # windows read in vain to join one run
+
+
+@frozen
+class Step:
+    """
+    One run that a walk has read.
+
+    Attributes:
+        fresh: Its contexts that weren't given before.
+        has_more: Whether the list went on.
+        complete: Whether the walk is done and nothing is missing.
+    """
+
+    fresh: list[AiExecutionContext]
+    has_more: bool
+    complete: bool = False
+
+
+@define
+class Tally:
+    """
+    What a walk read beyond one request a page.
+    """
+
+    steps_back: int = 0
+    looks: int = 0
+    rereads: int = 0
+
+
+@define(eq=False)
+class WalkState:
+    """
+    What the passes of a walk share.
+
+    Attributes:
+        reader: Reads windows.
+        options: How to walk.
+        start: The offset at which the walk began.
+        size: How many contexts to ask for at once.
+        chain: The runs that the current pass has read.
+        given: What was given.
+        top: The top of the list at the beginning.
+        length: How many contexts the list had when its end was read.
+        tally: What was read beyond one request a page.
+    """
+
+    reader: Reader
+    options: WalkOptions
+    start: int
+    size: int
+    chain: Chain
+    given: Deduplicator = field(factory=Deduplicator)
+    top: Top = field(factory=lambda: Top(None, None))
+    length: int | None = None
+    tally: Tally = field(factory=Tally)
+
+    def new_chain(self, start: int) -> Chain:
+        """
+        Return a chain for a pass that begins at an offset.
+        """
+        overlap = self.options.exhaustive
+        if overlap is None:
+            overlap = self.reader.revision.by_activity
+        return OverlappingChain(start) if overlap else DisjointChain(start)
+
+    def fresh(self, run: Run) -> list[AiExecutionContext]:
+        """
+        Return what a run gives to the user, and remember it.
+
+        Raises:
+            PaginationError: `active_since` is set, and the order doesn't fit.
+
+        """
+        if not run.has_more and run.contexts:
+            self.length = run.window.offset + len(run.contexts)
+        fresh = self.given.fresh(run)
+        since = self.options.active_since
+        if since is None:
+            return fresh
+        _check_order(run)
+        return [c for c in fresh if c.last_activity_at and c.last_activity_at >= since]
+
+    def is_last(self, run: Run) -> bool:
+        """
+        Return whether nothing behind a run is wanted.
+        """
+        since = self.options.active_since
+        if not run.has_more or since is None or not run.contexts:
+            return not run.has_more
+        time = run.contexts[-1].last_activity_at
+        return time is not None and time < since
+
+    def behind(self, chain: Chain, size: int | None = None) -> Window:
+        """
+        Return the window to read next.
+        """
+        return chain.following(chain.end, size or self.size, self.reader.size.most)
+
+    def linked(self, chain: Chain, run: Run) -> Iterator[tuple[Run, bool]]:
+        """
+        Add a run to a chain, after those that have to be read to join it.
+
+        Yields:
+            Each run that was added, and whether it is the last of them.
+
+        """
+        waiting = [run]
+        bridged = False
+        for step in count():
+            apart = chain.joint(waiting[-1]) is Joint.APART
+            if apart and step < MAX_STEPS:
+                self.tally.steps_back += 1
+                if bridged:  # the list has changed since this run was answered
+                    waiting.pop()
+                waiting.append(self.reader.read(self._bridge(chain, waiting, step)))
+                bridged = False
+                continue
+            run = waiting.pop()
+            chain.add(run, gap=apart)
+            yield run, not waiting
+            if not waiting:
+                return
+            bridged = chain.end > waiting[-1].window.offset
+
+    def _bridge(self, chain: Chain, waiting: list[Run], step: int) -> Window:
+        if not waiting:
+            return self.behind(chain)
+        most = self.reader.size.most
+        return chain.bridge(waiting[-1].window, self.size, most, step)
+
+
+def _check_order(run: Run) -> None:
+    times = [c.last_activity_at for c in run.contexts if c.last_activity_at]
+    if any(before < after for before, after in pairwise(times)):
+        raise PaginationError(
+            "active_since needs a list with the newest activity first, and this one "
+            "isn't in that order"
+        )
