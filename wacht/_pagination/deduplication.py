@@ -95,7 +95,7 @@ class StallDetector:
         self._given = given
         self._most = most
         self._overlapping = overlapping
-        self._end = -1  # the place of the last context of the last page
+        self._end: int | None = None  # the last page's end, if it didn't lead on
         self._stalls = 0
         self._must_connect = False
 
@@ -124,9 +124,8 @@ class StallDetector:
             )
         if self.leads_on(run):
             self._stalls = 0
+            self._end = None
             self._must_connect = False
-            new = sum(map(self._is_new, run.contexts))
-            self._end = len(self._given.seen) + new - 1
         else:
             self._count_stall(run)
 
@@ -134,11 +133,12 @@ class StallDetector:
         return not self._given.is_known(context)
 
     def _count_stall(self, run: Run) -> None:
-        end = self._given.place(run.contexts[-1]) if run.contexts else self._end
-        self._stalls += end <= self._end
-        self._end = end
+        newest = len(self._given.seen) - 1
+        before = newest if self._end is None else self._end
+        self._end = self._given.place(run.contexts[-1]) if run.contexts else before
+        self._stalls += self._end <= before
         # Behind repeats, the next page begins with a repeat too, until all have come.
-        repeats_follow = bool(run.contexts) and end < len(self._given.seen) - 1
+        repeats_follow = bool(run.contexts) and self._end < newest
         self._must_connect = repeats_follow and not self._overlapping
         if self._stalls >= self._most:
             reason = "had contexts of earlier pages" if run.contexts else "were empty"

@@ -178,7 +178,9 @@ class Reader:
             if answer.applied.offset != window.offset:
                 return self._ask(served, window)
             revision = served
-        return revision.read(answer, window, self._options)
+        run = revision.read(answer, window, self._options)
+        self._budget.remaining()  # decoding takes time, too
+        return run
 
     def _negotiated(self, revision: Revision, answer: Answer) -> Revision:
         """

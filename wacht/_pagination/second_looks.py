@@ -78,8 +78,8 @@ class SecondLooks:
                 return
             before, order = view.top, view.order
         raise PaginationError(
-            "contexts moved to the top of the list faster than they could be read: some "
-            f"may be missing after {MAX_LOOKS} looks at it"
+            "contexts moved to the top of the list faster than they could be read; "
+            f"some may be missing after {MAX_LOOKS} looks"
         )
 
     def for_missing(self) -> Iterator[Step]:

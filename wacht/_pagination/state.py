@@ -101,11 +101,11 @@ class WalkState:
         """
         if not run.has_more and run.contexts:
             self.length = run.window.offset + len(run.contexts)
-        fresh = self.given.fresh(run)
         since = self.options.active_since
         if since is None:
-            return fresh
+            return self.given.fresh(run)
         _check_order(run)
+        fresh = self.given.fresh(run)
         return [c for c in fresh if c.last_activity_at and c.last_activity_at >= since]
 
     def is_last(self, run: Run) -> bool:

@@ -99,7 +99,7 @@ class Walk:
         size = min(self._per_page, self._options.limit or self._per_page)
         if start % size:  # a smaller page would begin elsewhere
             size = self._per_page
-        memory = self._filters._memory  # noqa: SLF001 - ours, though in a public class
+        memory = self._filters._memory  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - not for users
         return Passes(
             Reader(self._endpoint, self._filters, self._budget),
             self._options,
@@ -112,7 +112,6 @@ class Walk:
     ) -> Generator[ExecutionContextListResponse, None, None]:
         left = self._options.limit
         for number, step in enumerate(passes.steps(), 1):
-            self._budget.remaining()
             data = step.fresh[:left]
             self._report_page(number, len(data), passes, step)
             if data or not passes.state.tally.looks:  # second looks often bring nothing
@@ -121,6 +120,7 @@ class Walk:
                 left -= len(data)
                 if left == 0:
                     return
+            self._budget.remaining()  # only now: what was read has been given
 
     def _report_page(self, number: int, given: int, passes: Passes, step: Step) -> None:
         self._send_report(
