@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from wacht._protocol.windows import Run, Window
+from wacht.errors import PaginationError
 
-from .deduplication import MAX_STALLS, StallDetector
+from .deduplication import MAX_STALLS, Deduplicator, StallDetector
 from .memory import Memory, Top
 from .prefetch import Prefetcher
 from .state import Step
@@ -166,8 +167,18 @@ class MainPass:
     def _switch(self, first: Run) -> Run:
         """
         Go on by offset: the service ignores `page`, as an older build does.
+
+        Raises:
+            PaginationError: The first run was given, but another page was wanted.
+
         """
         self._state.reader.use_alternative()
+        if first.window.offset:
+            self._state.given = Deduplicator()  # nothing of what was wanted
+            raise PaginationError(
+                "the service ignores `page`, and gave the first page instead of the "
+                "one that the walk began with. Walk again: now it is asked by offset"
+            )
         self.doubtful_first = None
         self._ahead.restart()
         self._begin_chain(first.window.offset)

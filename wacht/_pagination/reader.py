@@ -154,10 +154,21 @@ class Reader:
             self.size.succeeded(window.limit)
             return run
         self.size.failed(window.limit)
-        try:  # a service that is down must not cost another row of attempts
-            return self._ask(self.revision, Window(window.offset, 1), retry=False)
-        except (TooLargeError, ApiError, RequestError):
-            raise too_large from too_large.__cause__
+        for revision in self._candidates():
+            try:  # a service that is down must not cost another row of attempts
+                return self._ask(revision, Window(window.offset, 1), retry=False)
+            except (TooLargeError, ApiError, RequestError):
+                continue
+        raise too_large from too_large.__cause__
+
+    def _candidates(self) -> list[Revision]:
+        """
+        Return the revisions that may be served.
+        """
+        known = self._endpoint.revision
+        return (
+            [PageRevision(), OffsetRevision(echoes=False)] if known is None else [known]
+        )
 
     def _ask(
         self,
