@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from math import isfinite
 from typing import TYPE_CHECKING, Protocol
@@ -99,6 +98,8 @@ def retry_after(reply: Reply) -> float | None:
 
 
 def _header_seconds(value: str, now: datetime) -> float | None:
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - slow, rarely used
+
     value = value.strip()
     if _SECONDS.fullmatch(value):
         return _seconds(value)
