@@ -47,8 +47,8 @@ class Listing:
     """
 
     def __init__(self, ctx: click.Context) -> None:
-        self.received = 0
-        self.listed = 0
+        self.received: int = 0
+        self.listed: int = 0
         self._ctx = ctx
         self._params = ctx.params
 

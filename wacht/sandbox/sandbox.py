@@ -119,7 +119,7 @@ class Sandbox(Faults):
             expected = "0 for the page revision" if tied > 0 else "0 or more"
             raise ValueError(f"tied: expected {expected}, got {tied}")
         listed = _contexts(contexts, revision)
-        self.contexts = with_ties(listed, tied) if tied else listed
+        self.contexts: list[Context] = with_ties(listed, tied) if tied else listed
         self.api_key = api_key
         self.revision: Revision = revision
         self._live = live
@@ -128,7 +128,7 @@ class Sandbox(Faults):
         self._limits = Limits(per_second, per_minute)
         self._requests: list[SandboxRequest] = []
         self._server = Server(self._respond, port=port)
-        self.url = self._server.url
+        self.url: str = self._server.url
 
     def __enter__(self) -> Self:
         return self

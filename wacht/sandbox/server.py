@@ -157,13 +157,13 @@ class Server(socketserver.ThreadingTCPServer):
     ) -> None:
         super().__init__(("127.0.0.1", port), _Connection, bind_and_activate=False)
         self.respond = respond
-        self.closing = threading.Event()
-        self.connections = 0
+        self.closing: threading.Event = threading.Event()
+        self.connections: int = 0
         self._open: dict[Any, threading.Thread] = {}
         self._accepting: threading.Thread | None = None
         try:
             self.server_bind()
-            self.url = f"http://127.0.0.1:{self.server_address[1]}"
+            self.url: str = f"http://127.0.0.1:{self.server_address[1]}"
             if listening:
                 self.listen()
         except OSError:
