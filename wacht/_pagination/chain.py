@@ -72,13 +72,13 @@ class Chain(Protocol):
         """
         ...
 
-    def add(self, run: Run, *, gap: bool) -> None:
+    def add(self, run: Run, joint: Joint) -> None:
         """
         Add a run at the end.
 
         Args:
             run: The run.
-            gap: Whether contexts may be missing before it.
+            joint: How it follows the ones before it.
 
         """
         ...
@@ -132,11 +132,11 @@ class DisjointChain:
         """
         return Joint.PROVEN if run.window.offset <= self.end else Joint.APART
 
-    def add(self, run: Run, *, gap: bool = False) -> None:
+    def add(self, run: Run, joint: Joint) -> None:
         """
         Add a run at the end.
         """
-        del gap
+        del joint
         self.end = run.window.end
 
     def following(self, end: int, size: int, most: int = MAX_PER_PAGE) -> Window:

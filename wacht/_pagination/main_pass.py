@@ -13,6 +13,7 @@ from attrs import evolve
 from wacht._protocol.windows import Run, Window
 from wacht.errors import PaginationError
 
+from .chain import Joint
 from .deduplication import MAX_STALLS, Deduplicator, StallDetector
 from .memory import Memory, Top
 from .prefetch import Prefetcher
@@ -183,7 +184,7 @@ class MainPass:
         self._ahead.restart()
         self._begin_chain(first.window.offset)
         read = Window(first.window.offset, len(first.contexts))
-        self._state.chain.add(evolve(first, window=read), gap=False)
+        self._state.chain.add(evolve(first, window=read), Joint.PROVEN)
         return self._state.reader.read(self._following(read.end))
 
     def _completed_first(self, second: Run) -> Iterator[Step]:

@@ -122,12 +122,12 @@ class OverlappingChain:
             return Joint.UNPROVEN
         return Joint.APART
 
-    def add(self, run: Run, *, gap: bool = False) -> None:
+    def add(self, run: Run, joint: Joint) -> None:
         """
         Add a run at the end.
         """
-        self.gaps += gap
-        if self.joint(run) is not Joint.PROVEN:
+        self.gaps += joint is Joint.APART
+        if joint is not Joint.PROVEN:
             self.unproven.append(run.window.offset)
         self._note_shift(run)
         self._note_ties(run)

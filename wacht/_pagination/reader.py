@@ -119,7 +119,10 @@ class Reader:
         """
         Read the first window of a walk; the answer counts whatever its size.
         """
-        return self._checked(self.read(window), window)
+        try:
+            return self._checked(self.read(window), window)
+        except TooLargeError as error:
+            raise error.error from error.error.__cause__
 
     def first_by_activity(self, window: Window) -> Run:
         """
@@ -131,7 +134,7 @@ class Reader:
         """
         revision = self._endpoint.revision or OffsetRevision(echoes=False)
         if revision.by_activity:
-            run = self._ask(revision, window)
+            run = self.read(window, revision)
             if self.revision.by_activity:
                 return run
             if _is_by_activity(run, window):
@@ -142,21 +145,26 @@ class Reader:
             "the service has; this service lists by page"
         )
 
-    def read(self, window: Window) -> Run:
+    def read(self, window: Window, revision: Revision | None = None) -> Run:
         """
         Read a window, or only its beginning if all of it is too large or too slow.
+
+        Args:
+            window: The window.
+            revision: The revision, if not the one that is known.
+
         """
         try:
-            run = self._ask(self.revision, window)
+            run = self._ask(revision or self.revision, window)
         except TooLargeError as error:
             too_large = error.error
         else:
             self.size.succeeded(window.limit)
             return run
         self.size.failed(window.limit)
-        for revision in self._candidates():
+        for candidate in [revision] if revision else self._candidates():
             try:  # a service that is down must not cost another row of attempts
-                return self._ask(revision, Window(window.offset, 1), retry=False)
+                return self._ask(candidate, Window(window.offset, 1), retry=False)
             except (TooLargeError, ApiError, RequestError):
                 continue
         raise too_large from too_large.__cause__

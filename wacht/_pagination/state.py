@@ -101,6 +101,8 @@ class WalkState:
         """
         if not run.has_more and run.contexts:
             self.length = run.window.offset + len(run.contexts)
+        if self.chain.proves:
+            _check_ids(run)
         since = self.options.active_since
         if since is None:
             return self.given.fresh(run)
@@ -135,8 +137,8 @@ class WalkState:
         waiting = [run]
         bridged = False
         for step in count():
-            apart = chain.joint(waiting[-1]) is Joint.APART
-            if apart and step < MAX_STEPS:
+            joint = chain.joint(waiting[-1])
+            if joint is Joint.APART and step < MAX_STEPS:
                 self.tally.steps_back += 1
                 if bridged:  # the list has changed since this run was answered
                     waiting.pop()
@@ -144,7 +146,7 @@ class WalkState:
                 bridged = False
                 continue
             run = waiting.pop()
-            chain.add(run, gap=apart)
+            chain.add(run, joint)
             yield run, not waiting
             if not waiting:
                 return
@@ -155,6 +157,14 @@ class WalkState:
             return self.behind(chain)
         most = self.reader.size.most
         return chain.bridge(waiting[-1].window, self.size, most, step)
+
+
+def _check_ids(run: Run) -> None:
+    if any(context.id is None for context in run.contexts):
+        raise PaginationError(
+            "a context has no id, so overlapping answers can't be compared: walk with "
+            "exhaustive=False"
+        )
 
 
 def _check_order(run: Run) -> None:

@@ -4,17 +4,20 @@ The two revisions of the endpoint: how each writes a window, and reads an answer
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from attrs import frozen
 
-from .._render.text import safe_repr
-from ..errors import PaginationError
-from ..models import MAX_PER_PAGE
+from wacht._render.text import safe_repr
+from wacht.errors import PaginationError
+from wacht.models import MAX_PER_PAGE
+
 from .windows import Run, Window
 
 if TYPE_CHECKING:
-    from ..models import ListExecutionContextsOptions
+    from wacht.models import ListExecutionContextsOptions
+
     from .answers import Answer
 
 Query = dict[str, str]
@@ -24,51 +27,44 @@ OFFSET_DEFAULT_LIMIT = 50  # contexts that the offset revision gives unless aske
 _FILTERS = ("agent_id", "workflow_id", "status", "context_group")
 
 
-class Revision(Protocol):
+@frozen
+class Revision(ABC):
     """
     One way in which the endpoint is served.
+
+    Attributes:
+        name: The value of `Session(pagination=…)` that fixes it.
+        filters: The filters that it applies; it ignores others.
+        by_activity: Whether the list has the newest activity first, so that contexts
+            move.
+        echoes: Whether answers say which window was applied.
     """
 
-    @property
-    def name(self) -> RevisionName:
-        """
-        The value of `Session(pagination=…)` that fixes it.
-        """
-        ...
-
-    @property
-    def echoes(self) -> bool:
-        """
-        Whether answers say which window was applied.
-        """
-        ...
-
-    @property
-    def by_activity(self) -> bool:
-        """
-        Whether the list has the newest activity first, so that contexts move.
-        """
-        ...
+    name: ClassVar[RevisionName]
+    filters: ClassVar[tuple[str, ...]]
+    by_activity: ClassVar[bool]
+    echoes: bool = False
 
     @property
     def alternative(self) -> Revision | None:
         """
         The revision that is served if the windows of this one are ignored.
         """
-        ...
+        return None
 
+    @abstractmethod
     def query(self, window: Window) -> dict[str, int]:
         """
         Write a window as query values.
         """
-        ...
 
+    @abstractmethod
     def window_at(self, offset: int, limit: int) -> Window:
         """
         Return a window that the revision can express and that reaches behind `offset`.
         """
-        ...
 
+    @abstractmethod
     def read(
         self, answer: Answer, window: Window, options: ListExecutionContextsOptions
     ) -> Run:
@@ -79,17 +75,16 @@ class Revision(Protocol):
             PaginationError: The service ignored the window or a filter.
 
         """
-        ...
 
 
 @frozen
-class PageRevision:
+class PageRevision(Revision):
     """
     The revision with `page` and `per_page`; its windows begin at a multiple of `limit`.
     """
 
     name: ClassVar[RevisionName] = "page"
-    echoes: ClassVar[bool] = False
+    filters: ClassVar[tuple[str, ...]] = ("agent_id", "workflow_id")
     by_activity: ClassVar[bool] = False
 
     @property
@@ -132,22 +127,19 @@ class PageRevision:
                 "to ignore `page`, as the offset revision does. Use pagination "
                 '"offset" or "auto"'
             )
-        _check_filters(answer, options, ("agent_id", "workflow_id"), self.name)
+        _check_filters(answer, options, self)
         return Run(window, answer.contexts, answer.has_more)
 
 
 @frozen
-class OffsetRevision:
+class OffsetRevision(Revision):
     """
-    The revision with `limit` and `offset`.
-
-    Attributes:
-        echoes: Whether it repeats them in its answers; an older build doesn't.
+    The revision with `limit` and `offset`; an older build doesn't echo them.
     """
 
     name: ClassVar[RevisionName] = "offset"
+    filters: ClassVar[tuple[str, ...]] = ("status", "context_group")
     by_activity: ClassVar[bool] = True
-    alternative: ClassVar[Revision | None] = None
     echoes: bool = True
 
     def query(self, window: Window) -> dict[str, int]:
@@ -176,7 +168,7 @@ class OffsetRevision:
             )
         if applied is not None and applied.offset != window.offset:
             raise PaginationError(f"asked for {window}, the service applied {applied}")
-        _check_filters(answer, options, ("status", "context_group"), self.name)
+        _check_filters(answer, options, self)
         read = Window(window.offset, len(answer.contexts) or window.limit)
         return Run(read, answer.contexts, answer.has_more)
 
@@ -195,9 +187,7 @@ def filters_of(options: ListExecutionContextsOptions) -> dict[str, str]:
     return {name: value for name, value in filters.items() if value is not None}
 
 
-def write_query(
-    place: dict[str, int], options: ListExecutionContextsOptions
-) -> Query:
+def write_query(place: dict[str, int], options: ListExecutionContextsOptions) -> Query:
     """
     Write query values as text; an enum's own `str()` isn't used.
     """
@@ -207,25 +197,21 @@ def write_query(
 
 
 def _check_filters(
-    answer: Answer,
-    options: ListExecutionContextsOptions,
-    supported: tuple[str, ...],
-    revision: RevisionName,
+    answer: Answer, options: ListExecutionContextsOptions, revision: Revision
 ) -> None:
     """
     Compare the contexts with the filters: the service ignores those it doesn't know.
 
-    A context may leave out a field. But an offset revision that doesn't echo may be a
-    page revision, which leaves out the fields that it can't filter by.
+    A context may leave out a field. But if it isn't certain that the service knows the
+    filter, it must be there: the page revision leaves out what it can't filter by.
     """
-    strict = revision == "offset" and answer.applied is None
+    uncertain = revision.by_activity and answer.applied is None
     for name, wanted in filters_of(options).items():
-        if not answer.contexts:
-            return
-        if name not in supported:
-            raise PaginationError(_unsupported(name, wanted, revision))
-        accepted = (wanted,) if strict else (wanted, None)
+        supported = name in revision.filters
+        accepted = (wanted, None) if supported and not uncertain else (wanted,)
         mismatch = _first_mismatch(answer, name, accepted)
+        if mismatch and not supported:
+            raise PaginationError(_unsupported(name, wanted, revision.name))
         if mismatch:
             raise PaginationError(
                 f"the service ignored the filter {name}={safe_repr(wanted)}: {mismatch}"
