@@ -35,6 +35,7 @@ class Passes:
 
     Attributes:
         state: What was read and given so far.
+        complete: Whether all was read and nothing is missing.
 
     """
 
@@ -56,6 +57,7 @@ class Passes:
             self.state.start = memory.start
             self.state.given = Deduplicator(memory.seen)
             self.state.top = memory.top
+        self.complete = False
         self._main = MainPass(self.state, memory)
 
     def steps(self) -> Iterator[Step]:
@@ -67,10 +69,12 @@ class Passes:
 
         """
         yield from self._main.steps()
+        self.complete = self._main.complete
         if self._main.looks_again:
             looks = SecondLooks(self.state)
             yield from looks.at_top()
             yield from looks.for_missing()
+            self.complete = True
 
     def memory(self) -> Memory | None:
         """

@@ -121,6 +121,8 @@ class Walk:
                 if left == 0:
                     return
             self._budget.remaining()  # only now: what was read has been given
+        if passes.complete and not self._progress.complete:
+            self._send_report(complete=True)
 
     def _report_page(self, number: int, given: int, passes: Passes, step: Step) -> None:
         self._send_report(
