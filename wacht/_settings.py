@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
-from attrs import Attribute, Converter, field, frozen
+from attrs import Attribute, field, frozen
 
 from ._render.text import safe_repr
 from ._validators import choice, integer, is_seconds
@@ -29,7 +29,7 @@ _MAY_BE_SECRET = frozenset("@?#")  # such a URL isn't shown
 _NOT_IN_URLS = frozenset(' "<>\\^`{|}')  # RFC 3986; parsers disagree about some
 
 
-def _base_url(given: object, settings: Settings) -> str:
+def _base_url(given: object) -> str:
     name = "base_url" if given is not None else "base_url (from WACHT_BASE_URL)"
     url = _environment_base_url() if given is None else given
     if not isinstance(url, str):
@@ -45,13 +45,20 @@ def _base_url(given: object, settings: Settings) -> str:
         raise ConfigError(
             f"{name}: expected something like {DEFAULT_BASE_URL}, got {safe_repr(url)}"
         )
-    if parts.scheme == "http" and not (settings.allow_plain_http or is_loopback(host)):
-        raise ConfigError(
-            f"{name}: {safe_repr(url)} would send the key unencrypted; use https "
-            "(or allow_plain_http, if you must)"
-        )
     netloc = parts.netloc.lower().removesuffix(_DEFAULT_PORTS[parts.scheme])
     return f"{parts.scheme}://{netloc}{parts.path}".rstrip("/")
+
+
+def _check_encryption(
+    settings: Settings, attribute: Attribute[Any], value: str
+) -> None:
+    url = urlsplit(value)
+    allowed = settings.allow_plain_http or is_loopback(url.hostname or "")
+    if url.scheme == "http" and not allowed:
+        raise ConfigError(
+            f"{attribute.name}: {safe_repr(value)} would send the key unencrypted; "
+            "use https (or allow_plain_http, if you must)"
+        )
 
 
 def _environment_base_url() -> str:
@@ -75,7 +82,9 @@ def is_loopback(host: str) -> bool:
 
 
 def _pair(timeout: Any) -> Any:
-    return timeout if isinstance(timeout, tuple) else (timeout, timeout)
+    if isinstance(timeout, tuple):
+        return timeout  # pyright: ignore[reportUnknownVariableType] - checked below
+    return timeout, timeout
 
 
 def _check_timeout(_: object, attribute: Attribute[Any], value: Any) -> None:
@@ -99,7 +108,9 @@ def _check_http(_: object, attribute: Attribute[Any], value: object) -> None:
     _check_type(attribute, value, Session, "requests.Session")
 
 
-def _check_type(attribute: Attribute[Any], value: object, kind: type, name: str) -> None:
+def _check_type(
+    attribute: Attribute[Any], value: object, kind: type, name: str
+) -> None:
     if value is not None and not isinstance(value, kind):
         raise ConfigError(
             f"{attribute.name}: expected a {name}, got {safe_repr(value)}"
@@ -133,10 +144,12 @@ class Settings:
     """
 
     allow_plain_http: bool = field(validator=_check_flag)
-    base_url: str = field(converter=Converter(_base_url, takes_self=True))
+    base_url: str = field(converter=_base_url, validator=_check_encryption)
     timeout: tuple[float, float] = field(converter=_pair, validator=_check_timeout)
     retry: urllib3.Retry | None = field(validator=_check_retry)
     throttle: SupportsSlot | Literal["shared"] | None = field(validator=_check_throttle)
     http: requests.Session | None = field(validator=_check_http)
-    pagination: Pagination = field(validator=choice(ConfigError, "auto", "page", "offset"))
+    pagination: Pagination = field(
+        validator=choice(ConfigError, "auto", "page", "offset")
+    )
     max_response_bytes: int = field(validator=integer(ConfigError, 1))

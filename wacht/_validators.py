@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     Validator = Callable[[Any, Attribute[Any], Any], None]
 
 
-def integer(
-    error: type[WachtError], low: int, high: int | None = None
-) -> Validator:
+def integer(error: type[WachtError], low: int, high: int | None = None) -> Validator:
     """
     Accept integers from `low` to `high`, but no booleans.
     """
@@ -92,7 +90,9 @@ def choice(error: type[WachtError], *choices: object) -> Validator:
     names = ", ".join(map(repr, choices))
 
     def check(_instance: object, attribute: Attribute[Any], value: object) -> None:
-        if not any(value is c or (type(value) is type(c) and value == c) for c in choices):
+        if not any(
+            value is c or (type(value) is type(c) and value == c) for c in choices
+        ):
             raise error(
                 f"{attribute.name}: expected one of {names}, got {safe_repr(value)}"
             )

@@ -10,7 +10,7 @@ import time
 from math import inf
 from typing import TYPE_CHECKING
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 from . import _forks
 from .errors import DeadlineExceededError
@@ -29,6 +29,12 @@ class StoppedError(Exception):
     """
 
 
+def _expiry(deadline: Deadline) -> float:
+    if deadline.seconds is None:
+        return inf
+    return deadline.clock() + deadline.seconds
+
+
 @frozen
 class Deadline:
     """
@@ -41,11 +47,7 @@ class Deadline:
 
     seconds: float | None = None
     clock: Callable[[], float] = time.monotonic
-    _expires: float = field(init=False)
-
-    @_expires.default
-    def _moment(self) -> float:
-        return inf if self.seconds is None else self.clock() + self.seconds
+    _expires: float = field(init=False, default=Factory(_expiry, takes_self=True))
 
     def remaining(self) -> float:
         """
@@ -97,9 +99,12 @@ class RequestBudget:
 
     def reset_after_fork(self) -> None:
         """
-        Replace the lock, which a thread of the parent may have held.
+        Replace the locks, which a thread of the parent may have held.
         """
         self._lock = threading.Lock()
+        stopped, self.stopped = self.stopped, threading.Event()
+        if stopped.is_set():
+            self.stopped.set()
 
     def remaining(self) -> float:
         """

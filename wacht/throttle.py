@@ -7,9 +7,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Hashable
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Protocol
+from collections.abc import Callable, Hashable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol, Self
 from weakref import WeakSet
 
 from . import _forks
@@ -30,8 +30,9 @@ class SupportsSlot(Protocol):
     """
     An object that can pace a session.
 
-    If it has a method `pause(seconds)`, that is called when a 429 says how long to wait. If
-    a slot has a method `sent()`, that is called when the request is on the wire.
+    If it has a method `pause(seconds)`, that is called when a 429 says how long to
+    wait. If a slot has a method `sent()`, that is called when the request is on the
+    wire.
     """
 
     def slot(self, sleep: Sleep = ...) -> AbstractContextManager[object]:
@@ -51,18 +52,33 @@ class SupportsSlot(Protocol):
 
 class Slot:
     """
-    Permission to send one request.
+    Permission to send one request, from entering it to leaving it.
+
+    It isn't a generator: a signal handler's exception could leave one suspended.
 
     Attributes:
         at: The latest moment at which the request may have arrived at the service;
             None while that is unknown.
     """
 
-    __slots__ = ("_clock", "at")
+    __slots__ = ("_sleep", "_throttle", "at")
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, throttle: Throttle, sleep: Sleep) -> None:
         self.at: float | None = None
-        self._clock = clock
+        self._throttle = throttle
+        self._sleep = sleep
+
+    def __enter__(self) -> Self:
+        try:
+            while wait := self._throttle.seconds_to_go(self):
+                self._sleep(wait)
+        except BaseException:
+            self._throttle.leave(self)
+            raise
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._throttle.leave(self)
 
     def sent(self) -> None:
         """
@@ -70,14 +86,7 @@ class Slot:
 
         Without this call, a request counts as arriving when its answer comes.
         """
-        self.at = self._clock() + REACH
-
-    def answered(self) -> None:
-        """
-        Note that the answer has come, or that none will.
-        """
-        now = self._clock()
-        self.at = now if self.at is None else min(self.at, now)
+        self.at = self._throttle.clock() + REACH
 
 
 class Throttle:
@@ -115,7 +124,7 @@ class Throttle:
             if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
                 raise ValueError(f"{name}: expected a positive integer, got {limit!r}")
         self._limits = ((per_second, 1.0), (per_minute, _LONGEST))
-        self._clock = clock
+        self.clock = clock
         self._lock = threading.Lock()
         self._line: deque[Slot] = deque()
         self._taken: list[Slot] = []
@@ -132,7 +141,7 @@ class Throttle:
         Whether a request could be sent now, and nothing is remembered.
         """
         with self._lock:
-            now = self._clock()
+            now = self.clock()
             self._forget_old(now)
             return not (self._taken or self._line or self._closed_until > now)
 
@@ -141,33 +150,30 @@ class Throttle:
         Send nothing for a number of seconds, because the service asked for it.
         """
         with self._lock:
-            self._closed_until = max(self._closed_until, self._clock() + seconds)
+            self._closed_until = max(self._closed_until, self.clock() + seconds)
 
-    @contextmanager
-    def slot(self, sleep: Sleep = time.sleep) -> Generator[Slot]:
+    def slot(self, sleep: Sleep = time.sleep) -> Slot:
         """
         Wait until one request may be sent, and hold a slot while it is under way.
 
         Args:
             sleep: Called with the seconds of each wait; it may raise to give up.
 
-        Yields:
-            The slot; call its `sent()` when the request is on the wire.
+        Returns:
+            The slot, to use in a `with` block. Call its `sent()` when the request is
+            on the wire.
 
         """
-        slot = Slot(self._clock)
-        try:
-            while wait := self._seconds_to_go(slot):
-                sleep(wait)
-            yield slot
-        finally:
-            self._leave(slot)
+        return Slot(self, sleep)
 
-    def _seconds_to_go(self, slot: Slot) -> float:
+    def seconds_to_go(self, slot: Slot) -> float:
+        """
+        Return how long a slot has to wait at least; 0 if it is its turn.
+        """
         with self._lock:
             if slot not in self._line:  # at once, or a burst would meet in the line
                 self._line.append(slot)
-            now = self._clock()
+            now = self.clock()
             place = self._line.index(slot)
             wait = self._opening(place, now) - now
             if place or wait > 0:
@@ -175,11 +181,15 @@ class Throttle:
             self._taken.append(self._line.popleft())
             return 0.0
 
-    def _leave(self, slot: Slot) -> None:
+    def leave(self, slot: Slot) -> None:
+        """
+        Note that the answer to a slot's request has come, or that none will.
+        """
+        now = self.clock()
+        slot.at = now if slot.at is None else min(slot.at, now)
         with self._lock:
             if slot in self._line:
                 self._line.remove(slot)
-        slot.answered()
 
     def _opening(self, place: int, now: float) -> float:
         """
@@ -235,6 +245,14 @@ class _Registry:
         self._lock = threading.Lock()
 
     def get(self, identity: Hashable, user: object) -> Throttle:
+        """
+        Return the throttle that all users of one identity in this process share.
+
+        Args:
+            identity: What the limits count by. It is kept: no secret in it.
+            user: What will use the throttle; referred to weakly.
+
+        """
         with self._lock:
             self._drop_unused()
             throttle, users = self._known.setdefault(identity, (Throttle(), WeakSet()))
@@ -252,16 +270,4 @@ class _Registry:
         }
 
 
-_registry = _Registry()
-
-
-def shared_throttle(identity: Hashable, user: object) -> Throttle:
-    """
-    Return the throttle that all users of one identity in this process share.
-
-    Args:
-        identity: What the limits count by. It is kept: no secret in it.
-        user: What will use the throttle; referred to weakly.
-
-    """
-    return _registry.get(identity, user)
+shared_throttle = _Registry().get

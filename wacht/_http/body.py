@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any
 from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import DecodeError, ProtocolError
 
-from .._protocol.replies import Reply, is_success
+from wacht._protocol.replies import Reply, is_success
+
+from .failures import foreign_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import requests
 
-    from .connections import ResponseTimer
+    from .timing import ResponseTimer
 
 ACCEPTED = "gzip"  # servers mean two things by "deflate"
 
@@ -34,24 +36,32 @@ _GZIP_START = b"\x1f"
 
 class BodyReader:
     """
-    A response hook that reads a whole body before requests acts on the answer.
+    A response hook that reads a whole body before requests or other hooks do.
 
-    On its own, requests would read a redirect's body without a limit.
+    On their own, they would read it without a limit.
     """
 
     def __init__(self, max_bytes: int, timer: ResponseTimer) -> None:
-        self.reply: Reply | None = None
         self._max_bytes = max_bytes
         self._timer = timer
+        self._response: requests.Response | None = None
+        self._reply: Reply | None = None
 
     def __call__(self, response: requests.Response, **_settings: Any) -> None:
         """
         Read the body and leave it in the response, as requests does itself.
         """
-        self.reply = self.read(response)
-        response.headers.pop("location", None)  # else requests prepares a redirect
-        response._content = self.reply.body  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - no other way
+        self._reply, self._response = self.read(response), response
+        response._content = self._reply.body  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - no other way
         response._content_consumed = True  # noqa: SLF001  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
+
+    def reply(self, response: requests.Response) -> Reply:
+        """
+        Return the reply of a response, which a hook or a cache may have replaced.
+        """
+        if self._reply is not None and response is self._response:
+            return self._reply
+        return self.read(response)
 
     def read(self, response: requests.Response) -> Reply:
         """
@@ -78,7 +88,7 @@ class BodyReader:
         """
         Read the body, and return whether it is whole.
 
-        An error status is returned even if its body is cut off.
+        An error status counts even if its body is cut off.
         """
         self._timer.start_part()
         try:
@@ -88,8 +98,8 @@ class BodyReader:
                     del body[self._max_bytes :]
                     return False
                 self._timer.remaining()
-        except Exception:
-            if needed:
+        except Exception as error:
+            if needed or foreign_error(error):
                 raise
             return False
         return True
@@ -130,7 +140,7 @@ def _decompressed(wire: Iterator[bytes]) -> Iterator[bytes]:
             try:
                 piece = unpacker.decompress(rest, _CHUNK)
             except zlib.error as error:
-                raise DecodeError(str(error)) from error
+                raise DecodeError(str(error)) from None
             rest = unpacker.unconsumed_tail or unpacker.unused_data
             yield piece
     if begun and not unpacker.eof:

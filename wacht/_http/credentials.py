@@ -12,7 +12,7 @@ from hashlib import blake2b
 from typing import NoReturn
 from urllib.parse import quote, unquote
 
-from ..errors import ConfigError
+from wacht.errors import ConfigError
 
 _REDACTED = b"[***]"  # holds no letter, so redacting twice changes nothing
 _WITHHELD = b"[withheld: it contains the key in an unusual spelling]"

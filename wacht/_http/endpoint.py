@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING
 
 from urllib3 import Retry
 
-from .._protocol.answers import Answer, TooLargeError, read_answer
-from .._protocol.revisions import REVISIONS
-from ..errors import ServerError
+from wacht._protocol.answers import Answer, TooLargeError, read_answer
+from wacht._protocol.revisions import REVISIONS
+from wacht.errors import ServerError
+
 from .transport import Transport
 
 if TYPE_CHECKING:
-    from .._protocol.revisions import Query, Revision
-    from .._settings import Settings
-    from .._waiting import RequestBudget
-    from ..throttle import SupportsSlot
+    from wacht._protocol.revisions import Query, Revision
+    from wacht._settings import Settings
+    from wacht._waiting import RequestBudget
+    from wacht.throttle import SupportsSlot
+
     from .credentials import ApiKey
 
 _GATEWAY_TIMEOUT = 504

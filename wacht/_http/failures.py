@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import http.client
 import re
+import socket
 import ssl
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,8 @@ import requests
 from attrs import field, frozen
 from urllib3 import exceptions
 
-from .._render.text import safe_line
+from wacht._render.text import safe_line
+from wacht.errors import WachtError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -108,9 +110,12 @@ _STACK_ERRORS = (
     requests.RequestException,
     exceptions.HTTPError,
     http.client.HTTPException,
+    socket.gaierror,
+    ssl.SSLError,
 )
 _STACK_MODULES = re.compile(
-    r"(wacht|requests|urllib3|http\.client|socket|ssl|encodings|idna)(\.|$)"
+    r"(wacht|requests|urllib3|http\.client|socket|ssl|builtins"
+    r"|socks|truststore|gevent|eventlet)(\.|$)"
 )
 # urllib3's policy counts a broken body as a failed read, but only as its own error.
 _BODY_ERRORS = (exceptions.IncompleteRead, exceptions.DecodeError)
@@ -129,11 +134,12 @@ def failure_of(error: Exception, redact: Callable[[str], str]) -> Failure:
         redact: Removes the key from a text.
 
     """
+    if foreign := foreign_error(error):
+        raise foreign
     chain = _chain(error)
-    if not _is_of_stack(chain[-1]):
-        raise chain[-1]
     kind, link = next(_matches(chain))
-    details = safe_line(redact(_details(chain[-1])), _TEXT_LENGTH)
+    origin = link if isinstance(link, SlowAnswerError) else chain[-1]
+    details = safe_line(redact(_details(origin)), _TEXT_LENGTH)
     return Failure(
         f"{kind.phrase}: {details}" if details else kind.phrase,
         _for_policy(link),
@@ -143,24 +149,53 @@ def failure_of(error: Exception, redact: Callable[[str], str]) -> Failure:
     )
 
 
+def foreign_error(error: Exception) -> Exception | None:
+    """
+    Return the exception of the caller that an error is, or was made from.
+
+    Returns:
+        None if the HTTP stack itself raised the error.
+
+    """
+    return next((link for link in _chain(error) if not _is_of_stack(link)), None)
+
+
 def _chain(error: Exception) -> list[Exception]:
     """
-    Return an error and those that it was made from, the original one last.
+    Return an error and those that the HTTP stack made it from, the original one last.
 
     The implicit `__context__` is left out: it may be what the caller is handling.
     """
     chain = [error]
     for link in chain:
-        inner = (getattr(link, "reason", None), *link.args, link.__cause__)
-        chain += [e for e in inner if isinstance(e, Exception) and e not in chain]
+        if _may_wrap(link):
+            inner = (getattr(link, "reason", None), *link.args, link.__cause__)
+            # urllib3 wraps no other builtin exceptions than these.
+            chain += [
+                e
+                for e in inner
+                if isinstance(e, (OSError, *_STACK_ERRORS)) and e not in chain
+            ]
     return chain
 
 
+def _may_wrap(error: Exception) -> bool:
+    if isinstance(error, requests.RequestException):  # a caller's hook may raise it
+        return _stack_raised(error)
+    return _is_of_stack(error)
+
+
 def _is_of_stack(error: Exception) -> bool:
+    if isinstance(error, WachtError):
+        return False
     if isinstance(error, _STACK_ERRORS):
         return True
-    module = _raising_module(error.__traceback__)
-    return isinstance(error, OSError) and _STACK_MODULES.match(module) is not None
+    known = _STACK_MODULES.match(type(error).__module__)
+    return isinstance(error, OSError) and bool(known) and _stack_raised(error)
+
+
+def _stack_raised(error: Exception) -> bool:
+    return _STACK_MODULES.match(_raising_module(error.__traceback__)) is not None
 
 
 def _raising_module(traceback: TracebackType | None) -> str:

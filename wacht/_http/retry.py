@@ -11,7 +11,8 @@ from attrs import frozen
 from urllib3 import HTTPResponse, Retry
 from urllib3.exceptions import HTTPError
 
-from .._protocol.replies import Reply, retry_after
+from wacht._protocol.replies import Reply, retry_after
+
 from .failures import Failure
 
 LONGEST_WAIT = 120  # seconds

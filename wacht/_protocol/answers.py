@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from .._render.text import safe_repr
-from ..errors import DecodeError
+from wacht._render.text import safe_repr
+from wacht.errors import DecodeError
+
 from .api_errors import api_error, excerpt
 from .json import ShapeError, parse_json
 from .windows import Window
 
 if TYPE_CHECKING:
-    from ..models import AiExecutionContext
+    from wacht.models import AiExecutionContext
+
     from .replies import Redactor, Reply
 
 _PARSER_MESSAGE_LENGTH = 200
-_MOST_CONTEXTS = 1000  # ten times of what a request may ask for
 
 
 class TooLargeError(Exception):
@@ -76,11 +77,6 @@ def _read(reply: Reply, redactor: Redactor) -> Answer:
     from .decoding import structure_page  # noqa: PLC0415 - cattrs, a tenth of the start
 
     document = _document(reply, redactor)
-    data = document.get("data") if isinstance(document, dict) else None
-    if isinstance(data, list) and len(data) > _MOST_CONTEXTS:
-        raise ShapeError(
-            f"data: expected at most {_MOST_CONTEXTS:,} contexts, got {len(data):,}"
-        )
     page = structure_page(document, redactor.redact_text)
     return Answer(page.data, page.has_more, _applied_window(document))
 

@@ -8,8 +8,8 @@ import re
 from html import unescape
 from typing import TYPE_CHECKING, Any
 
-from .._render.text import safe_line, safe_repr
-from ..errors import (
+from wacht._render.text import safe_line, safe_repr
+from wacht.errors import (
     ApiError,
     AuthenticationError,
     BadRequestError,
@@ -18,6 +18,7 @@ from ..errors import (
     RateLimitError,
     ServerError,
 )
+
 from .json import parse_json
 from .replies import retry_after
 

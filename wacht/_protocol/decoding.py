@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
-from attrs import Factory, fields, resolve_types
+from attrs import fields, resolve_types
 from cattrs import (
     BaseValidationError,
     Converter,
@@ -19,8 +19,9 @@ from cattrs import (
 )
 from cattrs.gen import make_dict_structure_fn, override
 
-from .._render.text import safe_repr
-from ..models import FIELD_NAMES, AiExecutionContext, ExecutionContextListResponse
+from wacht._render.text import safe_repr
+from wacht.models import FIELD_NAMES, AiExecutionContext, ExecutionContextListResponse
+
 from .json import ShapeError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _IDS = [name for name in FIELD_NAMES if name == "id" or name.endswith("_id")]
 _ID_BITS = 64
+MAX_CONTEXTS = 1000  # ten times what a request may ask for
 _KINDS: tuple[tuple[type, str], ...] = (
     (type(None), "null"),
     (list, "an array"),
@@ -177,6 +179,8 @@ def _each(hook: Hook) -> Hook:
     """
 
     def structure(items: list[Any], _type: Any) -> list[Any]:
+        if len(items) > MAX_CONTEXTS:
+            raise _WrongValueError(f"at most {MAX_CONTEXTS:,} contexts", len(items))
         done: list[Any] = []
         try:
             for item in items:
@@ -216,8 +220,11 @@ def _fast_hook(converter: Converter) -> Hook:
     hooks |= dict.fromkeys(_IDS, _id)
     del hooks["extra"]
     strings = {name for name, hook in hooks.items() if hook in (_id, _string)}
+    defaults: dict[str, Any] = {a.name: a.default for a in attributes}
     factories = {
-        a.name: a.default.factory for a in attributes if isinstance(a.default, Factory)
+        name: default.factory
+        for name, default in defaults.items()
+        if hasattr(default, "factory")
     }
 
     def structure(value: Any, _type: object) -> AiExecutionContext:

@@ -12,12 +12,13 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 # Parsed values take some 100 bytes each: an answer of 64 MiB could need gigabytes.
 MAX_VALUES = 1_000_000
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# It matches whatever follows a quote: if it could fail, it would try again and again.
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _SEPARATORS = (b",", b"[", b"{")
 
 
@@ -70,7 +71,8 @@ def _count_values(body: bytes) -> int:
     """
     count = sum(map(body.count, _SEPARATORS)) + 1
     if count > MAX_VALUES:  # text has commas, too
-        count = sum(map(_STRING.sub(b"", body).count, _SEPARATORS)) + 1
+        rest = _STRING.sub(b"", body, count=2 * MAX_VALUES)  # a name and a value each
+        count = sum(map(rest.count, _SEPARATORS)) + 1
     return count
 
 
@@ -98,15 +100,21 @@ def _any_float(text: str) -> float | _NotFinite:
 
 
 def _first_not_finite(document: Any) -> str:
-    places: list[tuple[str, Any]] = [("", document)]
-    while places:
-        place, value = places.pop()
-        if isinstance(value, _NotFinite):
-            break
-        if isinstance(value, dict):
-            items = [(f"{place}.{key}", item) for key, item in value.items()]
-            places += reversed(items)
-        elif isinstance(value, list):
-            items = [(f"{place}[{index}]", item) for index, item in enumerate(value)]
-            places += reversed(items)
-    return f"{place.lstrip('.') or 'the body'}: expected a finite number, got {value.text}"
+    place, text = next(_not_finite("", document))
+    return f"{place.lstrip('.') or 'the body'}: expected a finite number, got {text}"
+
+
+def _not_finite(place: str, value: Any) -> Iterator[tuple[str, str]]:
+    """
+    Find the numbers that aren't finite; the parser has bounded the depth.
+    """
+    if isinstance(value, _NotFinite):
+        yield place, value.text
+    elif isinstance(value, dict):
+        members: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType] - JSON
+        for name, member in members.items():
+            yield from _not_finite(f"{place}.{name}", member)
+    elif isinstance(value, list):
+        items: list[Any] = value  # pyright: ignore[reportUnknownVariableType] - JSON
+        for index, item in enumerate(items):
+            yield from _not_finite(f"{place}[{index}]", item)

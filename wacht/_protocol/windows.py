@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 if TYPE_CHECKING:
-    from ..models import AiExecutionContext, ListExecutionContextsOptions
+    from wacht.models import AiExecutionContext, ListExecutionContextsOptions
 
 DEFAULT_PER_PAGE = 20  # of the page revision
 

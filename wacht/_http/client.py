@@ -1,0 +1,197 @@
+"""
+One request and its answer, on connections of our own or the caller's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode, urlsplit
+
+import requests
+from requests.structures import CaseInsensitiveDict
+
+from wacht import _forks
+from wacht._settings import is_loopback
+from wacht._version import __version__
+from wacht.errors import ConfigError
+
+from .body import ACCEPTED, BodyReader
+from .connections import TimedAdapter
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from wacht._protocol.replies import Reply
+    from wacht._protocol.revisions import Query
+    from wacht._settings import Settings
+
+    from .credentials import ApiKey
+    from .timing import ResponseTimer
+
+    Parts = tuple[requests.PreparedRequest, Mapping[str, Any]]
+
+PATH = "/ai/execution-contexts"
+
+_POOL_SIZE = 100  # connections; as many as a walk may request pages ahead
+
+
+class HttpClient:
+    """
+    Send requests to the endpoint, one attempt each.
+
+    Args:
+        settings: The session's settings.
+        api_key: The key.
+
+    """
+
+    def __init__(self, settings: Settings, api_key: ApiKey) -> None:
+        self._settings = settings
+        self._api_key = api_key
+        self._owned = settings.http is None
+        self._http = _open_http() if settings.http is None else settings.http
+        self._parts: Parts | None = None
+        self._forked = False
+        _forks.register(self)
+
+    def close(self) -> None:
+        """
+        Close the connections, unless they are the caller's.
+        """
+        if self._owned:
+            self._http.close()
+
+    def reset_after_fork(self) -> None:
+        """
+        Use new connections: on shared ones, parent and child get each other's pages.
+        """
+        self._forked = True
+        if self._owned:
+            self._http = _open_http()
+            self._parts = None
+
+    def check(self) -> None:
+        """
+        Refuse to use the caller's connections in the child of a fork.
+
+        Raises:
+            ConfigError: They are shared with the parent.
+
+        """
+        if self._forked and not self._owned:
+            raise ConfigError(
+                "this process is a fork and shares the connections of your http "
+                "session with its parent: make a new requests.Session and Session here"
+            )
+
+    def send(self, query: Query, timer: ResponseTimer) -> Reply:
+        """
+        Send a request and read the answer.
+
+        Raises:
+            Exception: Whatever the HTTP stack or the caller's code raised.
+
+        """
+        template, environment = self._shared_parts()
+        prepared = self._prepared(template, query)
+        reader = BodyReader(self._settings.max_response_bytes, timer)
+        hooks: list[Any] = [reader, *prepared.hooks["response"], _forget_redirect]
+        prepared.hooks = {**prepared.hooks, "response": hooks}
+        with timer.active():
+            return reader.reply(self._send(prepared, timer.timeout, environment))
+
+    def _prepared(
+        self, template: requests.PreparedRequest, query: Query
+    ) -> requests.PreparedRequest:
+        prepared = template.copy()
+        if query:  # requests' own way to add it takes a twentieth of a page's time
+            url = prepared.url or ""
+            prepared.url = f"{url}{'&' if '?' in url else '?'}{urlencode(query)}"
+        prepared.headers["Authorization"] = self._api_key.authorization()
+        return prepared
+
+    def _shared_parts(self) -> Parts:
+        """
+        Return what all requests share: everything but the query and the key.
+
+        A caller may change its own session at any time.
+        """
+        if not self._owned:
+            return self._prepare_parts()
+        if self._parts is None:
+            self._parts = self._prepare_parts()
+        return self._parts
+
+    def _prepare_parts(self) -> Parts:
+        headers = {"Accept": "application/json", "Accept-Encoding": ACCEPTED}
+        headers |= _user_agent(self._http)
+        url = self._settings.base_url + PATH
+        request = requests.Request("GET", url, headers=headers, auth=_no_other_auth)
+        return self._http.prepare_request(request), self._environment()
+
+    def _environment(self) -> Mapping[str, Any]:
+        """
+        Find proxies and the CA bundle, in the session and in the environment.
+
+        Requests to this machine never use a proxy: over plain http, the key would
+        leave the machine unencrypted.
+        """
+        host = urlsplit(self._settings.base_url).hostname or ""
+        return self._http.merge_environment_settings(
+            self._settings.base_url,
+            {"no_proxy": host} if is_loopback(host) else {},
+            True,  # noqa: FBT003 - its own signature
+            None,
+            None,
+        )
+
+    def _send(
+        self,
+        prepared: requests.PreparedRequest,
+        timeout: tuple[float, float],
+        environment: Mapping[str, Any],
+    ) -> requests.Response:
+        try:
+            return self._http.send(
+                prepared, timeout=timeout, allow_redirects=False, **environment
+            )
+        except requests.HTTPError as error:
+            # A caller's hook raised for the status, which we report ourselves.
+            if error.response is None or error.response.ok:
+                raise
+            return error.response
+
+
+def _open_http() -> requests.Session:
+    """
+    Open a session of requests that retries nothing, for use by many threads.
+    """
+    http = requests.Session()
+    for scheme in ("https://", "http://"):
+        http.mount(scheme, TimedAdapter(pool_maxsize=_POOL_SIZE))
+    return http
+
+
+def _user_agent(http: requests.Session) -> dict[str, str]:
+    """
+    Return our user agent, unless the caller's session has its own.
+    """
+    default = requests.utils.default_user_agent()
+    headers = CaseInsensitiveDict(http.headers)
+    if headers.get("User-Agent", default) not in ("", default):
+        return {}
+    return {"User-Agent": f"wacht/{__version__} {default}"}
+
+
+def _no_other_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """
+    Keep the auth of a session or a `.netrc` away from a request.
+    """
+    return request
+
+
+def _forget_redirect(response: requests.Response, **_settings: Any) -> None:
+    """
+    Keep requests from preparing a redirect, which may fail and won't be followed.
+    """
+    response.headers.pop("location", None)
