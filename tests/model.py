@@ -1,307 +1,279 @@
 """
-A model of the service: both revisions and the older build, on a list that may move.
+A model of the service: each revision, on a list that may change after each answer.
 
-It stands where the transport stands, so that whatever is above the wire can be driven
-through thousands of lists without a socket.
+It stands where the endpoint stands, so that a walk can be driven through thousands of
+lists without a socket or a thread.
 """
 
 from __future__ import annotations
 
-import json
-import threading
-from collections import defaultdict
 from concurrent.futures import Future
 from contextlib import nullcontext
-from datetime import UTC, datetime
-from itertools import count
+from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import TYPE_CHECKING, Any, Literal
 
-from attrs import frozen
-from hypothesis import strategies as st
+from attrs import evolve
 
-from wacht import (
-    ExecutionContextListResponse,
-    ListExecutionContextsOptions,
-    _readahead,
-)
-from wacht._endpoint import Endpoint, Pagination
-from wacht._paging import Walk
-from wacht._reply import Reply
-from wacht._secret import Secret
+from wacht import AiExecutionContext, ListExecutionContextsOptions
+from wacht._pagination import prefetch as prefetching
+from wacht._pagination.options import WalkOptions
+from wacht._pagination.walk import Walk
+from wacht._protocol.answers import Answer
+from wacht._protocol.windows import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
-    from wacht import AiExecutionContext, WachtError, WalkProgress
-    from wacht._paging import Fetch
-    from wacht._readahead import FetchPage, Page
-    from wacht._waiting import Watch
+    import pytest
 
-Revision = Literal["page", "offset", "older"]
-Kind = Literal["add", "touch", "delete"]
-Context = dict[str, Any]
-Query = dict[str, str]
+    from wacht import WachtError, WalkProgress
+    from wacht._protocol.revisions import Query, Revision
+    from wacht._waiting import RequestBudget
 
-REVISIONS: tuple[Revision, ...] = ("page", "offset", "older")
-# What a caller passes to whom the revision is known; the older build needs it.
-FIXED: dict[Revision, Pagination] = {
-    "page": "page",
-    "offset": "offset",
-    "older": "offset",
-}
-FILTERS = {
-    "page": ("agent_id", "workflow_id"),
-    "offset": ("status", "context_group"),
-    "older": ("status", "context_group"),
-}
+Kind = Literal["page", "offset", "older"]
 
-
-def make_context(number: int) -> Context:
-    """
-    Make a context whose fields tell filters apart.
-    """
-    return {
-        "id": f"c{number}",
-        "agent_id": f"agent_{number % 2}",
-        "workflow_id": f"workflow_{number % 3}",
-        "status": ("idle", "failed")[number % 2],
-        "context_group": f"group_{number % 3}",
-    }
-
-
-@frozen
-class Move:
-    """
-    Something that happens to the list: to its top, or at a place counted in a ring.
-    """
-
-    kind: Kind
-    place: int = 0
+KINDS: tuple[Kind, ...] = ("page", "offset", "older")
+START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Service:
     """
-    The endpoint, in the place of a `Transport`.
+    The service, in the place of an `Endpoint`.
 
     Args:
-        contexts: How many there are, newest activity first.
-        revision: Which revision to be.
+        contexts: How many contexts there are, newest activity first.
+        kind: Which revision to serve; "older" is the offset revision without an echo.
+        gap: Seconds between the times of two contexts that follow each other.
+        tied: How many contexts share each time.
+        stable: Whether contexts of one time keep their order whatever the window.
+        revision: The revision that the caller fixed.
 
     Attributes:
         contexts: The list as it is now.
         queries: What was asked, in order.
-        faults: The error to raise for a request, by its number from 1.
-        moves: What happens to the list just before a request, by its number from 1.
-        given: The ids that the walk has given; its reader writes them down here.
-        at_risk: The ids of which nothing is promised: those that left their place
-            before they were given, and each that a deletion pulled over the border
-            between what was read and what was not.
-        risks: How many moves were of the kind that can hide a context.
+        errors: What to raise instead of an answer, by the number of the request from 1.
+        change: Called with the service after each answer.
+        stayed: The ids that were in the list at every answer so far.
+
     """
 
-    def __init__(self, contexts: int = 250, revision: Revision = "page") -> None:
-        self.contexts = [make_context(number) for number in range(contexts)]
-        self.revision: Revision = revision
+    def __init__(
+        self,
+        contexts: int = 250,
+        kind: Kind = "offset",
+        *,
+        gap: float = 1.0,
+        tied: int = 1,
+        stable: bool = True,
+        revision: Revision | None = None,
+    ) -> None:
+        self.kind: Kind = kind
+        self.revision = revision
+        self.fixed = revision is not None
+        self.stable = stable
+        self.contexts = [
+            AiExecutionContext(
+                id=f"c{number}",
+                last_activity_at=START - timedelta(seconds=gap * (number // tied)),
+            )
+            for number in range(contexts)
+        ]
         self.queries: list[Query] = []
-        self.faults: dict[int, WachtError] = {}
-        self.moves: defaultdict[int, Sequence[Move]] = defaultdict(tuple)
-        self.given: set[str | None] = set()
-        self.at_risk: set[str] = set()
-        self.risks = 0
-        self._border = 0
-        self._numbers = count(contexts)
-        self._lock = threading.Lock()
+        self.errors: dict[int, Exception] = {}
+        self.change: Callable[[Service], object] = lambda _service: None
+        self.before_answer: Callable[[], object] = lambda: None
+        self.stayed = self.ids
+        self._now = START
+        self._added = 0
 
     @property
-    def ids(self) -> list[str]:
+    def ids(self) -> list[str | None]:
         """
-        The ids of the list as it is now.
+        The ids of the contexts, in order.
         """
-        return [context["id"] for context in self.contexts]
+        return [context.id for context in self.contexts]
 
-    def get(self, query: Query, watch: Watch) -> tuple[Reply, int]:
+    def ask(self, query: Query, budget: RequestBudget, *, retry: bool = True) -> Answer:
         """
-        Answer one request; all that is asked at once is answered one after another.
+        Answer a query, as `Endpoint.ask` does.
         """
-        watch.remaining()
-        watch.count_request(1)
-        with self._lock:
-            self.queries.append(query)
-            number = len(self.queries)
-            self.apply(*self.moves[number])
-            if number in self.faults:
-                raise self.faults[number]
-            return reply(self._document(query)), 1
+        budget.remaining()
+        budget.count_request(1)
+        self.queries.append(query)
+        number = len(self.queries)
+        self.before_answer()
+        if error := self.errors.get(number):
+            raise error
+        answer = self._answer(query)
+        present = set(self.ids)
+        self.stayed = [id_ for id_ in self.stayed if id_ in present]
+        self.change(self)
+        return answer
 
-    def matching(self, **filters: str | None) -> list[str]:
+    def touch(self, place: int, *, late: float = 0.0) -> None:
         """
-        The ids that some filters let through.
+        Let a context become active; a transaction that commits late is dated back.
         """
-        return [
-            context["id"]
-            for context in self.contexts
-            if all(context[k] == v for k, v in filters.items() if v is not None)
-        ]
-
-    def _document(self, query: Query) -> dict[str, Any]:
-        by_page = self.revision == "page"
-        if by_page:
-            limit = int(query.get("per_page", "20"))
-            offset = (int(query.get("page", "1")) - 1) * limit
-        else:
-            limit, offset = int(query.get("limit", "50")), int(query.get("offset", "0"))
-        known = {k: query.get(k) for k in FILTERS[self.revision]}
-        chosen = set(self.matching(**known))
-        listed = [context for context in self.contexts if context["id"] in chosen]
-        data = listed[offset : offset + limit]
-        if by_page or "limit" in query:  # else the answer is of no use to anybody
-            self._border = offset + limit
-        has_more = offset + limit < len(listed)
-        echo = {"limit": limit, "offset": offset} if self.revision == "offset" else {}
-        return {"data": data, "has_more": has_more, **echo}
-
-    def apply(self, *moves: Move) -> None:
-        """
-        Let something happen to the list.
-        """
-        for move in moves:
-            self._apply(move)
-
-    def _apply(self, move: Move) -> None:
-        if move.kind == "add":
-            self.contexts.insert(0, make_context(next(self._numbers)))
-            return
-        if not self.contexts:
-            return
-        place = move.place % len(self.contexts)
         context = self.contexts.pop(place)
-        unread = context["id"] not in self.given
-        if unread:
-            self.at_risk.add(context["id"])
-        if move.kind == "touch":
-            title = f"{context.get('title', '')}!"  # as activity changes a context
-            self.contexts.insert(0, {**context, "title": title})
-            self.risks += unread
-        elif place < self._border:
-            self.risks += 1
-            self.at_risk |= set(self.ids[self._border - 1 :][:1]) - self.given
+        self._now += timedelta(seconds=0.25)
+        time = max(context.last_activity_at or START, self._now - timedelta(seconds=late))
+        self._insert(evolve(context, last_activity_at=time))
+
+    def add(self) -> None:
+        """
+        Add a context.
+        """
+        self._now += timedelta(seconds=0.25)
+        self._added += 1
+        self._insert(
+            AiExecutionContext(id=f"new{self._added}", last_activity_at=self._now)
+        )
+
+    def _insert(self, context: AiExecutionContext) -> None:
+        self.contexts.insert(0, context)
+        self.contexts.sort(key=lambda c: c.last_activity_at or START, reverse=True)
+
+    def _answer(self, query: Query) -> Answer:
+        if self.kind == "page":
+            limit = int(query.get("per_page", "20"))
+            window = Window((int(query.get("page", "1")) - 1) * limit, limit)
+            contexts = [evolve(c, last_activity_at=None) for c in self.contexts]
+        else:
+            window = Window(int(query.get("offset", "0")), int(query.get("limit", "50")))
+            contexts = self._sorted(window)
+        return Answer(
+            contexts[window.offset : window.end],
+            window.end < len(contexts),
+            window if self.kind == "offset" else None,
+        )
+
+    def _sorted(self, window: Window) -> list[AiExecutionContext]:
+        if self.stable:
+            return self.contexts
+        # As PostgreSQL, which keeps limit + offset rows while it sorts.
+        contexts = Random(window.end).sample(self.contexts, len(self.contexts))  # noqa: S311
+        return sorted(contexts, key=lambda c: c.last_activity_at or START, reverse=True)
 
 
-def reply(document: object) -> Reply:
+class RandomChanges:
     """
-    Put a document on the wire.
+    Change a service's list at random.
+
+    Args:
+        random: Chooses.
+        most: How many changes there are after one answer, at most.
+        kinds: Which changes: "touch", "late", "add" and "remove".
+        answers: After how many answers the list comes to rest.
+
     """
-    body = json.dumps(document).encode()
-    return Reply(status=200, headers={}, body=body, received=datetime.now(UTC))
+
+    def __init__(
+        self, random: Random, most: int, kinds: str, answers: int = 10**9
+    ) -> None:
+        self._random = random
+        self._most = most
+        self._kinds = kinds.split()
+        self._answers = answers
+
+    def __call__(self, service: Service) -> None:
+        """
+        Change the list once.
+        """
+        self._answers -= 1
+        if self._answers < 0 or not self._kinds:
+            return
+        for _ in range(self._random.randint(0, self._most)):
+            self._change(service, self._random.choice(self._kinds))
+
+    def _change(self, service: Service, kind: str) -> None:
+        if kind == "add":
+            service.add()
+        elif not service.contexts:
+            return
+        elif kind == "remove":
+            service.contexts.pop(self._random.randrange(len(service.contexts)))
+        else:
+            late = self._random.uniform(0, 4) if kind == "late" else 0
+            service.touch(self._random.randrange(len(service.contexts)), late=late)
 
 
-def endpoint_of(transport: Any, pagination: Pagination = "auto") -> Endpoint:
-    """
-    Make an endpoint that asks a model.
-    """
-    return Endpoint(transport, Secret("wk_model"), pagination)
-
-
-def walk_of(  # noqa: PLR0913 - all that a walk takes, by name
-    source: Service | Fetch,
-    options: ListExecutionContextsOptions | None = None,
-    *,
-    pagination: Pagination = "auto",
-    prefetch: int = 0,
-    deadline: float | None = None,
-    report: Callable[[WalkProgress], object] | None = None,
-) -> Walk:
-    """
-    Make a walk through a model, as a session does, or through what fetches a page.
-    """
-    if isinstance(source, Service):
-        source = endpoint_of(source, pagination).page
-    return Walk(
-        source,
-        options or ListExecutionContextsOptions(),
-        prefetch=prefetch,
-        deadline=deadline,
-        reporting=nullcontext(report),
-    )
-
-
-def read(service: Service, walk: Walk) -> list[str | None]:
-    """
-    Walk to the end, and let the model know what was given.
-    """
-    ids: list[str | None] = []
-    for context in walk.contexts():
-        ids.append(context.id)
-        service.given.add(context.id)
-    return ids
-
-
-def each_id(walk: Walk) -> Iterator[str | None]:
-    """
-    Walk, and read the ids off.
-    """
-    return (context.id for context in walk.contexts())
-
-
-def ids_of(contexts: Iterable[AiExecutionContext]) -> list[str | None]:
-    """
-    Read the ids off.
-    """
-    return [context.id for context in contexts]
-
-
-def moves(
-    *kinds: Kind, requests: int = 20, at_once: int = 3
-) -> st.SearchStrategy[dict[int, list[Move]]]:
-    """
-    Draw what happens before each of the first requests but the very first.
-    """
-    move = st.builds(Move, st.sampled_from(kinds), st.integers(0, 60))
-    return st.dictionaries(
-        st.integers(2, requests), st.lists(move, max_size=at_once), max_size=requests
-    )
-
-
-class _Turn(Future[ExecutionContextListResponse]):
-    def __init__(self, scheduler: Scheduler) -> None:
+class _Pending(Future[Any]):
+    def __init__(self, answer: Callable[[], object]) -> None:
         super().__init__()
-        self._scheduler = scheduler
+        self.answer = answer
 
-    def result(self, timeout: float | None = None) -> ExecutionContextListResponse:
-        while not self.done():
-            self._scheduler.run_one()
+    def result(self, timeout: float | None = None) -> Any:
+        if not self.done():
+            self.answer()
         return super().result(timeout)
 
 
 class Scheduler:
     """
-    Play the threads of read-ahead in one: who is answered next is drawn.
+    Stand in for the threads that read ahead: answer what is under way in any order.
 
-    A request is answered at once and whole, so that the order of answers is all there
-    is to tell two runs of real threads apart.
+    Args:
+        service: Answers.
+        random: Chooses what is answered next.
+
     """
 
-    def __init__(self, data: st.DataObject) -> None:
-        self._data = data
-        self._waiting: list[tuple[Page, FetchPage, int]] = []
+    def __init__(self, service: Service, random: Random) -> None:
+        self._random = random
+        self._pending: list[_Pending] = []
+        service.before_answer = self.answer_some
 
-    def fetch_in_thread(self, fetch: FetchPage, number: int) -> Page:
+    def install(self, patch: pytest.MonkeyPatch) -> None:
         """
-        Stand in for the function of this name.
+        Replace the threads.
         """
-        turn = _Turn(self)
-        self._waiting.append((turn, fetch, number))
-        while self._waiting and self._goes_on():
-            self.run_one()
-        return turn
+        patch.setattr(prefetching, "_read_in_thread", self._read_later)
 
-    def _goes_on(self) -> bool:
-        return self._data.draw(st.booleans(), "answer one now")
+    def answer_some(self) -> None:
+        """
+        Answer some of the requests that are under way.
+        """
+        while self._pending and self._random.random() < 0.5:
+            self._random.choice(self._pending).answer()
 
-    def run_one(self) -> None:
-        """
-        Answer one of those that wait.
-        """
-        last = len(self._waiting) - 1
-        place = self._data.draw(st.integers(0, last), "who is answered")
-        _readahead._fulfil(*self._waiting.pop(place))
+    def _read_later(self, read: Callable[[Window], Any], window: Window) -> _Pending:
+        def answer() -> None:
+            self._pending.remove(pending)
+            prefetching._fulfil(pending, read, window)
+
+        pending = _Pending(answer)
+        self._pending.append(pending)
+        return pending
+
+
+def walk_of(
+    service: Any,
+    options: ListExecutionContextsOptions | None = None,
+    *,
+    report: Callable[[WalkProgress], object] | None = None,
+    **settings: Any,
+) -> Walk:
+    """
+    Return a walk through a service.
+    """
+    defaults: dict[str, Any] = {
+        "limit": None,
+        "exhaustive": None,
+        "active_since": None,
+        "prefetch": 0,
+        "deadline": None,
+    }
+    return Walk(
+        service,
+        options or ListExecutionContextsOptions(),
+        WalkOptions(**(defaults | settings)),
+        nullcontext(report),
+    )
+
+
+def ids_of(contexts: Iterable[AiExecutionContext]) -> list[str | None]:
+    """
+    Return the ids of contexts.
+    """
+    return [context.id for context in contexts]
