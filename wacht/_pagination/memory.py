@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 # A transaction dates its change to its own start, and may commit seconds later.
 COMMIT_DELAY = timedelta(seconds=5)
+MIN_TAIL = 8  # contexts; so many that moved are in their old order once in 40,320 times
 
 
 @define
@@ -73,9 +74,10 @@ class Top:
         time = run.contexts[-1].last_activity_at
         if time is not None and self.newest is not None:
             return time <= self.newest - COMMIT_DELAY
-        tail = run.contexts[-max(1, len(run.contexts) // 4) :]
+        tail = run.contexts[-max(MIN_TAIL, len(run.contexts) // 4) :]
         places = [order.get(identity(context), -1) for context in tail]
-        return -1 not in places and all(a < b for a, b in pairwise(places))
+        ordered = -1 not in places and all(a < b for a, b in pairwise(places))
+        return ordered and len(places) >= MIN_TAIL
 
 
 @define

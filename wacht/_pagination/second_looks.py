@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 MAX_LOOKS = 10  # readings of the list's top in a row
 MAX_REREADS = 20  # readings in search of missing contexts
 MAX_FRUITLESS = 3  # of those in a row that found none
+MIN_LOOK = 20  # contexts; a few can't show where the moved ones end
 _SIZE_STEP = 7  # contexts by which rereads differ, so that equal times mix anew
 
 
@@ -112,7 +113,7 @@ class SecondLooks:
     ) -> Generator[Step, None, _View]:
         state = self._state
         chain = state.new_chain(0)
-        run = state.reader.read(Window(0, state.size))
+        run = state.reader.read(Window(0, max(state.size, MIN_LOOK)))
         view = _View(Top.of(run))
         calm = calm and before.is_unchanged(view.top)
         while True:
