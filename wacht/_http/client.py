@@ -4,6 +4,7 @@ One request and its answer, on connections of our own or the caller's.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
@@ -95,7 +96,7 @@ class HttpClient:
         template, environment = self._shared_parts()
         prepared = self._prepared(template, query)
         reader = BodyReader(self._settings.max_response_bytes, timer)
-        hooks: list[Any] = [reader, *prepared.hooks["response"], _forget_redirect]
+        hooks: list[Any] = [reader, *prepared.hooks["response"], _leave_no_trace]
         prepared.hooks = {**prepared.hooks, "response": hooks}
         with timer.active():
             return reader.reply(self._send(prepared, timer.timeout, environment))
@@ -107,7 +108,9 @@ class HttpClient:
         if query:  # requests' own way to add it takes a twentieth of a page's time
             url = prepared.url or ""
             prepared.url = f"{url}{'&' if '?' in url else '?'}{urlencode(query)}"
-        prepared.headers["Authorization"] = self._api_key.authorization()
+        header = self._api_key.authorization()
+        # Other connections than ours may not take a subclass of str, as vcrpy's.
+        prepared.headers["Authorization"] = header if self._owned else str(header)
         return prepared
 
     def _shared_parts(self) -> Parts:
@@ -190,8 +193,12 @@ def _no_other_auth(request: requests.PreparedRequest) -> requests.PreparedReques
     return request
 
 
-def _forget_redirect(response: requests.Response, **_settings: Any) -> None:
+def _leave_no_trace(response: requests.Response, **_settings: Any) -> None:
     """
-    Keep requests from preparing a redirect, which may fail and won't be followed.
+    Keep requests from preparing a redirect, and cookies from a caller's session.
+
+    A redirect won't be followed, and preparing it may fail.
     """
     response.headers.pop("location", None)
+    with suppress(AttributeError):  # vcrpy's responses, and files of adapters
+        response.raw._original_response = None  # noqa: SLF001 - where requests looks

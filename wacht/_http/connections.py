@@ -17,10 +17,13 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HeaderParsingError, HTTPError, NameResolutionError
 from urllib3.util.response import assert_header_parsing
 
+from .credentials import plain_headers
 from .failures import IncompleteAnswerError, SlowAnswerError, foreign_error
 from .timing import active_timer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .timing import ResponseTimer
 
 _SWITCHING_PROTOCOLS = 101
@@ -59,9 +62,15 @@ class _TimedConnection:
     sock: socket.socket
     _dns_host: str
 
+    def request(self, *args: Any, headers: Mapping[str, Any], **kwargs: Any) -> None:
+        """
+        Send the request, with plain strings instead of masked ones.
+        """
+        super().request(*args, headers=plain_headers(headers), **kwargs)  # type: ignore[misc]  # urllib3's, beside it in the class
+
     def connect(self) -> None:
         active_timer.get().start_connecting()
-        super().connect()  # type: ignore[misc]  # urllib3's, beside it in the class
+        super().connect()  # type: ignore[misc]
 
     def _new_conn(self) -> Any:
         """

@@ -9,10 +9,13 @@ import json
 import os
 import re
 from hashlib import blake2b
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import quote, unquote
 
 from wacht.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _REDACTED = b"[***]"  # holds no letter, so redacting twice changes nothing
 _WITHHELD = b"[withheld: it contains the key in an unusual spelling]"
@@ -66,11 +69,11 @@ class ApiKey:
                 "ASCII: copy the key alone, in one piece (it isn't shown here)"
             )
 
-    def authorization(self) -> str:
+    def authorization(self) -> MaskedHeader:
         """
         Return the value of the `Authorization` header.
         """
-        return _MaskedHeader(f"Bearer {self._key}")
+        return MaskedHeader(f"Bearer {self._key}")
 
     def digest(self) -> bytes:
         """
@@ -129,15 +132,27 @@ class ApiKey:
         return sorted(spellings, key=len, reverse=True)  # one may be part of another
 
 
-class _MaskedHeader(str):
+class MaskedHeader(str):
     """
     A header value that debuggers and tools which print locals don't show.
+
+    `str()` of it is the plain value.
     """
 
     __slots__ = ()
 
     def __repr__(self) -> str:
         return "'Bearer ***'"
+
+
+def plain_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Return headers without masked values.
+    """
+    return {
+        name: str(value) if isinstance(value, MaskedHeader) else value
+        for name, value in headers.items()
+    }
 
 
 def _unescape(data: bytes) -> str:

@@ -83,6 +83,7 @@ _KINDS = (
         pattern=r"Tunnel connection failed: (403|407)",
         most_attempts=1,
     ),
+    _Kind("the answer is too slow", (SlowAnswerError,), slow=True),
     _Kind("the proxy failed", (exceptions.ProxyError,)),
     _Kind(
         "the host name doesn't resolve",
@@ -91,7 +92,6 @@ _KINDS = (
     ),
     _Kind("no connection", (exceptions.NewConnectionError,)),
     _Kind("no connection in time", (exceptions.ConnectTimeoutError,)),
-    _Kind("the answer is too slow", (SlowAnswerError,), slow=True),
     _Kind("no data in time", (exceptions.ReadTimeoutError,), slow=True),
     _Kind("the body was cut off", (http.client.IncompleteRead,)),
     _Kind("the body can't be decompressed", (exceptions.DecodeError,)),
@@ -140,6 +140,8 @@ def failure_of(error: Exception, redact: Callable[[str], str]) -> Failure:
     kind, link = next(_matches(chain))
     origin = link if isinstance(link, SlowAnswerError) else chain[-1]
     details = safe_line(redact(_details(origin)), _TEXT_LENGTH)
+    for past in chain:  # the frames of a traceback hold connections, in a cycle
+        past.__traceback__ = past.__context__ = None
     return Failure(
         f"{kind.phrase}: {details}" if details else kind.phrase,
         _for_policy(link),
