@@ -23,11 +23,11 @@ from wacht._protocol.answers import Answer
 from wacht._protocol.windows import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     import pytest
 
-    from wacht import WachtError, WalkProgress
+    from wacht import WalkProgress
     from wacht._protocol.revisions import Query, Revision
     from wacht._waiting import RequestBudget
 
@@ -58,7 +58,7 @@ class Service:
 
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a trait of the list
         self,
         contexts: int = 250,
         kind: Kind = "offset",
@@ -81,7 +81,7 @@ class Service:
         ]
         self.queries: list[Query] = []
         self.errors: dict[int, Exception] = {}
-        self.change: Callable[[Service], object] = lambda _service: None
+        self.change: Callable[[Service], object] = _noop
         self.before_answer: Callable[[], object] = lambda: None
         self.stayed = self.ids
         self._now = START
@@ -106,9 +106,10 @@ class Service:
         if error := self.errors.get(number):
             raise error
         answer = self._answer(query)
-        present = set(self.ids)
-        self.stayed = [id_ for id_ in self.stayed if id_ in present]
-        self.change(self)
+        if self.change is not _noop:
+            present = set(self.ids)
+            self.stayed = [id_ for id_ in self.stayed if id_ in present]
+            self.change(self)
         return answer
 
     def touch(self, place: int, *, late: float = 0.0) -> None:
@@ -117,7 +118,9 @@ class Service:
         """
         context = self.contexts.pop(place)
         self._now += timedelta(seconds=0.25)
-        time = max(context.last_activity_at or START, self._now - timedelta(seconds=late))
+        time = max(
+            context.last_activity_at or START, self._now - timedelta(seconds=late)
+        )
         self._insert(evolve(context, last_activity_at=time))
 
     def add(self) -> None:
@@ -138,22 +141,25 @@ class Service:
         if self.kind == "page":
             limit = int(query.get("per_page", "20"))
             window = Window((int(query.get("page", "1")) - 1) * limit, limit)
-            contexts = [evolve(c, last_activity_at=None) for c in self.contexts]
+            listed = self.contexts[window.offset : window.end]
+            contexts = [evolve(context, last_activity_at=None) for context in listed]
         else:
-            window = Window(int(query.get("offset", "0")), int(query.get("limit", "50")))
-            contexts = self._sorted(window)
-        return Answer(
-            contexts[window.offset : window.end],
-            window.end < len(contexts),
-            window if self.kind == "offset" else None,
-        )
+            window = Window(
+                int(query.get("offset", "0")), int(query.get("limit", "50"))
+            )
+            contexts = self._sorted(window)[window.offset : window.end]
+        applied = window if self.kind == "offset" else None
+        return Answer(contexts, window.end < len(self.contexts), applied)
 
     def _sorted(self, window: Window) -> list[AiExecutionContext]:
         if self.stable:
             return self.contexts
         # As PostgreSQL, which keeps limit + offset rows while it sorts.
-        contexts = Random(window.end).sample(self.contexts, len(self.contexts))  # noqa: S311
+        contexts = Random(window.end).sample(self.contexts, len(self.contexts))  # noqa: S311 - not a secret
         return sorted(contexts, key=lambda c: c.last_activity_at or START, reverse=True)
+
+
+def _noop(_service: Service) -> None: ...
 
 
 class RandomChanges:
@@ -161,17 +167,15 @@ class RandomChanges:
     Change a service's list at random.
 
     Args:
-        random: Chooses.
+        seed: Each seed gives other changes.
         most: How many changes there are after one answer, at most.
         kinds: Which changes: "touch", "late", "add" and "remove".
         answers: After how many answers the list comes to rest.
 
     """
 
-    def __init__(
-        self, random: Random, most: int, kinds: str, answers: int = 10**9
-    ) -> None:
-        self._random = random
+    def __init__(self, seed: int, most: int, kinds: str, answers: int = 10**9) -> None:
+        self._random = Random(seed)  # noqa: S311 - not a secret
         self._most = most
         self._kinds = kinds.split()
         self._answers = answers
@@ -215,12 +219,12 @@ class Scheduler:
 
     Args:
         service: Answers.
-        random: Chooses what is answered next.
+        seed: Each seed gives another order.
 
     """
 
-    def __init__(self, service: Service, random: Random) -> None:
-        self._random = random
+    def __init__(self, service: Service, seed: int) -> None:
+        self._random = Random(seed)  # noqa: S311 - not a secret
         self._pending: list[_Pending] = []
         service.before_answer = self.answer_some
 

@@ -1,0 +1,328 @@
+"""
+What a walk asks for and gives, on a list that stays as it is.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from math import ceil
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.model import KINDS, START, Kind, RandomChanges, Service, ids_of, walk_of
+from wacht import (
+    InvalidRequestError,
+    ListExecutionContextsOptions,
+    PaginationError,
+    WalkProgress,
+)
+from wacht._protocol.revisions import OffsetRevision, PageRevision, Revision
+
+Options = ListExecutionContextsOptions
+
+REVISIONS: dict[Kind, Revision] = {
+    "page": PageRevision(),
+    "offset": OffsetRevision(),
+    "older": OffsetRevision(echoes=False),
+}
+
+
+def known(kind: Kind, contexts: int, **settings: Any) -> Service:
+    """
+    Return a service whose revision the session has learned.
+    """
+    service = Service(contexts, kind, **settings)
+    service.revision = REVISIONS[kind]
+    return service
+
+
+def given_by(service: Service, options: Options | None = None, **walk: Any) -> Any:
+    return ids_of(walk_of(service, options, **walk).contexts())
+
+
+# What is given
+
+
+@given(
+    kind=st.sampled_from(KINDS),
+    contexts=st.integers(0, 60),
+    page=st.none() | st.integers(1, 4),
+    per_page=st.none() | st.integers(1, 30),
+    exhaustive=st.sampled_from([None, True, False]),
+    learned=st.booleans(),
+)
+def test_walk__gives_each_context_once_in_order(  # noqa: PLR0913 - all it may depend on
+    *,
+    kind: Kind,
+    contexts: int,
+    page: int | None,
+    per_page: int | None,
+    exhaustive: bool | None,
+    learned: bool,
+) -> None:
+    service = (known if learned else lambda k, n: Service(n, k))(kind, contexts)
+    options = Options(page=page, per_page=per_page)
+    start = ((page or 1) - 1) * (per_page or 100)
+    try:
+        got = given_by(service, options, exhaustive=exhaustive)
+    except PaginationError as error:  # the older build ignored `page`
+        assert (kind, learned) == ("older", False)
+        assert start > 0
+        got = given_by(service, error.resume, exhaustive=exhaustive)
+    assert got == service.ids[start:]
+
+
+@pytest.mark.parametrize("revision", ["page", "offset"])
+def test_walk__leaves_a_fixed_revision_alone(revision: Kind) -> None:
+    service = Service(250, revision, revision=REVISIONS[revision])
+    assert given_by(service, Options(per_page=50)) == service.ids
+    key = "page" if revision == "page" else "offset"
+    assert all(key in query for query in service.queries)
+
+
+def test_walk__goes_on_from_a_first_answer_of_another_size() -> None:
+    """The offset revision ignores `per_page` and gives 50."""
+    service = Service(140, "offset")
+    assert given_by(service) == service.ids
+    assert service.queries[:2] == [
+        {"page": "1", "per_page": "100"},
+        {"limit": "100", "offset": "49"},
+    ]
+
+
+def test_walk__pages() -> None:
+    service = known("page", 250)
+    pages = [*walk_of(service).pages()]
+    assert [len(page) for page in pages] == [100, 100, 50]
+    assert [page.has_more for page in pages] == [True, True, False]
+    assert ids_of(context for page in pages for context in page) == service.ids
+
+
+def test_walk__gives_no_empty_pages_of_second_looks() -> None:
+    pages = [*walk_of(known("offset", 250)).pages()]
+    assert [len(page) for page in pages] == [100, 99, 51]
+
+
+# What it costs
+
+
+@settings(max_examples=50)
+@given(st.integers(0, 150), st.integers(1, 100), st.integers(0, 2))
+def test_walk__by_page_sends_one_exact_request_a_page(
+    contexts: int, per_page: int, prefetch: int
+) -> None:
+    service = known("page", contexts)
+    assert given_by(service, Options(per_page=per_page)) == service.ids
+    pages = max(1, ceil(contexts / per_page))
+    assert service.queries == [
+        {"page": str(number), "per_page": str(per_page)}
+        for number in range(1, pages + 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("contexts", "per_page"),
+    [(0, 1), (1, 1), (60, 1), (300, 7), (700, 99), (1000, 100), (6000, 100)],
+)
+def test_walk__by_offset_costs_two_percent_more(contexts: int, per_page: int) -> None:
+    service = known("offset", contexts)
+    assert given_by(service, Options(per_page=per_page)) == service.ids
+    pages = max(1, ceil(contexts / per_page))
+    assert len(service.queries) <= ceil(1.02 * pages) + 1
+
+
+@pytest.mark.parametrize("tied", [2, 7, 40, 300, 1000])
+def test_walk__by_offset_with_equal_times_in_stable_order(
+    tied: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing is read a second time, and there is nothing to log."""
+    service = known("offset", 1000, tied=tied)
+    with caplog.at_level(logging.INFO, "wacht"):
+        assert given_by(service) == service.ids
+    assert caplog.messages == []
+    assert len(service.queries) <= (20 if tied == 40 else 12)
+
+
+def test_walk__by_page_exhaustively_costs_a_seventh_more() -> None:
+    service = known("page", 6000)
+    assert given_by(service, exhaustive=True) == service.ids
+    assert len(service.queries) <= 1.14 * 60 + 1
+
+
+@pytest.mark.parametrize(("kinds", "most"), [("touch", 2), ("remove", 2), ("add", 2)])
+def test_walk__costs_fifteen_percent_more_on_a_moving_list(
+    kinds: str, most: int
+) -> None:
+    for seed in range(5):
+        service = known("offset", 3000)
+        service.change = RandomChanges(seed, most, kinds)
+        got = given_by(service)
+        assert set(service.stayed) <= set(got)
+        assert len(service.queries) <= 1.15 * 30 + 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_walk__not_exhaustive_sends_one_request_a_page(kind: Kind) -> None:
+    service = known(kind, 300)
+    service.change = RandomChanges(0, 2, "touch")
+    given_by(service, exhaustive=False)
+    assert len(service.queries) == 3
+
+
+def test_walk__sends_nothing_before_the_first_next() -> None:
+    service = known("page", 250)
+    walk = walk_of(service).contexts()
+    assert service.queries == []
+    assert [next(walk).id for _ in range(5)] == service.ids[:5]
+    assert len(service.queries) == 1
+
+
+# limit
+
+
+@given(
+    st.sampled_from(KINDS),
+    st.integers(1, 150),
+    st.integers(1, 100),
+    st.sampled_from([0, 2]),
+)
+def test_limit__asks_for_no_more_than_that_takes(
+    kind: Kind, limit: int, per_page: int, prefetch: int
+) -> None:
+    service = known(kind, 100)
+    options = Options(per_page=per_page)
+    got = given_by(service, options, limit=limit, prefetch=prefetch)
+    assert got == service.ids[:limit]
+    assert len(service.queries) <= 1.02 * ceil(min(limit, 100) / per_page) + 1
+    if limit <= 100 and kind != "page":
+        ends = [int(q["offset"]) + int(q["limit"]) for q in service.queries]
+        assert max(ends) == limit
+
+
+def test_limit__cuts_the_last_page() -> None:
+    pages = [*walk_of(known("page", 250), limit=150).pages()]
+    assert [len(page) for page in pages] == [100, 50]
+
+
+# active_since
+
+
+@given(st.integers(0, 300), st.integers(1, 100), st.sampled_from(["offset", "older"]))
+def test_active_since__asks_for_as_many_pages_as_they_fill(
+    active: int, per_page: int, kind: Kind
+) -> None:
+    service = known(kind, 300)
+    since = START - timedelta(seconds=active - 0.5)
+    got = given_by(service, Options(per_page=per_page), active_since=since)
+    assert got == service.ids[:active]
+    assert len(service.queries) <= 1.02 * ((active + 1) / per_page + 1) + 1
+
+
+def test_active_since__the_time_itself_counts() -> None:
+    assert given_by(known("offset", 9), active_since=START) == ["c0"]
+
+
+@pytest.mark.parametrize("kinds", ["touch", "add", "touch add"])
+def test_active_since__finds_what_becomes_active_meanwhile(kinds: str) -> None:
+    for seed in range(30):
+        service = known("offset", 60)
+        service.change = RandomChanges(seed, 2, kinds)
+        since = START - timedelta(seconds=30)
+        got = given_by(service, Options(per_page=7), active_since=since)
+        assert len(got) == len(set(got))
+        assert {f"c{number}" for number in range(31)} <= set(got)
+
+
+@pytest.mark.parametrize("learned", [True, False])
+def test_active_since__by_page(*, learned: bool) -> None:
+    service = known("page", 250) if learned else Service(250, "page")
+    with pytest.raises(PaginationError, match="active_since"):
+        given_by(service, active_since=START)
+    assert len(service.queries) <= 1
+
+
+@pytest.mark.parametrize("kind", ["offset", "older"])
+def test_active_since__on_a_new_session(kind: Kind) -> None:
+    service = Service(250, kind)
+    since = START - timedelta(seconds=119)
+    assert given_by(service, active_since=since) == service.ids[:120]
+    assert len(service.queries) <= 3
+
+
+def test_active_since__a_list_in_another_order() -> None:
+    service = known("offset", 9)
+    service.contexts.reverse()
+    with pytest.raises(PaginationError, match="newest activity first"):
+        given_by(service, active_since=START)
+
+
+def test_active_since__without_a_time_zone() -> None:
+    with pytest.raises(InvalidRequestError, match=r"active_since: .* time zone"):
+        walk_of(known("offset", 9), active_since=START.replace(tzinfo=None))
+
+
+# The summary
+
+
+def test_summary__of_a_moving_list(caplog: pytest.LogCaptureFixture) -> None:
+    service = known("page", 30)
+    service.change = RandomChanges(0, 3, "add", answers=2)
+    with caplog.at_level(logging.INFO, "wacht"):
+        got = given_by(service, Options(per_page=10))
+    assert set(got) >= set(service.stayed)
+    [message] = caplog.messages
+    assert message.startswith("the list changed during the walk: dropped")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_summary__of_a_calm_list(kind: Kind, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "wacht"):
+        given_by(known(kind, 30), Options(per_page=10))
+    assert caplog.messages == []
+
+
+# Progress
+
+
+def test_progress__after_each_page() -> None:
+    reports: list[WalkProgress] = []
+    given_by(known("page", 250), report=reports.append)
+    assert reports == [
+        WalkProgress(pages=1, contexts=100, requests=1),
+        WalkProgress(pages=2, contexts=200, requests=2),
+        WalkProgress(pages=3, contexts=250, requests=3, complete=True),
+    ]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("exhaustive", [None, True, False])
+def test_progress__complete_means_that_the_guarantee_holds(
+    *, kind: Kind, exhaustive: bool | None
+) -> None:
+    reports: list[WalkProgress] = []
+    given_by(known(kind, 250), exhaustive=exhaustive, report=reports.append)
+    unchecked = kind != "page" and exhaustive is False
+    assert [report.complete for report in reports][-1] is not unchecked
+    assert not any(report.complete for report in reports[:-1])
+
+
+def test_progress__is_reported_before_the_page_is_given() -> None:
+    reports: list[WalkProgress] = []
+    for number, _ in enumerate(
+        walk_of(known("page", 250), report=reports.append).pages(), 1
+    ):
+        assert len(reports) == number
+
+
+def test_progress__that_raises() -> None:
+    def report(_progress: WalkProgress) -> None:
+        raise ZeroDivisionError
+
+    walk = walk_of(known("page", 250), report=report).contexts()
+    with pytest.raises(ZeroDivisionError):
+        next(walk)
+    assert [*walk] == []
