@@ -39,6 +39,13 @@ class Chain(Protocol):
         ...
 
     @property
+    def start(self) -> int:
+        """
+        The offset at which the pass begins.
+        """
+        ...
+
+    @property
     def end(self) -> int:
         """
         The offset behind the last run.
@@ -56,6 +63,13 @@ class Chain(Protocol):
     def unproven(self) -> Sequence[int]:
         """
         The offsets of runs that were added without a proof.
+        """
+        ...
+
+    @property
+    def outrun(self) -> bool:
+        """
+        Whether the list changes faster than it is read, so that the end can't come.
         """
         ...
 
@@ -121,9 +135,11 @@ class DisjointChain:
     proves = False
     moved = True
     unproven: Sequence[int] = ()
+    outrun = False
     gaps = 0
 
     def __init__(self, start: int) -> None:
+        self.start = start
         self.end = start
 
     def joint(self, run: Run) -> Joint:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from wacht.models import AiExecutionContext
 
 MAX_STALLS = 3  # pages that lead nowhere, before a walk gives up
-MAX_NEWER = 200  # pages in a row with nothing but contexts that came during the walk
 
 
 def identity(context: AiExecutionContext) -> str:

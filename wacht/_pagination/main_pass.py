@@ -14,7 +14,7 @@ from wacht._protocol.windows import Run, Window
 from wacht.errors import PaginationError
 
 from .chain import Joint
-from .deduplication import MAX_NEWER, MAX_STALLS, Deduplicator, StallDetector
+from .deduplication import MAX_STALLS, Deduplicator, StallDetector
 from .memory import Memory, Top
 from .prefetch import Prefetcher
 from .state import Step
@@ -47,7 +47,6 @@ class MainPass:
         self.doubtful_first = memory.doubtful_first if memory else None
         self._state = state
         self._memory = memory
-        self._newer = 0  # pages in a row with nothing that was there before
         self._already_given = len(state.given.seen)
         self._ahead = Prefetcher(state.reader.read, state.options.prefetch)
         self._stalls = self._stall_detector()
@@ -67,7 +66,6 @@ class MainPass:
             run = self._leading_on(run)
             yield from self._completed_first(run)
             self._stalls.check(run)
-            self._check_growth(run)
             for linked, joined in state.linked(state.chain, run):
                 last = joined and state.is_last(linked)
                 yield self._step(linked, last=last)
@@ -94,20 +92,6 @@ class MainPass:
         state = self._state
         moves = state.reader.revision.by_activity or state.given.duplicates > 0
         return self.one_answer or not (moves or state.chain.proves)
-
-    def _check_growth(self, run: Run) -> None:
-        """
-        Stop if the list grows faster than it is read, so that its end is never reached.
-        """
-        newest = self._state.top.newest
-        times = [context.last_activity_at for context in run.contexts]
-        newer = newest is not None and all(time and time > newest for time in times)
-        self._newer = self._newer + 1 if newer else 0
-        if self._newer > MAX_NEWER:
-            raise PaginationError(
-                "the list grows faster than it can be read: the last "
-                f"{self._newer} pages had only contexts that became active meanwhile"
-            )
 
     def _step(self, run: Run, *, last: bool) -> Step:
         state = self._state

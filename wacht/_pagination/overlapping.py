@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _REMEMBERED = 20 * MAX_PER_PAGE  # contexts; further back, runs are never joined
 _WIDE = MAX_PER_PAGE // 2  # equal times; a larger group can't be overlapped
 _RECENT_JOINTS = 16  # whose losses the overlap allows for
+_MOST_GAPS = 10  # runs that are apart, before a pass gives up
+_PATIENCE = 200  # runs before the growth of the list is judged
 
 
 @frozen
@@ -70,6 +72,17 @@ class OverlappingChain:
         self._tied = 1  # contexts at the edge with one last_activity_at
         self._ties_seen = False
         self._losses: deque[int] = deque([0], maxlen=_RECENT_JOINTS)
+        self._runs = 0
+        self._growth = 0  # contexts that came in above the runs
+
+    @property
+    def outrun(self) -> bool:
+        """
+        Whether the list changes faster than it is read, so that the end can't come.
+        """
+        read = self.end - self.start
+        grows = self._runs > _PATIENCE and self._growth >= read
+        return grows or self.gaps > _MOST_GAPS
 
     @property
     def overlap(self) -> int:
@@ -116,7 +129,7 @@ class OverlappingChain:
         if run.window.limit == 1 and run.window.offset >= self.end:
             return Joint.UNPROVEN  # pages had to be made too small to overlap
         shared = [context for context in run.contexts if self._is_unmoved(context)]
-        if any(map(self._is_before_edge, shared)) or self._is_lone_edge(run):
+        if self._proves_joint(run, shared):
             return Joint.PROVEN
         if self._tied > _WIDE and (shared or self._is_tied(run.contexts[0])):
             return Joint.UNPROVEN
@@ -129,6 +142,7 @@ class OverlappingChain:
         self.gaps += joint is Joint.APART
         if joint is not Joint.PROVEN:
             self.unproven.append(run.window.offset)
+        self._runs += 1
         self._note_shift(run)
         self._note_ties(run)
         for offset, context in enumerate(run.contexts, run.window.offset):
@@ -158,6 +172,20 @@ class OverlappingChain:
         edge = self._edge_time
         return edge is not None and context.last_activity_at == edge
 
+    def _proves_joint(self, run: Run, shared: list[AiExecutionContext]) -> bool:
+        if self._edge_time is None and self.moved:
+            return self._shares_a_pair(run)
+        return any(map(self._is_before_edge, shared)) or self._is_lone_edge(run)
+
+    def _shares_a_pair(self, run: Run) -> bool:
+        """
+        Return whether a run has two contexts that follow each other as before.
+
+        Without times, a single context may have moved.
+        """
+        places = [self._places.get(identity(context)) for context in run.contexts]
+        return any(a and b and a.offset < b.offset for a, b in pairwise(places))
+
     def _is_lone_edge(self, run: Run) -> bool:
         """
         Return whether a run begins with the edge itself, at the place where it was.
@@ -178,6 +206,7 @@ class OverlappingChain:
         ]
         if shifts:
             self.moved = self.moved or shifts[-1] != 0
+            self._growth += max(0, shifts[-1])
             self._losses.append(max(0, -shifts[-1]))
 
     def _note_ties(self, run: Run) -> None:

@@ -7,8 +7,9 @@ from __future__ import annotations
 from itertools import count, pairwise
 from typing import TYPE_CHECKING
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
+from wacht._protocol.windows import Window
 from wacht.errors import PaginationError
 
 from .chain import Chain, DisjointChain, Joint
@@ -19,7 +20,7 @@ from .overlapping import OverlappingChain
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from wacht._protocol.windows import Run, Window
+    from wacht._protocol.windows import Run
     from wacht.models import AiExecutionContext
 
     from .options import WalkOptions
@@ -134,7 +135,7 @@ class WalkState:
             Each run that was added, and whether it is the last of them.
 
         """
-        waiting = [run]
+        waiting = [_cut(run, chain.start)]
         bridged = False
         for step in count():
             joint = chain.joint(waiting[-1])
@@ -142,11 +143,17 @@ class WalkState:
                 self.tally.steps_back += 1
                 if bridged:  # the list has changed since this run was answered
                     waiting.pop()
-                waiting.append(self.reader.read(self._bridge(chain, waiting, step)))
+                bridge = self.reader.read(self._bridge(chain, waiting, step))
+                waiting.append(_cut(bridge, chain.start))
                 bridged = False
                 continue
             run = waiting.pop()
             chain.add(run, joint)
+            if chain.outrun:
+                raise PaginationError(
+                    "the list changes faster than it can be read: contexts may be "
+                    "missing"
+                )
             yield run, not waiting
             if not waiting:
                 return
@@ -157,6 +164,17 @@ class WalkState:
             return self.behind(chain)
         most = self.reader.size.most
         return chain.bridge(waiting[-1].window, self.size, most, step)
+
+
+def _cut(run: Run, start: int) -> Run:
+    """
+    Drop what stands before the start: page numbers can't begin a window anywhere.
+    """
+    before = start - run.window.offset
+    if before <= 0:
+        return run
+    window = Window(start, max(1, run.window.limit - before))
+    return evolve(run, window=window, contexts=run.contexts[before:])
 
 
 def _check_ids(run: Run) -> None:
