@@ -1,6 +1,4 @@
-"""
-Reset state in the child of a fork, where the threads that held locks don't exist.
-"""
+"""Reset state in the child of a fork, where the threads that held locks don't exist."""
 
 from __future__ import annotations
 
@@ -10,14 +8,10 @@ from weakref import WeakSet
 
 
 class Resettable(Protocol):
-    """
-    An object whose state doesn't survive a fork.
-    """
+    """An object whose state doesn't survive a fork."""
 
     def reset_after_fork(self) -> None:
-        """
-        Make the object usable in the child: new locks, no waiting threads.
-        """
+        """Make the object usable in the child: new locks, no waiting threads."""
         ...
 
 
@@ -25,9 +19,7 @@ _registered: WeakSet[Resettable] = WeakSet()
 
 
 def register(thing: Resettable) -> None:
-    """
-    Have an object's `reset_after_fork` called in each child, while the object lives.
-    """
+    """Have an object's `reset_after_fork` called in each child, while the object lives."""
     _registered.add(thing)
 
 

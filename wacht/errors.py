@@ -1,6 +1,4 @@
-"""
-The exceptions: for settings, options, the network and the service.
-"""
+"""The exceptions: for settings, options, the network and the service."""
 
 from __future__ import annotations
 
@@ -34,15 +32,11 @@ class WachtError(Exception):
 
 
 class ConfigError(WachtError, ValueError):
-    """
-    A setting cannot be used: the key, the URL, a timeout, a missing extra.
-    """
+    """A setting cannot be used: the key, the URL, a timeout, a missing extra."""
 
 
 class InvalidRequestError(WachtError, ValueError):
-    """
-    An option is out of its range; the message names the option and the value.
-    """
+    """An option is out of its range; the message names the option and the value."""
 
 
 class RequestError(WachtError):
@@ -114,39 +108,27 @@ def _status_line(status: int) -> str:
 
 
 class BadRequestError(ApiError):
-    """
-    400: a query value does not parse.
-    """
+    """400: a query value does not parse."""
 
 
 class AuthenticationError(ApiError):
-    """
-    401: no key, or an unknown one.
-    """
+    """401: no key, or an unknown one."""
 
 
 class PermissionDeniedError(ApiError):
-    """
-    403: the key lacks the permission, or the plan the feature.
-    """
+    """403: the key lacks the permission, or the plan the feature."""
 
 
 class NotFoundError(ApiError):
-    """
-    404: no such thing; check the base URL.
-    """
+    """404: no such thing; check the base URL."""
 
 
 class RateLimitError(ApiError):
-    """
-    429: too many requests for this key, from here or elsewhere.
-    """
+    """429: too many requests for this key, from here or elsewhere."""
 
 
 class ServerError(ApiError):
-    """
-    5xx: the service's own trouble, or that of a proxy before it.
-    """
+    """5xx: the service's own trouble, or that of a proxy before it."""
 
 
 class DecodeError(WachtError):
@@ -164,12 +146,8 @@ class DecodeError(WachtError):
 
 
 class PaginationError(WachtError):
-    """
-    The service repeats pages, sends empty ones without end, or ignores a filter.
-    """
+    """The service repeats pages, sends empty ones without end, or ignores a filter."""
 
 
 class DeadlineExceededError(WachtError, TimeoutError):
-    """
-    The walk's deadline has passed, or would during the next wait.
-    """
+    """The walk's deadline has passed, or would during the next wait."""

@@ -1,6 +1,4 @@
-"""
-The values: frozen, comparable, picklable attrs classes.
-"""
+"""The values: frozen, comparable, picklable attrs classes."""
 
 from __future__ import annotations
 
@@ -60,9 +58,7 @@ class ListExecutionContextsOptions:
 
 
 class ListFilters(TypedDict, total=False):
-    """
-    The fields of `ListExecutionContextsOptions`, as keywords of the methods.
-    """
+    """The fields of `ListExecutionContextsOptions`, as keywords of the methods."""
 
     page: int | None
     per_page: int | None
@@ -73,9 +69,7 @@ class ListFilters(TypedDict, total=False):
 
 
 class WalkKeywords(ListFilters, total=False):
-    """
-    The keywords of a walk; see `Session.iter_execution_contexts`.
-    """
+    """The keywords of a walk; see `Session.iter_execution_contexts`."""
 
     limit: int | None
     exhaustive: bool | None

@@ -1,6 +1,4 @@
-"""
-The session: settings in, pages and contexts out.
-"""
+"""The session: settings in, pages and contexts out."""
 
 from __future__ import annotations
 

@@ -1,3 +1,1 @@
-"""
-The walk: which part of the list to read next, and what was given. No HTTP.
-"""
+"""The walk: which part of the list to read next, and what was given. No HTTP."""

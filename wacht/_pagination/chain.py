@@ -1,101 +1,65 @@
-"""
-How the runs of one pass follow each other.
-"""
+"""How the runs of one pass follow each other."""
 
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar
 
 from wacht._protocol.windows import Window
 from wacht.models import MAX_PER_PAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from wacht._protocol.windows import Run
 
 
 class Joint(Enum):
-    """
-    How a run follows the chain.
-    """
+    """How a run follows the chain."""
 
     PROVEN = "it shares a context that hasn't moved"
     UNPROVEN = "it may follow, but equal times don't tell"
     APART = "contexts may be missing in between"
 
 
-class Chain(Protocol):
+class Chain:
     """
     The runs that a pass over the list has read so far.
+
+    This one has windows side by side: one request a page, and no proof that nothing is
+    missing.
+
+    Attributes:
+        proves: Whether windows overlap, to prove that nothing is missing.
+        start: The offset at which the pass begins.
+        end: The offset behind the last run.
+        moved: Whether contexts changed their place during the pass, or may have.
+        unproven: The offsets of runs that were added without a proof.
+        gaps: How many of them are apart.
+        outrun: Whether the list changes faster than it is read, so that its end can't
+            come.
+
     """
 
-    @property
-    def proves(self) -> bool:
-        """
-        Whether the windows overlap, to prove that nothing is missing.
-        """
-        ...
+    proves: ClassVar[bool] = False
 
-    @property
-    def start(self) -> int:
-        """
-        The offset at which the pass begins.
-        """
-        ...
-
-    @property
-    def end(self) -> int:
-        """
-        The offset behind the last run.
-        """
-        ...
-
-    @property
-    def moved(self) -> bool:
-        """
-        Whether contexts changed their place during the pass, or may have.
-        """
-        ...
-
-    @property
-    def unproven(self) -> Sequence[int]:
-        """
-        The offsets of runs that were added without a proof.
-        """
-        ...
+    def __init__(self, start: int) -> None:
+        self.start = start
+        self.end = start
+        self.moved = True
+        self.unproven: list[int] = []
+        self.gaps = 0
 
     @property
     def outrun(self) -> bool:
-        """
-        Whether the list changes faster than it is read, so that the end can't come.
-        """
-        ...
-
-    @property
-    def gaps(self) -> int:
-        """
-        How many runs were added although they are apart.
-        """
-        ...
+        return False
 
     def joint(self, run: Run) -> Joint:
-        """
-        Return how a run follows the ones before it.
-        """
-        ...
+        """Return how a run follows the ones before it."""
+        return Joint.PROVEN if run.window.offset <= self.end else Joint.APART
 
     def add(self, run: Run, joint: Joint) -> None:
-        """
-        Add a run at the end.
-
-        Args:
-            run: The run.
-            joint: How it follows the ones before it.
-
-        """
-        ...
+        """Add a run at the end."""
+        del joint
+        self.end = run.window.end
 
     def following(self, end: int, size: int, most: int = MAX_PER_PAGE) -> Window:
         """
@@ -107,7 +71,7 @@ class Chain(Protocol):
             most: How many contexts one request may ask for.
 
         """
-        ...
+        return Window(end, min(size, most))
 
     def bridge(self, apart: Window, size: int, most: int, step: int) -> Window:
         """
@@ -119,51 +83,6 @@ class Chain(Protocol):
             most: How many contexts one request may ask for.
             step: How many windows were read in vain since the last joint.
 
-        """
-        ...
-
-
-class DisjointChain:
-    """
-    Windows side by side: one request a page, and no proof that nothing is missing.
-
-    Args:
-        start: The offset at which the pass begins.
-
-    """
-
-    proves = False
-    moved = True
-    unproven: Sequence[int] = ()
-    outrun = False
-    gaps = 0
-
-    def __init__(self, start: int) -> None:
-        self.start = start
-        self.end = start
-
-    def joint(self, run: Run) -> Joint:
-        """
-        Return APART if a run begins behind the end, as after a shorter page.
-        """
-        return Joint.PROVEN if run.window.offset <= self.end else Joint.APART
-
-    def add(self, run: Run, joint: Joint) -> None:
-        """
-        Add a run at the end.
-        """
-        del joint
-        self.end = run.window.end
-
-    def following(self, end: int, size: int, most: int = MAX_PER_PAGE) -> Window:
-        """
-        Return the window that begins where the last one ended.
-        """
-        return Window(end, min(size, most))
-
-    def bridge(self, apart: Window, size: int, most: int, step: int) -> Window:
-        """
-        Return the window that begins at the chain's end.
         """
         del apart, step
         return self.following(self.end, size, most)

@@ -1,6 +1,4 @@
-"""
-Give each context once, and notice when the service's pages lead nowhere.
-"""
+"""Give each context once, and notice when the service's pages lead nowhere."""
 
 from __future__ import annotations
 
@@ -18,9 +16,7 @@ MAX_STALLS = 3  # pages that lead nowhere, before a walk gives up
 
 
 def identity(context: AiExecutionContext) -> str:
-    """
-    Return what makes a context the same: its id, or all of it if it has none.
-    """
+    """Return what makes a context the same: its id, or all of it if it has none."""
     return str(context.to_dict()) if context.id is None else context.id
 
 
@@ -43,29 +39,21 @@ class Deduplicator:
         self.duplicates = 0
 
     def fresh(self, run: Run) -> list[AiExecutionContext]:
-        """
-        Return the contexts of a run that weren't given yet, and remember all.
-        """
+        """Return the contexts of a run that weren't given yet, and remember all."""
         fresh = [context for context in run.contexts if self._is_new(context)]
         self.duplicates += len(run.contexts) - len(fresh)
         return fresh
 
     def is_known(self, context: AiExecutionContext) -> bool:
-        """
-        Return whether a context was given.
-        """
+        """Return whether a context was given."""
         return identity(context) in self.seen
 
     def order(self) -> dict[str, int]:
-        """
-        Return the place of each context among those that were given.
-        """
+        """Return the place of each context among those that were given."""
         return {key: place for place, key in enumerate(self.seen)}
 
     def place(self, context: AiExecutionContext) -> int:
-        """
-        Return how many contexts were given before this one.
-        """
+        """Return how many contexts were given before this one."""
         return self.order()[identity(context)]
 
     def _is_new(self, context: AiExecutionContext) -> bool:
@@ -100,9 +88,7 @@ class StallDetector:
         self._must_connect = False
 
     def leads_on(self, run: Run) -> bool:
-        """
-        Return whether a run ends the list, or brings something new.
-        """
+        """Return whether a run ends the list, or brings something new."""
         if not run.has_more:
             return True
         decisive = run.contexts if self._overlapping else run.contexts[-1:]

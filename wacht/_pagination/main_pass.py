@@ -1,6 +1,4 @@
-"""
-The first pass over a list, to its end.
-"""
+"""The first pass over a list, to its end."""
 
 from __future__ import annotations
 
@@ -75,9 +73,7 @@ class MainPass:
 
     @property
     def looks_again(self) -> bool:
-        """
-        Whether contexts may have moved, and the top has to be read again.
-        """
+        """Whether contexts may have moved, and the top has to be read again."""
         state = self._state
         if self.one_answer or state.options.exhaustive is False:
             return False
@@ -86,9 +82,7 @@ class MainPass:
 
     @property
     def complete(self) -> bool:
-        """
-        Whether nothing can be missing once the end was read, even without more looks.
-        """
+        """Whether nothing is missing once the end was read, even without second looks."""
         state = self._state
         moves = state.reader.revision.by_activity or state.given.duplicates > 0
         return self.one_answer or not (moves or state.chain.proves)
@@ -150,9 +144,7 @@ class MainPass:
         return state.reader.revision.window_at(window.offset, window.limit)
 
     def _wanted_end(self) -> int:
-        """
-        Return the offset behind which nothing needs to be read.
-        """
+        """Return the offset behind which nothing needs to be read."""
         state = self._state
         if state.options.limit is None:
             return sys.maxsize
@@ -160,9 +152,7 @@ class MainPass:
         return state.chain.end + state.options.limit - given
 
     def _leading_on(self, run: Run) -> Run:
-        """
-        Read a window again if it brought nothing new: it may be a stale answer.
-        """
+        """Read a window again if it brought nothing new: it may be a stale answer."""
         reader, size, first = self._state.reader, self._state.size, self.doubtful_first
         window = Window(run.window.offset, max(run.window.limit, size))
         short = 0 < len(run.contexts) < size  # as servers of another build give

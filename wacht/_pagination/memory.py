@@ -1,6 +1,4 @@
-"""
-What a walk remembers, and how a broken one is resumed.
-"""
+"""What a walk remembers, and how a broken one is resumed."""
 
 from __future__ import annotations
 
@@ -41,17 +39,13 @@ class Top:
 
     @classmethod
     def of(cls, run: Run) -> Top:
-        """
-        Take the beginning of the list from its first run.
-        """
+        """Take the beginning of the list from its first run."""
         times = (context.last_activity_at for context in run.contexts)
         newest = max((time for time in times if time is not None), default=None)
         return cls(run.contexts[0] if run.contexts else None, newest)
 
     def is_unchanged(self, now: Top) -> bool:
-        """
-        Return whether nothing has moved to the top of the list.
-        """
+        """Return whether nothing has moved to the top of the list."""
         if self.newest is not None and now.newest is not None:
             return now.newest <= self.newest
         if self.first is None or now.first is None:

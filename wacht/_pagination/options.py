@@ -1,6 +1,4 @@
-"""
-The arguments of a walk, checked.
-"""
+"""The arguments of a walk, checked."""
 
 from __future__ import annotations
 

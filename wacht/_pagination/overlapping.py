@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import islice, pairwise, takewhile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from attrs import frozen
 
 from wacht._protocol.windows import Window
 from wacht.models import MAX_PER_PAGE
 
-from .chain import Joint
+from .chain import Chain, Joint
 from .deduplication import identity
 
 if TYPE_CHECKING:
@@ -41,32 +41,15 @@ class _Place:
     offset: int
 
 
-class OverlappingChain:
-    """
-    Windows that overlap, so that each run proves that it joins the ones before it.
+class OverlappingChain(Chain):
+    """Windows that overlap, so that runs prove that they join the ones before."""
 
-    Args:
-        start: The offset at which the pass begins.
-
-    Attributes:
-        start: That offset.
-        end: The offset behind the last run, when that was answered.
-        ended: Whether the last run is the list's end.
-        moved: Whether contexts changed their place during the pass.
-        unproven: The offsets of runs that were added without a proof.
-        gaps: How many of them are apart.
-
-    """
-
-    proves = True
+    proves: ClassVar[bool] = True
 
     def __init__(self, start: int) -> None:
-        self.start = start
-        self.end = start
-        self.ended = False
+        super().__init__(start)
         self.moved = False
-        self.unproven: list[int] = []
-        self.gaps = 0
+        self._ended = False
         self._places: dict[str, _Place] = {}
         self._edge: AiExecutionContext | None = None  # the furthest context
         self._tied = 1  # contexts at the edge with one last_activity_at
@@ -77,9 +60,6 @@ class OverlappingChain:
 
     @property
     def outrun(self) -> bool:
-        """
-        Whether the list changes faster than it is read, so that the end can't come.
-        """
         read = self.end - self.start
         grows = self._runs > _PATIENCE and self._growth >= read
         return grows or self.gaps > _MOST_GAPS
@@ -98,19 +78,11 @@ class OverlappingChain:
         return max(base, tied) + max(self._losses)
 
     def following(self, end: int, size: int, most: int = MAX_PER_PAGE) -> Window:
-        """
-        Return the window behind one that ends at `end`, with `size` new contexts.
-
-        It has fewer if the overlap leaves no room for them in one request.
-        """
         limit = min(size + self.overlap, most)
         overlap = min(self.overlap, limit - 1)
         return Window(max(self.start, end - overlap), limit)
 
     def bridge(self, apart: Window, size: int, most: int, step: int) -> Window:
-        """
-        Return the window behind the chain's end, or one that begins further back.
-        """
         following = self.following(self.end, size, most)
         if self.end < apart.offset:
             return following
@@ -119,13 +91,10 @@ class OverlappingChain:
         return Window(max(self.start, apart.offset - back), limit)
 
     def joint(self, run: Run) -> Joint:
-        """
-        Return how a run follows the ones before it.
-        """
         if self._edge is None or run.window.offset <= self.start:
             return Joint.PROVEN
         if not run.contexts:
-            return Joint.PROVEN if self.ended or run.has_more else Joint.APART
+            return Joint.PROVEN if self._ended or run.has_more else Joint.APART
         if run.window.limit == 1 and run.window.offset >= self.end:
             return Joint.UNPROVEN  # pages had to be made too small to overlap
         shared = [context for context in run.contexts if self._is_unmoved(context)]
@@ -136,9 +105,6 @@ class OverlappingChain:
         return Joint.APART
 
     def add(self, run: Run, joint: Joint) -> None:
-        """
-        Add a run at the end.
-        """
         self.gaps += joint is Joint.APART
         if joint is not Joint.PROVEN:
             self.unproven.append(run.window.offset)
@@ -152,7 +118,7 @@ class OverlappingChain:
         for key in list(islice(self._places, max(0, len(self._places) - _REMEMBERED))):
             del self._places[key]
         self.end = run.window.end
-        self.ended = not run.has_more
+        self._ended = not run.has_more
 
     @property
     def _edge_time(self) -> datetime | None:

@@ -1,12 +1,10 @@
-"""
-The passes of a walk: to the end of the list, then second looks as far as needed.
-"""
+"""The passes of a walk: to the end of the list, then second looks as far as needed."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .chain import DisjointChain
+from .chain import Chain
 from .deduplication import Deduplicator
 from .main_pass import MainPass
 from .memory import Memory
@@ -51,7 +49,7 @@ class Passes:
             options,
             window.offset,
             window.limit,
-            DisjointChain(window.offset),
+            Chain(window.offset),
         )
         if memory is not None:
             self.state.start = memory.start
@@ -77,9 +75,7 @@ class Passes:
             self.complete = True
 
     def memory(self) -> Memory | None:
-        """
-        Return what a walk must know that resumes this one; None if nothing was read.
-        """
+        """Return what is needed to resume the walk; None if nothing was read."""
         state = self.state
         if not state.given.seen:
             return None

@@ -1,6 +1,4 @@
-"""
-Read some windows ahead of their turn, in threads.
-"""
+"""Read some windows ahead of their turn, in threads."""
 
 from __future__ import annotations
 
@@ -77,25 +75,19 @@ class Prefetcher:
         self._reach = min(self._depth, 2 * self._reach)
 
     def restart(self) -> None:
-        """
-        Forget what was read ahead, and read one window ahead first, then more.
-        """
+        """Forget what was read ahead, and read one window ahead first, then more."""
         self._ahead.clear()
         self._reach = min(self._depth, 1)
 
 
 def _ends_list(ahead: tuple[Window, Future[Run]]) -> bool:
-    """
-    Return whether no window behind this one can be needed.
-    """
+    """Return whether no window behind this one can be needed."""
     _, run = ahead
     return run.done() and (run.exception() is not None or not run.result().has_more)
 
 
 def _read_in_thread(read: Read, window: Window) -> Future[Run]:
-    """
-    Read in a daemon thread, which doesn't keep the interpreter from exiting.
-    """
+    """Read in a daemon thread, which doesn't keep the interpreter from exiting."""
     future: Future[Run] = Future()
     thread = Thread(
         target=copy_context().run,

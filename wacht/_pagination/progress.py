@@ -1,6 +1,4 @@
-"""
-Where the progress of a walk goes: nowhere, to the caller's function or to a bar.
-"""
+"""Where the progress of a walk goes: nowhere, to the caller's function or to a bar."""
 
 from __future__ import annotations
 

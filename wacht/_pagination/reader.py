@@ -1,6 +1,4 @@
-"""
-Read windows of one list: in the revision that is served, as large as succeeds.
-"""
+"""Read windows of one list: in the revision that is served, as large as succeeds."""
 
 from __future__ import annotations
 
@@ -27,17 +25,13 @@ if TYPE_CHECKING:
 
 
 class SupportsAsk(Protocol):
-    """
-    The endpoint, as far as reading needs it.
-    """
+    """The endpoint, as far as reading needs it."""
 
     revision: Revision | None
     fixed: bool
 
     def ask(self, query: Query, budget: RequestBudget, *, retry: bool = True) -> Answer:
-        """
-        Send a query and read its answer.
-        """
+        """Send a query and read its answer."""
         ...
 
 
@@ -65,22 +59,16 @@ class Reader:
 
     @property
     def revision(self) -> Revision:
-        """
-        The revision that is served, as far as known.
-        """
+        """The revision that is served, as far as known."""
         return self._endpoint.revision or PageRevision()
 
     def assume(self, revision: Revision) -> None:
-        """
-        Read in another revision from now on, unless the caller fixed it.
-        """
+        """Read in another revision from now on, unless the caller fixed it."""
         if not self._endpoint.fixed:
             self._endpoint.revision = revision
 
     def use_alternative(self) -> None:
-        """
-        Read in the revision that is served if the current one is ignored.
-        """
+        """Read in the revision that is served if the current one is ignored."""
         self.assume(self.revision.alternative or self.revision)
 
     def may_be_cut(self, run: Run) -> bool:
@@ -116,9 +104,7 @@ class Reader:
         return ExecutionContextListResponse(run.contexts[:most], more)
 
     def first(self, window: Window) -> Run:
-        """
-        Read the first window of a walk; the answer counts whatever its size.
-        """
+        """Read the first window of a walk; the answer counts whatever its size."""
         try:
             return self._checked(self.read(window), window)
         except TooLargeError as error:
@@ -170,9 +156,7 @@ class Reader:
         raise too_large from too_large.__cause__
 
     def _candidates(self) -> list[Revision]:
-        """
-        Return the revisions that may be served.
-        """
+        """Return the revisions that may be served."""
         known = self._endpoint.revision
         return (
             [PageRevision(), OffsetRevision(echoes=False)] if known is None else [known]
@@ -202,9 +186,7 @@ class Reader:
         return run
 
     def _negotiated(self, revision: Revision, answer: Answer) -> Revision:
-        """
-        Learn from an answer which revision is served.
-        """
+        """Learn from an answer which revision is served."""
         if self._endpoint.fixed:
             return revision
         if answer.applied is not None:
@@ -216,18 +198,14 @@ class Reader:
         return self.revision
 
     def _checked(self, run: Run, window: Window) -> Run:
-        """
-        Read again by offset if the service ignored which page was asked for.
-        """
+        """Read again by offset if the service ignored which page was asked for."""
         if not window.offset or not self._is_first(run, window):
             return run
         self.use_alternative()
         return self._ask(self.revision, window)
 
     def _is_first(self, run: Run, window: Window) -> bool:
-        """
-        Return whether a run is the list's beginning, as far as an answer can show it.
-        """
+        """Return whether a run is the list's beginning, as far as it can show that."""
         if self._endpoint.fixed or self.revision.alternative is None:
             return False
         if len(run.contexts) > window.limit:
@@ -240,8 +218,6 @@ class Reader:
 
 
 def _is_by_activity(run: Run, window: Window) -> bool:
-    """
-    Return whether a run that came without an echo can be one of the offset revision.
-    """
+    """Return whether a run without an echo can be one of the offset revision."""
     limited = not run.has_more or len(run.contexts) == window.limit
     return limited and all(context.last_activity_at for context in run.contexts)

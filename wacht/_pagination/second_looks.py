@@ -1,6 +1,4 @@
-"""
-After the end of the list: look for what moved to its top, and for what is missing.
-"""
+"""Look for what moved to the top of the list, and for what is missing."""
 
 from __future__ import annotations
 
@@ -33,9 +31,7 @@ _SIZE_STEP = 7  # contexts by which rereads differ, so that equal times mix anew
 
 @define
 class _View:
-    """
-    What one look at the top saw.
-    """
+    """What one look at the top saw."""
 
     top: Top
     answers: int = 0
@@ -133,9 +129,7 @@ class SecondLooks:
         return Step(fresh, run.has_more, complete=last and not self._in_doubt())
 
     def _belongs(self, context: AiExecutionContext) -> bool:
-        """
-        Return whether a context at the top belongs to a walk that began further down.
-        """
+        """Return whether a walk that began further down gives a context at the top."""
         time, newest = context.last_activity_at, self._state.top.newest
         moved = time is not None and newest is not None and time > newest
         return moved or self._state.given.is_known(context)

@@ -1,6 +1,4 @@
-"""
-What the passes of a walk share: what was given, and how runs are joined.
-"""
+"""What the passes of a walk share: what was given, and how runs are joined."""
 
 from __future__ import annotations
 
@@ -12,7 +10,7 @@ from attrs import define, evolve, field, frozen
 from wacht._protocol.windows import Window
 from wacht.errors import PaginationError
 
-from .chain import Chain, DisjointChain, Joint
+from .chain import Chain, Joint
 from .deduplication import Deduplicator
 from .memory import Top
 from .overlapping import OverlappingChain
@@ -47,9 +45,7 @@ class Step:
 
 @define
 class Tally:
-    """
-    What a walk read beyond one request a page.
-    """
+    """What a walk read beyond one request a page."""
 
     steps_back: int = 0
     looks: int = 0
@@ -84,13 +80,11 @@ class WalkState:
     tally: Tally = field(factory=Tally)
 
     def new_chain(self, start: int) -> Chain:
-        """
-        Return a chain for a pass that begins at an offset.
-        """
+        """Return a chain for a pass that begins at an offset."""
         overlap = self.options.exhaustive
         if overlap is None:
             overlap = self.reader.revision.by_activity
-        return OverlappingChain(start) if overlap else DisjointChain(start)
+        return OverlappingChain(start) if overlap else Chain(start)
 
     def fresh(self, run: Run) -> list[AiExecutionContext]:
         """
@@ -112,9 +106,7 @@ class WalkState:
         return [c for c in fresh if c.last_activity_at and c.last_activity_at >= since]
 
     def is_last(self, run: Run) -> bool:
-        """
-        Return whether nothing behind a run is wanted.
-        """
+        """Return whether nothing behind a run is wanted."""
         since = self.options.active_since
         if not run.has_more or since is None or not run.contexts:
             return not run.has_more
@@ -122,9 +114,7 @@ class WalkState:
         return time is not None and time < since
 
     def behind(self, chain: Chain, size: int | None = None) -> Window:
-        """
-        Return the window to read next.
-        """
+        """Return the window to read next."""
         return chain.following(chain.end, size or self.size, self.reader.size.most)
 
     def linked(self, chain: Chain, run: Run) -> Iterator[tuple[Run, bool]]:
@@ -167,9 +157,7 @@ class WalkState:
 
 
 def _cut(run: Run, start: int) -> Run:
-    """
-    Drop what stands before the start: page numbers can't begin a window anywhere.
-    """
+    """Drop what stands before the start: page numbers can't begin a window anywhere."""
     before = start - run.window.offset
     if before <= 0:
         return run

@@ -1,6 +1,4 @@
-"""
-The walk: pages and contexts of a list, each context once.
-"""
+"""The walk: pages and contexts of a list, each context once."""
 
 from __future__ import annotations
 
@@ -62,23 +60,17 @@ class Walk:
         _forks.register(self)
 
     def reset_after_fork(self) -> None:
-        """
-        Replace the lock, which a prefetching thread of the parent may have held.
-        """
+        """Replace the lock, which a prefetching thread of the parent may have held."""
         self._lock = Lock()  # waits are reported by the threads that prefetch
 
     def contexts(self) -> Generator[AiExecutionContext, None, None]:
-        """
-        Walk, context by context.
-        """
+        """Walk, context by context."""
         with closing(self.pages()) as pages:
             for page in pages:
                 yield from page.data
 
     def pages(self) -> Generator[ExecutionContextListResponse, None, None]:
-        """
-        Walk, page by page; pages come without contexts that were given before.
-        """
+        """Walk, page by page; pages come without contexts that were given before."""
         with self._open_report as self._report:
             deadline = Deadline(self._options.deadline)
             self._budget = RequestBudget(deadline, self._report_wait)

@@ -1,6 +1,4 @@
-"""
-How many contexts to ask for at once.
-"""
+"""How many contexts to ask for at once."""
 
 from __future__ import annotations
 
@@ -23,17 +21,13 @@ class WindowSize:
         self._successes = 0
 
     def failed(self, size: int) -> None:
-        """
-        Note that a window of some size failed.
-        """
+        """Note that a window of some size failed."""
         self._ceiling = max(1, size // 2)
         self.most = 1
         self._successes = 0
 
     def succeeded(self, size: int) -> None:
-        """
-        Note that a window of some size succeeded.
-        """
+        """Note that a window of some size succeeded."""
         if size < self.most or self.most == MAX_PER_PAGE:
             return
         self._successes += self.most == self._ceiling
