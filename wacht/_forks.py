@@ -19,7 +19,7 @@ _registered: WeakSet[Resettable] = WeakSet()
 
 
 def register(thing: Resettable) -> None:
-    """Have an object's `reset_after_fork` called in each child, while the object lives."""
+    """Have an object's `reset_after_fork` called in each child of a fork."""
     _registered.add(thing)
 
 

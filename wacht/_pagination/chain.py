@@ -46,7 +46,7 @@ class Chain:
         self.end = start
         self.moved = True
         self.unproven: list[int] = []
-        self.gaps = 0
+        self.gaps: int = 0
 
     @property
     def outrun(self) -> bool:

@@ -82,7 +82,7 @@ class MainPass:
 
     @property
     def complete(self) -> bool:
-        """Whether nothing is missing once the end was read, even without second looks."""
+        """Whether nothing is missing at the end, even without second looks."""
         state = self._state
         moves = state.reader.revision.by_activity or state.given.duplicates > 0
         return self.one_answer or not (moves or state.chain.proves)
