@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
 KEY = os.environ["KEY"]
-ENOUGH = 10_000  # items, where a list has 500
+ENOUGH = 100_000  # items, where a list has 500
 PROJECT = "00000000-0000-4000-8000-000000000000"
 
 
@@ -198,9 +198,7 @@ def hub(url: str) -> Iterator[str]:
 
 
 def main(name: str, url: str) -> None:
-    """
-    List with a client, and print what came of it.
-    """
+    """List with a client, and print what came of it."""
     walk: Callable[[str], Iterator[str]] = globals()[name]
     ids: list[str] = []
     error = None

@@ -19,11 +19,14 @@ import tempfile
 import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import services
 from wire import Server
 from world import CAP, KEY, NETRC_PASSWORD, SCENARIOS, World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SECONDS = 25  # the most that one list may take
 CLIENTS = {  # distribution: the function that lists, and its service
@@ -58,9 +61,7 @@ SERVICES = {  # where the names differ
 
 
 def run(name: str, scenario: str) -> str:
-    """
-    Let a client list once, and say what came of it.
-    """
+    """Let a client list once, and say what came of it."""
     service = SERVICES.get(name) or getattr(services, name)
     world = World(scenario, service)
     other = Server(World("calm", service))
@@ -74,19 +75,23 @@ def run(name: str, scenario: str) -> str:
     notes = [f"{world.requests} requests", f"{time.monotonic() - start:.0f} s"]
     if world.waited is not None:
         notes.append(f"asked again after {world.waited:.1f} s")
-    if NETRC_PASSWORD in world.secrets:
-        notes.append("the password of the .netrc is sent")
-    if scenario == "netrc" and KEY not in world.secrets:
-        notes.append("the key is not sent")
-    if KEY in other.world.secrets:
-        notes.append("the key is sent to the other host")
+    notes += _leaks(world, other.world)
     return f"{_verdict(result, world)} ({', '.join(notes)})"
 
 
+def _leaks(world: World, other: World) -> Iterator[str]:
+    sent = set().union(*world.secrets)
+    if NETRC_PASSWORD in sent:
+        yield "the password of the .netrc is sent"
+    if world.scenario == "netrc" and KEY not in sent:
+        yield "the key is not sent"
+    # Only the first one follows the redirect. Links may lead to the later ones.
+    if other.secrets and KEY in other.secrets[0]:
+        yield "the key follows the redirect"
+
+
 def _listed(name: str, server: Server) -> dict[str, Any] | None:
-    """
-    Run the client in a process of its own, until it ends or has had enough.
-    """
+    """Run the client in a process of its own, until it ends or has had enough."""
     program = str(Path(__file__).with_name("clients.py"))
     with tempfile.TemporaryDirectory() as home, tempfile.TemporaryFile("w+") as output:
         names = ("PATH", "LANG", "PYTHONPATH")
@@ -134,9 +139,7 @@ def _verdict(result: dict[str, Any] | None, world: World) -> str:
 
 
 def installed(distribution: str) -> str | None:
-    """
-    Return a distribution's version, if it is here.
-    """
+    """Return a distribution's version, if it is here."""
     try:
         return version(distribution.partition(" ")[0])
     except PackageNotFoundError:
@@ -144,9 +147,7 @@ def installed(distribution: str) -> str | None:
 
 
 def main(*wanted: str) -> None:
-    """
-    Measure the clients or scenarios that were named, or all there are.
-    """
+    """Measure the clients or scenarios that were named, or all there are."""
     scenarios = [each for each in SCENARIOS if each in wanted] or list(SCENARIOS)
     wanted = tuple(each for each in wanted if each not in SCENARIOS)
     for distribution, name in CLIENTS.items():

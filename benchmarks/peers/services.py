@@ -22,9 +22,7 @@ START = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 def uuid(item: int) -> str:
-    """
-    Write an item's number as a UUID.
-    """
+    """Write an item's number as a UUID."""
     return f"00000000-0000-4000-8000-{item:012d}"
 
 

@@ -1,10 +1,9 @@
-"""
-A server on loopback for a world, which breaks an answer where the scenario says so.
-"""
+"""A server on loopback for a world, which breaks the answer that is to break."""
 
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,19 +15,23 @@ from world import BROKEN, CAP, Reply, Request
 if TYPE_CHECKING:
     from world import World
 
+TOO_MANY = {  # the shapes of all services together: some clients retry by the code only
+    "object": "error",
+    "status": 429,
+    "code": "rate_limited",
+    "message": "slow down",
+    "error": {"code": "rate_limit_exceeded", "message": "slow down", "type": "rate"},
+}
+
 
 class Handler(BaseHTTPRequestHandler):
-    """
-    Answer with what the service of the compared client would send.
-    """
+    """Answer with what the service of the compared client would send."""
 
     protocol_version = "HTTP/1.1"
     server: Server
 
     def do_GET(self) -> None:
-        """
-        Answer, or break the answer.
-        """
+        """Answer, or break the answer."""
         world = self.server.world
         if world.requests > CAP:
             self.server.closing.wait()
@@ -41,9 +44,7 @@ class Handler(BaseHTTPRequestHandler):
     do_POST = do_GET  # noqa: N815 - http.server names it
 
     def log_message(self, *_: object) -> None:
-        """
-        Print nothing.
-        """
+        """Print nothing."""
 
     def _request(self) -> Request:
         parts = urlsplit(self.path)
@@ -59,7 +60,7 @@ class Handler(BaseHTTPRequestHandler):
         if faulty and world.scenario.startswith("retry-after"):
             seconds = "2.5" if world.scenario == "retry-after" else "86400"
             world.requests = 1
-            reply = Reply({"message": "slow down"}, {"Retry-After": seconds}, 429)
+            reply = Reply(TOO_MANY, {"Retry-After": seconds}, 429)
         if faulty and world.scenario == "redirect":
             target = {"Location": f"{self.server.elsewhere}{self.path}"}
             reply = Reply({}, target, 307)
@@ -81,9 +82,7 @@ def _json(value: Any) -> bytes:
 
 
 class Server(ThreadingHTTPServer):
-    """
-    Serve a world on loopback, in background threads.
-    """
+    """Serve a world on loopback, in background threads."""
 
     daemon_threads = True
 
@@ -98,9 +97,7 @@ class Server(ThreadingHTTPServer):
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def fault(self) -> bool:
-        """
-        Say whether to break this answer: the first time only.
-        """
+        """Say whether to break this answer: the first time only."""
         self._faults -= 1
         if self._faults == 0:
             self._broken_at = time.monotonic()
@@ -108,10 +105,13 @@ class Server(ThreadingHTTPServer):
             self.world.waited = time.monotonic() - self._broken_at
         return self._faults == 0
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Print the error, unless the client has left: it may do so at any point."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
     def close(self) -> None:
-        """
-        Let go of the clients that never end, and stop.
-        """
+        """Let go of the clients that never end, and stop."""
         self.closing.set()
         self.shutdown()
         self.server_close()

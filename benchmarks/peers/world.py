@@ -1,6 +1,4 @@
-"""
-A list on loopback that misbehaves in one chosen way.
-"""
+"""A list on loopback that misbehaves in one chosen way."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ SIZE = 100  # items a page, where the client can be told
 PAGES = 5
 KEY = "k" * 40
 NETRC_PASSWORD = "of-the-netrc"  # noqa: S105 - invented
-CAP = 100  # requests for a list, twenty times as many as a calm one takes
+CAP = 80  # requests for a list, sixteen times as many as a calm one takes
 
 SCENARIOS = {
     "calm": "nothing happens",
@@ -25,7 +23,8 @@ SCENARIOS = {
     "removals": "after each answer the first item is removed",
     "repeats": "each answer is the first page, with more to come",
     "alternates": "the first and the second page in turn, with more to come",
-    "hole": "the third page is empty, with more to come",
+    "hole": "the third page is always empty, with more to come",
+    "empty": "the third answer is empty, with more to come, but whole when asked again",
     "retry-after": "the second answer is a 429 with `Retry-After: 2.5`, once",
     "retry-after-day": "the second answer is a 429 with `Retry-After: 86400`, once",
     "cut": "the second answer ends in the middle of its body, once",
@@ -37,9 +36,7 @@ BROKEN = ("retry-after", "retry-after-day", "cut", "redirect")  # the second ans
 
 
 class Request(NamedTuple):
-    """
-    What a service sees of a request.
-    """
+    """What a service sees of a request."""
 
     path: str
     query: Mapping[str, str]
@@ -48,9 +45,7 @@ class Request(NamedTuple):
 
 
 class Page(NamedTuple):
-    """
-    A part of the list: positions `start` to `end`, and whether more follows.
-    """
+    """A part of the list: positions `start` to `end`, and whether more follows."""
 
     items: list[int]
     start: int
@@ -61,16 +56,12 @@ class Page(NamedTuple):
 
     @property
     def next(self) -> str | None:
-        """
-        Return a cursor for what follows, if anything does.
-        """
+        """Return a cursor for what follows, if anything does."""
         return str(self.end) if self.more else None
 
 
 class Reply(NamedTuple):
-    """
-    An answer: JSON, or bytes as they are.
-    """
+    """An answer: JSON, or bytes as they are."""
 
     body: Any
     headers: Mapping[str, str] = {}
@@ -79,9 +70,7 @@ class Reply(NamedTuple):
 
 @dataclass
 class World:
-    """
-    The items, newest first, and what is to go wrong with them.
-    """
+    """The items, newest first, and what is to go wrong with them."""
 
     scenario: str
     service: Callable[[Request, World], Any]
@@ -89,7 +78,7 @@ class World:
     pages: int = PAGES
     requests: int = 0
     waited: float | None = None  # seconds from the fault to the next request
-    secrets: set[str] = field(default_factory=set)  # the secrets that were sent
+    secrets: list[set[str]] = field(default_factory=list)  # of each request
     stayed: set[int] = field(default_factory=set)
     items: list[int] = field(default_factory=list)
     activity: dict[int, int] = field(default_factory=dict)
@@ -102,29 +91,25 @@ class World:
             self.stayed -= set(self.items[self._hole()])
 
     def note(self, headers: Mapping[str, str]) -> None:
-        """
-        Remember which secrets a request holds.
-        """
+        """Remember which secrets a request holds."""
+        found: set[str] = set()
         for value in headers.values():
             text = value
             if value.startswith("Basic "):
                 with contextlib.suppress(binascii.Error):
                     text = base64.b64decode(value[6:]).decode("latin-1")
-            self.secrets |= {each for each in (KEY, NETRC_PASSWORD) if each in text}
+            found |= {each for each in (KEY, NETRC_PASSWORD) if each in text}
+        self.secrets.append(found)
 
     def _hole(self) -> slice:
         return slice(2 * self.size, 3 * self.size)
 
     def position(self, after: str | None) -> int:
-        """
-        Return where the list goes on after an item, for cursors that are ids.
-        """
+        """Return where the list goes on after an item, for cursors that are ids."""
         return self.items.index(int(after.rpartition("-")[2])) + 1 if after else 0
 
     def page(self, start: int, size: int) -> Page:
-        """
-        Answer a request for a part of the list, then change the list.
-        """
+        """Answer a request for a part of the list, then change the list."""
         self.requests += 1
         if self.scenario in ("repeats", "alternates"):
             start = 0
@@ -135,6 +120,8 @@ class World:
         if self.scenario == "hole":
             hidden = set(self.items[self._hole()])
             found = [item for item in found if item not in hidden]
+        if self.scenario == "empty" and self.requests == 3:
+            found = []
         more, total = end < len(self.items), len(self.items)
         if self.scenario in ("repeats", "alternates"):
             more = True
