@@ -1,6 +1,4 @@
-"""
-Checks of arguments, for attrs fields; each raises the exception class it is given.
-"""
+"""Checks of arguments, for attrs fields; each raises the exception class it is given."""
 
 from __future__ import annotations
 
@@ -14,15 +12,11 @@ if TYPE_CHECKING:
 
     from attrs import Attribute
 
-    from .errors import WachtError
-
     Validator = Callable[[Any, Attribute[Any], Any], None]
 
 
-def integer(error: type[WachtError], low: int, high: int | None = None) -> Validator:
-    """
-    Accept integers from `low` to `high`, but no booleans.
-    """
+def integer(error: type[Exception], low: int, high: int | None = None) -> Validator:
+    """Accept integers from `low` to `high`, but no booleans."""
     span = f"an integer from {low} to {high}" if high else "a positive integer"
 
     def check(_instance: object, attribute: Attribute[Any], value: object) -> None:
@@ -36,10 +30,8 @@ def integer(error: type[WachtError], low: int, high: int | None = None) -> Valid
     return check
 
 
-def seconds(error: type[WachtError]) -> Validator:
-    """
-    Accept a positive number of seconds that threads and sockets can wait.
-    """
+def seconds(error: type[Exception]) -> Validator:
+    """Accept a positive number of seconds that threads and sockets can wait."""
 
     def check(_instance: object, attribute: Attribute[Any], value: object) -> None:
         if not is_seconds(value):
@@ -52,9 +44,7 @@ def seconds(error: type[WachtError]) -> Validator:
 
 
 def is_seconds(value: object) -> TypeGuard[float]:
-    """
-    Return whether a value is a number of seconds that can be waited for.
-    """
+    """Return whether a value is a number of seconds that can be waited for."""
     return (
         isinstance(value, int | float)
         and not isinstance(value, bool)
@@ -62,10 +52,8 @@ def is_seconds(value: object) -> TypeGuard[float]:
     )
 
 
-def text(error: type[WachtError]) -> Validator:
-    """
-    Accept non-empty strings that UTF-8 can encode.
-    """
+def text(error: type[Exception]) -> Validator:
+    """Accept non-empty strings that UTF-8 can encode."""
 
     def check(_instance: object, attribute: Attribute[Any], value: object) -> None:
         if not isinstance(value, str) or not value:
@@ -83,10 +71,8 @@ def text(error: type[WachtError]) -> Validator:
     return check
 
 
-def choice(error: type[WachtError], *choices: object) -> Validator:
-    """
-    Accept one of a few values.
-    """
+def choice(error: type[Exception], *choices: object) -> Validator:
+    """Accept one of a few values."""
     names = ", ".join(map(repr, choices))
 
     def check(_instance: object, attribute: Attribute[Any], value: object) -> None:
