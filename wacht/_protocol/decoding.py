@@ -1,6 +1,4 @@
-"""
-Turn parsed JSON into values, strictly, and say where it doesn't fit.
-"""
+"""Turn parsed JSON into values, strictly, and say where it doesn't fit."""
 
 from __future__ import annotations
 
@@ -39,9 +37,9 @@ _KINDS: tuple[tuple[type, str], ...] = (
     (dict, "an object"),
 )
 _RFC_3339 = re.compile(
-    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:(\d\d)(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:[0-5]\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII
 )
-_LEAP_SECOND = re.compile(r"(?<=:\d\d):60(\.\d+)?(?=[Z+-])", re.ASCII)
+_LEAP_SECOND = re.compile(r"(?<=\d\d:\d\d):60(\.\d+)?(?=[Z+-])", re.ASCII)
 
 
 class _WrongValueError(ValueError):
@@ -122,16 +120,28 @@ def _id(value: Any, _type: object) -> str | None:
 def _timestamp(value: Any, _type: object) -> datetime | None:
     if value is None:
         return None
-    if not isinstance(value, str) or not (match := _RFC_3339.fullmatch(value)):
-        raise _WrongValueError("an RFC 3339 timestamp with an offset", value)
-    text = value.upper()  # Python doesn't read a lower-case "z"
-    if match[1] == "60":  # nor leap seconds: use the last microsecond before
-        text = _LEAP_SECOND.sub(":59.999999", text)
+    text = value
+    if not isinstance(value, str) or not _RFC_3339.fullmatch(value):
+        text = _usual_form(value)
     try:
         moment = datetime.fromisoformat(text)
         return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise _WrongValueError("an RFC 3339 timestamp", value) from None
+
+
+def _usual_form(value: Any) -> str:
+    """
+    Write a timestamp that RFC 3339 allows and Python doesn't read in another form.
+
+    That is one with a lower-case "t" or "z", a space, or a leap second, which becomes
+    the last microsecond before it.
+    """
+    if isinstance(value, str):
+        text = _LEAP_SECOND.sub(":59.999999", value.upper().replace(" ", "T", 1))
+        if _RFC_3339.fullmatch(text):
+            return text
+    raise _WrongValueError("an RFC 3339 timestamp with an offset", value)
 
 
 def _boolean(value: Any, _type: object) -> bool:
@@ -199,9 +209,7 @@ def _each(hook: Hook) -> Hook:
 
 
 def _detailed_hook(converter: Converter) -> Hook:
-    """
-    Make the hook that finds mismatches; its contexts aren't used.
-    """
+    """Make the hook that finds mismatches; its contexts aren't used."""
     overrides: dict[str, Any] = {name: override(struct_hook=_id) for name in _IDS}
     overrides["extra"] = override(struct_hook=_unchanged)  # a field of that name
     known = make_dict_structure_fn(AiExecutionContext, converter, **overrides)
@@ -220,21 +228,16 @@ def _fast_hook(converter: Converter) -> Hook:
     hooks |= dict.fromkeys(_IDS, _id)
     del hooks["extra"]
     strings = {name for name, hook in hooks.items() if hook in (_id, _string)}
-    defaults: dict[str, Any] = {a.name: a.default for a in attributes}
-    factories = {
-        name: default.factory
-        for name, default in defaults.items()
-        if hasattr(default, "factory")
-    }
+    if [a.name for a in attributes if hasattr(a.default, "factory")] != ["extra"]:
+        raise TypeError("a field other than `extra` has a factory: set it below")
 
     def structure(value: Any, _type: object) -> AiExecutionContext:
         if type(value) is not dict:
             raise _WrongValueError("an object", value)
         context = object.__new__(AiExecutionContext)
         values = context.__dict__
-        for name, factory in factories.items():
-            values[name] = factory()
-        extra: dict[str, Any] = values["extra"]
+        extra: dict[str, Any] = {}
+        values["extra"] = extra
         given: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType] - JSON
         for name, item in given.items():
             if type(item) is str and name in strings:
