@@ -89,15 +89,11 @@ class Service:
 
     @property
     def ids(self) -> list[str | None]:
-        """
-        The ids of the contexts, in order.
-        """
+        """The ids of the contexts, in order."""
         return [context.id for context in self.contexts]
 
     def ask(self, query: Query, budget: RequestBudget, *, retry: bool = True) -> Answer:
-        """
-        Answer a query, as `Endpoint.ask` does.
-        """
+        """Answer a query, as `Endpoint.ask` does."""
         budget.remaining()
         budget.count_request(1)
         self.queries.append(query)
@@ -113,9 +109,7 @@ class Service:
         return answer
 
     def touch(self, place: int, *, late: float = 0.0) -> None:
-        """
-        Let a context become active; a transaction that commits late is dated back.
-        """
+        """Let a context become active; a transaction that commits late is dated back."""
         context = self.contexts.pop(place)
         self._now += timedelta(seconds=0.25)
         time = max(
@@ -124,9 +118,7 @@ class Service:
         self._insert(evolve(context, last_activity_at=time))
 
     def add(self) -> None:
-        """
-        Add a context.
-        """
+        """Add a context."""
         self._now += timedelta(seconds=0.25)
         self._added += 1
         self._insert(
@@ -181,9 +173,7 @@ class RandomChanges:
         self._answers = answers
 
     def __call__(self, service: Service) -> None:
-        """
-        Change the list once.
-        """
+        """Change the list once."""
         self._answers -= 1
         if self._answers < 0 or not self._kinds:
             return
@@ -229,15 +219,11 @@ class Scheduler:
         service.before_answer = self.answer_some
 
     def install(self, patch: pytest.MonkeyPatch) -> None:
-        """
-        Replace the threads.
-        """
+        """Replace the threads."""
         patch.setattr(prefetching, "_read_in_thread", self._read_later)
 
     def answer_some(self) -> None:
-        """
-        Answer some of the requests that are under way.
-        """
+        """Answer some of the requests that are under way."""
         while self._pending and self._random.random() < 0.5:
             self._random.choice(self._pending).answer()
 
@@ -258,9 +244,7 @@ def walk_of(
     report: Callable[[WalkProgress], object] | None = None,
     **settings: Any,
 ) -> Walk:
-    """
-    Return a walk through a service.
-    """
+    """Return a walk through a service."""
     defaults: dict[str, Any] = {
         "limit": None,
         "exhaustive": None,
@@ -277,7 +261,5 @@ def walk_of(
 
 
 def ids_of(contexts: Iterable[AiExecutionContext]) -> list[str | None]:
-    """
-    Return the ids of contexts.
-    """
+    """Return the ids of contexts."""
     return [context.id for context in contexts]

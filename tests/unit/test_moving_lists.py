@@ -1,6 +1,4 @@
-"""
-Walks through lists that change at random after every answer.
-"""
+"""Walks through lists that change at random after every answer."""
 
 from __future__ import annotations
 
@@ -29,9 +27,7 @@ exhaustive: dict[Kind, bool | None] = {"page": True, "offset": None, "older": No
 
 @st.composite
 def services(draw: st.DrawFn, kind: Kind) -> Service:
-    """
-    Draw a list, with equal times or without, and with a known revision or without.
-    """
+    """Draw a list, with equal times or without, and with a known revision or without."""
     contexts = draw(st.integers(0, 60))
     service = Service(
         contexts,
@@ -47,9 +43,7 @@ def services(draw: st.DrawFn, kind: Kind) -> Service:
 
 @st.composite
 def changes(draw: st.DrawFn, seed: int, kind: Kind) -> RandomChanges:
-    """
-    Draw what happens to a list; it comes to rest at some time.
-    """
+    """Draw what happens to a list; it comes to rest at some time."""
     # Without times, nothing tells a late commit.
     known = ["touch", "add", "remove", *["late"] * (kind != "page")]
     kinds = draw(st.lists(st.sampled_from(known), min_size=1, max_size=4, unique=True))
@@ -60,9 +54,7 @@ def changes(draw: st.DrawFn, seed: int, kind: Kind) -> RandomChanges:
 def give(
     service: Service, got: list[str | None], **walk: Any
 ) -> PaginationError | None:
-    """
-    Walk; what is given is added to a list.
-    """
+    """Walk; what is given is added to a list."""
     try:
         got.extend(context.id for context in walk_of(service, **walk).contexts())
     except PaginationError as error:
@@ -75,9 +67,7 @@ def give(
 def test_walk__misses_nothing_that_stayed(
     data: st.DataObject, kind: Kind, seed: int
 ) -> None:
-    """
-    What stays from the first request to the last is given once, or there is an error.
-    """
+    """What stays from the first request to the last is given once, or there is an error."""
     service = data.draw(services(kind))
     service.change = data.draw(changes(seed, kind))
     per_page, prefetch = data.draw(st.integers(1, 7)), data.draw(st.integers(0, 8))
@@ -105,9 +95,7 @@ def test_walk__misses_nothing_that_stayed(
 def test_resume__misses_nothing_that_stayed(
     data: st.DataObject, kind: Kind, broken: int, seed: int
 ) -> None:
-    """
-    The same holds for a walk that breaks at some request and the next one together.
-    """
+    """The same holds for a walk that breaks at some request and the next one together."""
     service = data.draw(services(kind))
     service.change = data.draw(changes(seed, kind))
     service.errors[broken] = RequestError("refused")

@@ -1,6 +1,4 @@
-"""
-What a walk asks for and gives, on a list that stays as it is.
-"""
+"""What a walk asks for and gives, on a list that stays as it is."""
 
 from __future__ import annotations
 
@@ -32,9 +30,7 @@ REVISIONS: dict[Kind, Revision] = {
 
 
 def known(kind: Kind, contexts: int, **settings: Any) -> Service:
-    """
-    Return a service whose revision the session has learned.
-    """
+    """Return a service whose revision the session has learned."""
     service = Service(contexts, kind, **settings)
     service.revision = REVISIONS[kind]
     return service

@@ -1,0 +1,515 @@
+"""How walks end before the end of the list: errors, `resume`, deadlines, and leaving."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import pickle
+import threading
+import tracemalloc
+import weakref
+from functools import partial
+from itertools import cycle
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from attrs import evolve
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.model import KINDS, Kind, Service, ids_of, walk_of
+from wacht import (
+    AiExecutionContext,
+    ApiError,
+    DeadlineExceededError,
+    ListExecutionContextsOptions,
+    PaginationError,
+    RequestError,
+    ServerError,
+    WachtError,
+    WalkProgress,
+)
+from wacht._pagination import walk as walk_module
+from wacht._protocol.answers import Answer, TooLargeError
+from wacht._protocol.revisions import OffsetRevision, PageRevision
+from wacht._waiting import Deadline, RequestBudget, StoppedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from wacht._pagination.walk import Walk
+    from wacht._protocol.revisions import Query, Revision
+
+Options = ListExecutionContextsOptions
+
+PATIENCE = 30  # seconds that only a broken test waits for
+
+
+class Scripted:
+    """An endpoint whose pages a function makes."""
+
+    def __init__(
+        self,
+        page: Callable[[int], Sequence[str]],
+        *,
+        pages: int = 10**9,
+        revision: Revision | None = None,
+    ) -> None:
+        self.revision = revision
+        self.fixed = revision is not None
+        self.queries: list[Query] = []
+        self._page = page
+        self._pages = pages
+
+    def ask(self, query: Query, budget: RequestBudget, *, retry: bool = True) -> Answer:
+        budget.remaining()
+        self.queries.append(query)
+        assert len(self.queries) < 1000, "the walk doesn't end"
+        number = int(query["page"]) if "page" in query else len(self.queries)
+        contexts = [AiExecutionContext(id=id_) for id_ in self._page(number)]
+        return Answer(contexts, number < self._pages, applied=None)
+
+
+def until_error(walk: Walk) -> tuple[list[str | None], WachtError]:
+    got: list[str | None] = []
+    with pytest.raises(WachtError) as caught:
+        got.extend(context.id for context in walk.contexts())
+    return got, caught.value
+
+
+def travelled(error: WachtError) -> Options:
+    """Take `resume` out of an error that was in another process."""
+    resume = pickle.loads(pickle.dumps(error)).resume  # noqa: S301 - our own
+    assert resume == error.resume
+    assert isinstance(resume, Options)
+    return resume
+
+
+# A service whose pages lead nowhere
+
+
+@pytest.mark.parametrize("prefetch", [0, 4])
+@pytest.mark.parametrize("fixed", [True, False])
+@pytest.mark.parametrize(
+    "pages",
+    [
+        pytest.param(["ab"], id="one page repeats"),
+        pytest.param(["ab", "cd"], id="two pages alternate"),
+        pytest.param(["ab", "cd", "ef"], id="a circle"),
+        pytest.param(["ab", "bc"], id="pages overlap"),
+        pytest.param([""], id="empty pages"),
+        pytest.param(["ab", ""], id="each second page is empty"),
+    ],
+)
+def test_walk__ends_although_pages_lead_nowhere(
+    pages: list[str], *, fixed: bool, prefetch: int
+) -> None:
+    endpoint = Scripted(
+        lambda number: pages[(number - 1) % len(pages)],
+        revision=PageRevision() if fixed else None,
+    )
+    got, error = until_error(walk_of(endpoint, Options(per_page=2), prefetch=prefetch))
+    assert isinstance(error, PaginationError)
+    assert got == [*dict.fromkeys("".join(pages))][: len(got)]
+    assert len(endpoint.queries) <= 20 + prefetch
+    assert error.resume is not None
+
+
+@settings(max_examples=50)
+@given(
+    st.lists(st.text("abcdefgh", max_size=3), min_size=1, max_size=5),
+    st.sampled_from([None, True, False]),
+)
+def test_walk__ends_in_any_circle(pages: list[str], exhaustive: bool | None) -> None:  # noqa: FBT001
+    turn = cycle(pages)
+    endpoint = Scripted(lambda _number: next(turn))
+    got, error = until_error(walk_of(endpoint, exhaustive=exhaustive))
+    assert isinstance(error, PaginationError)
+    assert len(got) == len(set(got))
+    assert len(endpoint.queries) < (500 if exhaustive else 40)
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [
+        pytest.param(["ab", "cd", "ef"], id="of a constant size"),
+        pytest.param(["abc", "d", "ef"], id="of any size"),
+        pytest.param(["ab", "", "cd"], id="with an empty one in the middle"),
+        pytest.param(["ab", "cd", ""], id="with an empty one at the end"),
+        pytest.param(["ab", "", "", "cd"], id="with two empty ones"),
+    ],
+)
+@pytest.mark.parametrize("prefetch", [0, 4])
+def test_walk__pages_of_a_mock(pages: list[str], prefetch: int) -> None:
+    """Mocks often serve fixed pages, shorter than `per_page`."""
+    endpoint = Scripted(lambda number: pages[number - 1], pages=len(pages))
+    walk = walk_of(endpoint, Options(per_page=100), prefetch=prefetch)
+    assert ids_of(walk.contexts()) == [*"".join(pages)]
+    empty = sum(page == "" for page in pages[:-1])
+    assert len(endpoint.queries) <= len(pages) + empty
+    assert {query["per_page"] for query in endpoint.queries} == {"100"}
+
+
+# One answer in place of another
+
+
+@pytest.mark.parametrize("stale", range(2, 9))
+@pytest.mark.parametrize("kind", KINDS)
+def test_walk__one_stale_answer(kind: Kind, stale: int) -> None:
+    """The first page comes once in place of another: nothing is lost."""
+    service = Service(700, kind)
+    if kind != "page":
+        service.revision = OffsetRevision(echoes=kind == "offset")
+    ask = service.ask
+
+    def sometimes_stale(query: Query, *args: Any, **kwargs: Any) -> Answer:
+        if len(service.queries) + 1 == stale:
+            first = {"page": "1", "offset": "0"}
+            query = query | {name: first[name] for name in first if name in query}
+        return ask(query, *args, **kwargs)
+
+    service.ask = sometimes_stale  # type: ignore[method-assign]
+    got: list[str | None] = []
+    with contextlib.suppress(PaginationError):
+        got.extend(context.id for context in walk_of(service).contexts())
+        assert got == service.ids
+
+
+# Pages that are too large or too slow
+
+
+def limited_to(most: int, error: Exception, service: Service) -> Service:
+    """Refuse windows that hold too many contexts."""
+    ask = service.ask
+
+    def limited(query: Query, *args: Any, **kwargs: Any) -> Answer:
+        answer = ask(query, *args, **kwargs)
+        if len(answer.contexts) > most:
+            raise TooLargeError(error)
+        return answer
+
+    service.ask = limited  # type: ignore[method-assign]
+    return service
+
+
+@pytest.mark.parametrize("most", [1, 2, 7, 60])
+@pytest.mark.parametrize("kind", KINDS)
+def test_walk__asks_for_smaller_parts(kind: Kind, most: int) -> None:
+    service = limited_to(most, ServerError(504, "timeout"), Service(130, kind))
+    assert ids_of(walk_of(service).contexts()) == service.ids
+    assert len(service.queries) <= 3 * 130 / most + 20
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_walk__one_context_that_is_too_large(kind: Kind) -> None:
+    """The error stands, and everything before that context was given."""
+    service = Service(130, kind)
+    ask = service.ask
+
+    def limited(query: Query, *args: Any, **kwargs: Any) -> Answer:
+        answer = ask(query, *args, **kwargs)
+        if any(context.id == "c77" for context in answer.contexts):
+            raise TooLargeError(RequestError("more than allowed"))
+        return answer
+
+    service.ask = limited  # type: ignore[method-assign]
+    got, error = until_error(walk_of(service))
+    assert isinstance(error, RequestError)
+    assert got == service.ids[: len(got)]
+    service.ask = ask  # type: ignore[method-assign]
+    got += ids_of(walk_of(service, travelled(error)).contexts())
+    assert got == service.ids
+
+
+def test_walk__a_service_that_is_down() -> None:
+    service = limited_to(-1, ServerError(504, "timeout"), Service(130, "page"))
+    _, error = until_error(walk_of(service))
+    assert isinstance(error, ApiError)
+    assert len(service.queries) <= 3
+
+
+# resume
+
+
+def broken_and_resumed(
+    service: Service, broken: int, error: WachtError, **walk: Any
+) -> list[str | None]:
+    options = walk.pop("options", None)
+    service.errors[broken] = error
+    got: list[str | None] = []
+    try:
+        got.extend(
+            context.id for context in walk_of(service, options, **walk).contexts()
+        )
+    except type(error) as caught:
+        options = travelled(caught)
+        got.extend(
+            context.id for context in walk_of(service, options, **walk).contexts()
+        )
+    return got
+
+
+@pytest.mark.parametrize("prefetch", [0, 4])
+@pytest.mark.parametrize("exhaustive", [None, True, False])
+@pytest.mark.parametrize("learned", [True, False])
+@pytest.mark.parametrize("kind", KINDS)
+def test_resume__at_each_request(
+    *, kind: Kind, learned: bool, exhaustive: bool | None, prefetch: int
+) -> None:
+    """The broken walk and the next one give each context once, in order."""
+    walk = {"exhaustive": exhaustive, "prefetch": prefetch}
+    revision = OffsetRevision(echoes=kind == "offset") if kind != "page" else None
+    for broken in range(1, 13):
+        for error in (ServerError(503, "down"), DeadlineExceededError("too late")):
+            service = Service(55, kind)
+            service.revision = revision if learned else None
+            options = Options(per_page=10)
+            got = broken_and_resumed(service, broken, error, options=options, **walk)
+            assert got == service.ids, broken
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_resume__from_the_numbers_alone(kind: Kind) -> None:
+    """Written down as numbers, `resume` loses nothing."""
+    for broken in range(1, 7):
+        service = Service(55, kind)
+        service.errors[broken] = ServerError(503, "down")
+        got, error = until_error(walk_of(service, Options(per_page=10)))
+        resume = travelled(error)
+        numbers = Options(page=resume.page, per_page=resume.per_page)
+        got += ids_of(walk_of(service, numbers).contexts())
+        assert set(got) == set(service.ids), broken
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_resume__of_a_walk_that_began_further_down(kind: Kind) -> None:
+    for broken in range(1, 9):
+        service = Service(55, kind)
+        if kind != "page":
+            service.revision = OffsetRevision(echoes=kind == "offset")
+        options = Options(page=3, per_page=10)
+        got = broken_and_resumed(
+            service, broken, ServerError(503, "down"), options=options
+        )
+        assert got == service.ids[20:], broken
+
+
+def test_resume__of_a_walk_that_read_nothing() -> None:
+    service = Service(55, "page")
+    service.errors[1] = RequestError("refused")
+    _, error = until_error(walk_of(service, Options(agent_id="a")))
+    assert error.resume == Options(page=1, per_page=100, agent_id="a")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_resume__of_a_walk_that_was_resumed(kind: Kind) -> None:
+    service = Service(55, kind)
+    service.errors = {number: RequestError("refused") for number in range(2, 20, 2)}
+    options: Options | None = Options(per_page=10)
+    got: list[str | None] = []
+    for _ in range(20):
+        try:
+            got.extend(context.id for context in walk_of(service, options).contexts())
+            break
+        except RequestError as error:
+            options = travelled(error)
+    assert got == service.ids
+
+
+# Deadline
+
+
+class Clock:
+    """A clock that goes on by what is waited, and by what a test says."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def turn(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(walk_module, "Deadline", partial(Deadline, clock=clock))
+    budget = partial(RequestBudget, sleep=clock.turn)
+    monkeypatch.setattr(walk_module, "RequestBudget", budget)
+    return clock
+
+
+@pytest.mark.parametrize("prefetch", [0, 2])
+def test_deadline__includes_what_the_reader_does(clock: Clock, prefetch: int) -> None:
+    walk, sizes = walk_of(Service(250, "page"), prefetch=prefetch, deadline=10), []
+
+    def read_slowly() -> None:
+        for page in walk.pages():
+            sizes.append(len(page))
+            clock.turn(6)
+
+    with pytest.raises(DeadlineExceededError, match="10 s passed") as caught:
+        read_slowly()
+    assert sizes == [100, 100]
+    assert caught.value.resume == Options(page=3, per_page=100)
+
+
+def test_deadline__starts_with_the_walk(clock: Clock) -> None:
+    walk = walk_of(Service(50, "page"), deadline=10).contexts()
+    clock.turn(60)
+    assert len([*walk]) == 50
+
+
+class Waiting(Service):
+    """A service that asks for waits."""
+
+    waits: Iterable[float] = ()
+
+    def ask(self, query: Query, budget: RequestBudget, *, retry: bool = True) -> Answer:
+        for wait in self.waits:
+            budget.wait(wait, "rate limit", "attempt 2 of 6")
+        return super().ask(query, budget, retry=retry)
+
+
+def test_deadline__includes_waits(clock: Clock) -> None:
+    service = Waiting(250, "page")
+    service.waits = [4]
+    got, error = until_error(walk_of(service, deadline=10))
+    assert len(got) == 200
+    assert clock.now == 8
+    assert "would pass during a wait of 4.0 s: rate limit" in str(error)
+    assert error.resume == Options(page=3, per_page=100)
+
+
+@pytest.mark.usefixtures("clock")
+def test_progress__before_each_wait_of_a_second_or_more() -> None:
+    service = Waiting(5, "page")
+    service.waits = [0.5, 42]
+    reports: list[WalkProgress] = []
+    assert len([*walk_of(service, report=reports.append).contexts()]) == 5
+    assert reports == [
+        WalkProgress(waited=0.5, waiting=42, reason="rate limit"),
+        WalkProgress(pages=1, contexts=5, requests=1, waited=42.5, complete=True),
+    ]
+
+
+# Leaving
+
+
+class Stalled:
+    """A first page, and behind it pages that come only when they are released."""
+
+    def __init__(self) -> None:
+        self.revision: Revision | None = PageRevision()
+        self.fixed = True
+        self.budgets: list[RequestBudget] = []
+        self.arrivals = threading.Semaphore(0)
+        self.release = threading.Event()
+
+    def ask(self, query: Query, budget: RequestBudget, *, retry: bool = True) -> Answer:
+        self.budgets.append(budget)
+        if query["page"] != "1":
+            self.arrivals.release()
+            assert self.release.wait(PATIENCE)
+            budget.remaining()  # as before each further attempt
+        ids = [f"{query['page']}.{number}" for number in range(3)]
+        return Answer([AiExecutionContext(id=id_) for id_ in ids], True, None)  # noqa: FBT003
+
+
+def settle() -> None:
+    """Wait until no thread of a prefetcher is left."""
+    for thread in threading.enumerate():
+        if thread.name.startswith("wacht limit"):
+            thread.join(PATIENCE)
+
+
+@pytest.fixture
+def stalled() -> Iterator[Stalled]:
+    stalled = Stalled()
+    yield stalled
+    stalled.release.set()
+    settle()
+
+
+def leave_by_break(walk: Walk) -> None:
+    for _ in walk.contexts():
+        break
+
+
+def leave_by_close(walk: Walk) -> None:
+    contexts = walk.contexts()
+    next(contexts)
+    contexts.close()
+
+
+def leave_by_throw(walk: Walk) -> BaseException:
+    contexts = walk.contexts()
+    next(contexts)
+    with pytest.raises(ZeroDivisionError) as caught:
+        contexts.throw(ZeroDivisionError())
+    return caught.value  # which holds the frames
+
+
+def leave_pages(walk: Walk) -> None:
+    next(walk.pages())
+
+
+@pytest.mark.parametrize(
+    "leave", [leave_by_break, leave_by_close, leave_by_throw, leave_pages]
+)
+def test_leaving__stops_reading_ahead(stalled: Stalled, leave: Any) -> None:
+    _left = leave(walk_of(stalled, prefetch=3))
+    for _ in range(3):
+        assert stalled.arrivals.acquire(timeout=PATIENCE)
+    with pytest.raises(StoppedError):
+        stalled.budgets[0].remaining()
+    stalled.release.set()
+    settle()
+    assert len(stalled.budgets) == 4
+
+
+@pytest.mark.parametrize("prefetch", [0, 3])
+@pytest.mark.parametrize("end", ["complete", "left", "error"])
+def test_memory__no_reference_cycle(end: str, prefetch: int) -> None:
+    """Once a walk is over, nothing but its user holds what it walked on."""
+    service = Service(250, "page")
+    if end == "error":
+        service.errors[2] = RequestError("refused")
+    reference = weakref.ref(service)
+    gc.disable()
+    try:
+        contexts = walk_of(service, prefetch=prefetch).contexts()
+        with contextlib.suppress(RequestError):
+            assert next(contexts)
+            assert end == "left" or len([*contexts]) == 249
+        settle()
+        del contexts, service
+        assert reference() is None
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("prefetch", [0, 2])
+def test_memory__one_page_at_a_time(prefetch: int) -> None:
+    """What was given isn't kept: of a walk's 40 MB, few are held at once."""
+
+    class Large(Scripted):
+        def ask(self, query: Query, *args: Any, **kwargs: Any) -> Answer:
+            answer = super().ask(query, *args, **kwargs)
+            contexts = [
+                evolve(context, context="x" * 4096 + (context.id or ""))
+                for context in answer.contexts
+            ]
+            return evolve(answer, contexts=contexts)
+
+    endpoint = Large(lambda page: [f"{page}.{i}" for i in range(100)], pages=100)
+    tracemalloc.start()
+    try:
+        walk = walk_of(endpoint, prefetch=prefetch)
+        assert sum(1 for _ in walk.contexts()) == 10_000
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 * 2**20
