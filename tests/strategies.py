@@ -1,6 +1,4 @@
-"""
-What the service may send and a caller may ask for, for hypothesis.
-"""
+"""What the service may send and a caller may pass, for hypothesis."""
 
 from __future__ import annotations
 
@@ -51,9 +49,7 @@ scalars = (
 
 
 def json_values(max_leaves: int = 10) -> st.SearchStrategy[Json]:
-    """
-    Any JSON.
-    """
+    """Any JSON."""
     return st.recursive(
         scalars,
         lambda inner: (
@@ -65,12 +61,11 @@ def json_values(max_leaves: int = 10) -> st.SearchStrategy[Json]:
 
 @st.composite
 def timestamps_and_times(draw: st.DrawFn) -> tuple[str, datetime]:
-    """
-    RFC 3339 in all its forms, and the time that is meant, in whole microseconds.
-    """
+    """RFC 3339 in all its forms, and its time in whole microseconds."""
     minutes = draw(st.none() | st.integers(-23 * 60 - 59, 23 * 60 + 59))
     zone = UTC if minutes is None else timezone(timedelta(minutes=minutes))
-    time = draw(st.datetimes(timezones=st.just(zone)))
+    within = {"min_value": datetime(2, 1, 1), "max_value": datetime(9998, 1, 1)}  # noqa: DTZ001 - what hypothesis takes
+    time = draw(st.datetimes(**within, timezones=st.just(zone)))
     digits = draw(st.integers(0, 9))
     nanoseconds = f"{time.microsecond * 1000 + draw(st.integers(0, 999)):09}"
     fraction = nanoseconds[:digits]
@@ -89,7 +84,7 @@ def contexts(identity: st.SearchStrategy[Json] = snowflakes) -> st.SearchStrateg
     Contexts as the service sends them: any field may be null, absent or unknown.
 
     Args:
-        identity: What stands in `id`, where there is one.
+        identity: The `id`, if there is one.
 
     """
     known: dict[str, st.SearchStrategy[Json]] = {
@@ -107,9 +102,7 @@ def contexts(identity: st.SearchStrategy[Json] = snowflakes) -> st.SearchStrateg
 
 
 def pages(max_size: int = 4) -> st.SearchStrategy[dict[str, Json]]:
-    """
-    Answers of either revision, parsed.
-    """
+    """Answers of either revision, parsed."""
     parts: dict[str, st.SearchStrategy[Json]] = {
         "data": st.lists(contexts(), max_size=max_size),
         "has_more": st.booleans(),
@@ -122,9 +115,7 @@ def pages(max_size: int = 4) -> st.SearchStrategy[dict[str, Json]]:
 
 
 def options() -> st.SearchStrategy[ListExecutionContextsOptions]:
-    """
-    Whatever options a caller may have.
-    """
+    """Any options that a caller may pass."""
     text = st.none() | texts_in_utf8
     return st.builds(
         ListExecutionContextsOptions,

@@ -1,6 +1,4 @@
-"""
-The settings of a session, checked.
-"""
+"""The settings of a session, checked."""
 
 from __future__ import annotations
 
@@ -70,9 +68,7 @@ def _is_clean(url: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """
-    Return whether a host is this machine.
-    """
+    """Return whether a host is this machine."""
     if host == "localhost":
         return True
     try:
@@ -88,8 +84,9 @@ def _pair(timeout: Any) -> Any:
 
 
 def _check_timeout(_: object, attribute: Attribute[Any], value: Any) -> None:
-    if len(value) != 2 or not all(map(is_seconds, value)):  # noqa: PLR2004 - a pair
-        shown = value[0] if value[0] is value[-1] else value
+    is_pair = len(value) == 2  # noqa: PLR2004 - what makes a pair
+    if not is_pair or not all(map(is_seconds, value)):
+        shown = value[0] if is_pair and value[0] is value[1] else value
         raise ConfigError(
             f"{attribute.name}: expected positive seconds, a number or "
             f"(connect, read), got {safe_repr(shown)}"

@@ -1,4 +1,4 @@
-"""Checks of arguments, for attrs fields; each raises the exception class it is given."""
+"""Checks of arguments, for attrs fields; each raises the class it is given."""
 
 from __future__ import annotations
 

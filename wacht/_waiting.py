@@ -1,6 +1,4 @@
-"""
-Deadlines and waits: the only place that sleeps.
-"""
+"""Deadlines and waits: the only place that sleeps."""
 
 from __future__ import annotations
 
@@ -24,9 +22,7 @@ REPORTED_WAIT = 1.0  # seconds; progress callbacks aren't called for shorter wai
 
 
 class StoppedError(Exception):
-    """
-    The walk that needed the result has ended. Never reaches a user.
-    """
+    """The walk that needed the result has ended. Never reaches a user."""
 
 
 def _expiry(deadline: Deadline) -> float:
@@ -98,9 +94,7 @@ class RequestBudget:
         _forks.register(self)
 
     def reset_after_fork(self) -> None:
-        """
-        Replace the locks, which a thread of the parent may have held.
-        """
+        """Replace the locks, which a thread of the parent may have held."""
         self._lock = threading.Lock()
         stopped, self.stopped = self.stopped, threading.Event()
         if stopped.is_set():
@@ -120,9 +114,7 @@ class RequestBudget:
         return self.deadline.remaining()
 
     def count_request(self, attempt: int) -> None:
-        """
-        Count a request that is about to be sent.
-        """
+        """Count a request that is about to be sent."""
         with self._lock:
             self.requests += 1
             self.retries += attempt > 1
@@ -189,9 +181,7 @@ class ThrottleWait:
         self.error: BaseException | None = None
 
     def __call__(self, seconds: float) -> None:
-        """
-        Wait, as `RequestBudget.wait` does.
-        """
+        """Wait, as `RequestBudget.wait` does."""
         report = not self._reported or seconds >= REPORTED_WAIT
         self._reported = True
         try:

@@ -1,4 +1,4 @@
-"""The exceptions: for settings, options, the network and the service."""
+"""The exceptions."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class WachtError(Exception):
     The base of every error of this package.
 
     Attributes:
-        resume: The options to pass to the next walk, when the error ended one: what
-            the two walks give is each context once. None in any other error.
+        resume: If the error ended a walk: the options to pass to the next walk, so that
+            the two together give each context once. None in any other error.
     """
 
     resume: ListExecutionContextsOptions | None = None
@@ -36,7 +36,7 @@ class ConfigError(WachtError, ValueError):
 
 
 class InvalidRequestError(WachtError, ValueError):
-    """An option is out of its range; the message names the option and the value."""
+    """An option is out of its range; the message names it and the value."""
 
 
 class RequestError(WachtError):
@@ -54,20 +54,19 @@ class RequestError(WachtError):
 
 class ApiError(WachtError):
     """
-    The service answered, but not with success.
+    The service answered with an error status.
 
     Attributes:
         status: The HTTP status.
         message: What the service, or a proxy in between, said.
-        details: The body's JSON, or None where it is none.
-        body: The body as it came (the key, if it stood there, blacked out); its
-            beginning, if it was longer than `max_response_bytes` or broke off.
+        details: The body's JSON, or None if it isn't JSON.
+        body: The first 64 KiB of the body, without the key.
         request_id: The answer's `X-Request-Id`, or None.
         retry_after: The seconds that the service asked to wait, or None.
         attempts: How many requests were sent.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - positional, since that is what pickle hands back
+    def __init__(  # noqa: PLR0913, PLR0917 - positional, as pickle passes them
         self,
         status: int,
         message: str,
@@ -108,7 +107,7 @@ def _status_line(status: int) -> str:
 
 
 class BadRequestError(ApiError):
-    """400: a query value does not parse."""
+    """400: a query value can't be parsed."""
 
 
 class AuthenticationError(ApiError):
@@ -128,16 +127,15 @@ class RateLimitError(ApiError):
 
 
 class ServerError(ApiError):
-    """5xx: the service's own trouble, or that of a proxy before it."""
+    """5xx: the service failed, or a proxy before it."""
 
 
 class DecodeError(WachtError):
     """
-    A success, but not in the promised shape; the message says where and what.
+    A 2xx answer without the promised shape; the message says where.
 
     Attributes:
-        body: The body as it came (the key, if it stood there, blacked out); its
-            beginning, if it was longer than `max_response_bytes`.
+        body: The first 64 KiB of the body, without the key.
     """
 
     def __init__(self, message: str, body: bytes = b"") -> None:
@@ -146,7 +144,7 @@ class DecodeError(WachtError):
 
 
 class PaginationError(WachtError):
-    """The service repeats pages, sends empty ones without end, or ignores a filter."""
+    """The service repeats pages, ignores a filter, or contexts may be missing."""
 
 
 class DeadlineExceededError(WachtError, TimeoutError):

@@ -1,6 +1,4 @@
-"""
-Keep to rate limits before the service enforces them: two sliding windows.
-"""
+"""Keep to rate limits before the service enforces them: two sliding windows."""
 
 from __future__ import annotations
 
@@ -30,9 +28,8 @@ class SupportsSlot(Protocol):
     """
     An object that can pace a session.
 
-    If it has a method `pause(seconds)`, that is called when a 429 says how long to
-    wait. If a slot has a method `sent()`, that is called when the request is on the
-    wire.
+    Two methods are optional: its `pause(seconds)`, called when a 429 says how long to
+    wait, and a slot's `sent()`, called when the request is on the wire.
     """
 
     def slot(self, sleep: Sleep = ...) -> AbstractContextManager[object]:
@@ -54,7 +51,7 @@ class Slot:
     """
     Permission to send one request, from entering it to leaving it.
 
-    It isn't a generator: a signal handler's exception could leave one suspended.
+    Not a generator: a signal handler's exception could leave one suspended.
 
     Attributes:
         at: The latest moment at which the request may have arrived at the service;
@@ -137,18 +134,14 @@ class Throttle:
 
     @property
     def idle(self) -> bool:
-        """
-        Whether a request could be sent now, and nothing is remembered.
-        """
+        """Whether a request could be sent now, and nothing is remembered."""
         with self._lock:
             now = self.clock()
             self._forget_old(now)
             return not (self._taken or self._line or self._closed_until > now)
 
     def pause(self, seconds: float) -> None:
-        """
-        Send nothing for a number of seconds, because the service asked for it.
-        """
+        """Send nothing for a number of seconds, because the service asked for it."""
         with self._lock:
             self._closed_until = max(self._closed_until, self.clock() + seconds)
 
@@ -167,9 +160,7 @@ class Throttle:
         return Slot(self, sleep)
 
     def seconds_to_go(self, slot: Slot) -> float:
-        """
-        Return how long a slot has to wait at least; 0 if it is its turn.
-        """
+        """Return how long a slot has to wait at least; 0 if it is its turn."""
         with self._lock:
             if slot not in self._line:  # at once, or a burst would meet in the line
                 self._line.append(slot)
@@ -182,9 +173,7 @@ class Throttle:
             return 0.0
 
     def leave(self, slot: Slot) -> None:
-        """
-        Note that the answer to a slot's request has come, or that none will.
-        """
+        """Note that the answer to a slot's request has come, or that none will."""
         now = self.clock()
         slot.at = now if slot.at is None else min(slot.at, now)
         with self._lock:
@@ -192,9 +181,7 @@ class Throttle:
                 self._line.remove(slot)
 
     def _opening(self, place: int, now: float) -> float:
-        """
-        Return the earliest moment at which this place in the line may go.
-        """
+        """Return the earliest moment at which this place in the line may go."""
         self._forget_old(now)
         arrivals = sorted(now if slot.at is None else slot.at for slot in self._taken)
         opening = self._closed_until
@@ -210,31 +197,23 @@ class Throttle:
         self._taken = [s for s in self._taken if s.at is None or s.at > start]
 
     def reset_after_fork(self) -> None:
-        """
-        Drop the threads that were waiting: in the child of a fork they don't exist.
-        """
+        """Drop the threads that were waiting: a child doesn't have them."""
         self._lock = threading.Lock()
         self._line.clear()
         self._taken = [slot for slot in self._taken if slot.at is not None]
 
 
 class Unlimited:
-    """
-    A throttle that never makes a request wait.
-    """
+    """A throttle that never makes a request wait."""
 
     def slot(self, sleep: Sleep = time.sleep) -> AbstractContextManager[object]:
-        """
-        Let a request go at once.
-        """
+        """Let a request go at once."""
         del sleep
         return nullcontext()
 
 
 class _Registry:
-    """
-    The throttles that sessions of this process share.
-    """
+    """The throttles that sessions of this process share."""
 
     def __init__(self) -> None:
         self._known: dict[Hashable, tuple[Throttle, WeakSet[object]]] = {}
@@ -260,9 +239,7 @@ class _Registry:
             return throttle
 
     def _drop_unused(self) -> None:
-        """
-        Keep throttles with users, and those that a next user would have to wait for.
-        """
+        """Keep throttles with users, and those that make a next user wait."""
         self._known = {
             identity: (throttle, users)
             for identity, (throttle, users) in self._known.items()

@@ -1,6 +1,4 @@
-"""
-Exceptions of the wire, in words: which may pass, and what is kept of them.
-"""
+"""What failed on the wire, in words; and which exceptions are the caller's own."""
 
 from __future__ import annotations
 
@@ -13,8 +11,9 @@ import pytest
 import requests
 from urllib3 import HTTPConnectionPool, exceptions
 
-from wacht._connection import SlowAnswerError
-from wacht._failures import failure_of
+import wacht
+from wacht._http.credentials import ApiKey
+from wacht._http.failures import Failure, SlowAnswerError, failure_of
 
 POOL: Any = HTTPConnectionPool("api.invalid")
 CONNECTION: Any = "HTTPConnection(host='api.invalid', port=443)"
@@ -24,144 +23,207 @@ UNRESOLVED = exceptions.NameResolutionError(
     "api.invalid", CONNECTION, socket.gaierror("unknown")
 )
 UNTRUSTED = ssl.SSLCertVerificationError(1, "certificate verify failed: expired")
+PLAIN = ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number")
 
 
 def redact(text: str) -> str:
     return text.replace("wk_secret", "[***]")
 
 
-def given_up(reason: Exception) -> exceptions.MaxRetryError:
-    return exceptions.MaxRetryError(POOL, "/", reason)
+def gave_up(reason: Exception) -> requests.ConnectionError:
+    return requests.ConnectionError(exceptions.MaxRetryError(POOL, "/", reason))
 
 
-TRANSIENT: dict[str, tuple[Exception, str, type[Exception]]] = {
+def broken(*arguments: Any) -> exceptions.ProtocolError:
+    return exceptions.ProtocolError("Connection broken", *arguments)
+
+
+FAILURES: dict[str, tuple[Exception, str, type[Exception], int | None]] = {
     "refused": (
-        requests.ConnectionError(given_up(REFUSED)),
+        gave_up(REFUSED),
         "no connection: Connection refused",
         exceptions.NewConnectionError,
+        None,
     ),
     "unresolved": (
-        requests.ConnectionError(given_up(UNRESOLVED)),
-        "the host's name does not resolve: Failed to resolve 'api.invalid' (unknown)",
+        gave_up(UNRESOLVED),
+        "the host name doesn't resolve: Failed to resolve 'api.invalid' (unknown)",
         exceptions.NameResolutionError,
+        2,
     ),
     "no connection in time": (
-        requests.ConnectTimeout(
-            given_up(exceptions.ConnectTimeoutError(CONNECTION, "timed out"))
-        ),
+        gave_up(exceptions.ConnectTimeoutError(CONNECTION, "timed out")),
         "no connection in time: timed out",
         exceptions.ConnectTimeoutError,
+        None,
     ),
     "no data in time": (
         requests.ReadTimeout(exceptions.ReadTimeoutError(POOL, "/", "Read timed out.")),
         "no data in time: Read timed out.",
         exceptions.ReadTimeoutError,
+        None,
     ),
     "reset": (
-        requests.ConnectionError(
-            exceptions.ProtocolError("Connection aborted.", RESET)
-        ),
+        requests.ConnectionError(broken(RESET)),
         "the connection broke: Connection reset by peer",
         exceptions.ProtocolError,
+        None,
     ),
-    "cut": (
-        exceptions.ProtocolError("Connection broken", exceptions.IncompleteRead(2, 3)),
+    "cut off": (
+        broken(exceptions.IncompleteRead(2, 3)),
         "the body was cut off: IncompleteRead(2 bytes read, 3 more expected)",
         exceptions.ProtocolError,
-    ),
-    "chunk": (
-        exceptions.ProtocolError("Connection broken", http.client.IncompleteRead(b"")),
-        "the body was cut off: IncompleteRead(0 bytes read)",
-        exceptions.ProtocolError,
+        None,
     ),
     "slow": (
-        exceptions.ProtocolError("Connection broken", SlowAnswerError("not in 9 s")),
+        broken(SlowAnswerError("not in 9 s")),
         "the answer is too slow: not in 9 s",
         exceptions.ProtocolError,
+        None,
     ),
-    "garbled": (
-        exceptions.DecodeError("no gzip"),
-        "the body does not unpack: no gzip",
+    "slow, through a proxy": (
+        gave_up(
+            exceptions.ProxyError("Cannot connect.", SlowAnswerError("not in 9 s"))
+        ),
+        "the answer is too slow: not in 9 s",
         exceptions.ProtocolError,
+        None,
     ),
-    "garbled, to a hook": (
+    "not gzip": (
         requests.exceptions.ContentDecodingError(exceptions.DecodeError("no gzip")),
-        "the body does not unpack: no gzip",
+        "the body can't be decompressed: no gzip",
         exceptions.ProtocolError,
+        None,
     ),
     "proxy": (
-        requests.exceptions.ProxyError(
-            given_up(exceptions.ProxyError("Cannot connect to proxy.", REFUSED))
-        ),
+        gave_up(exceptions.ProxyError("Cannot connect to proxy.", REFUSED)),
         "the proxy failed: Connection refused",
         exceptions.ProxyError,
+        None,
+    ),
+    "proxy refuses": (
+        gave_up(
+            exceptions.ProxyError(
+                "Cannot connect.",
+                OSError("Tunnel connection failed: 407 Proxy Authentication Required"),
+            )
+        ),
+        "the proxy refused: Tunnel connection failed: 407 Proxy Auth",
+        exceptions.ProtocolError,
+        1,
+    ),
+    "certificate": (
+        gave_up(exceptions.SSLError(UNTRUSTED)),
+        "the server's certificate isn't trusted: certificate verify failed: expired",
+        exceptions.ProtocolError,
+        1,
+    ),
+    "plain http": (
+        gave_up(exceptions.SSLError(PLAIN)),
+        "the server doesn't speak TLS on this port, perhaps it is plain http: [SSL",
+        exceptions.ProtocolError,
+        1,
     ),
     "TLS": (
-        requests.exceptions.SSLError(
-            given_up(exceptions.SSLError(ssl.SSLError(1, "wrong version number")))
-        ),
-        "TLS failed: wrong version number",
+        gave_up(exceptions.SSLError(ssl.SSLError(1, "handshake failure"))),
+        "TLS failed: handshake failure",
         exceptions.SSLError,
+        None,
     ),
-    "contradiction": (
-        requests.exceptions.InvalidHeader(exceptions.InvalidHeader("1, 2")),
-        "the headers contradict each other: 1, 2",
-        exceptions.InvalidHeader,
+    "no HTTP": (
+        requests.ConnectionError(broken(http.client.BadStatusLine("SSH"))),
+        "the connection broke: SSH",
+        exceptions.ProtocolError,
+        None,
     ),
     "closed pool": (
         requests.ConnectionError(exceptions.ClosedPoolError(POOL, "Pool is closed.")),
         "the connection broke: Pool is closed.",
         exceptions.ProtocolError,
+        None,
     ),
-    "requests' own": (
+    "an adapter's": (
         requests.exceptions.ChunkedEncodingError("ended early"),
         "the body was cut off: ended early",
         exceptions.ProtocolError,
+        None,
     ),
-    "without a word": (
+    "no message": (
         ConnectionError(),
         "the connection broke",
         exceptions.ProtocolError,
+        None,
+    ),
+    "URL": (
+        requests.exceptions.InvalidURL("no host"),
+        "the request failed: no host",
+        exceptions.ProtocolError,
+        1,
     ),
 }
 
 
-@pytest.mark.parametrize(("error", "reason", "kind"), TRANSIENT.values(), ids=TRANSIENT)
-def test_failure__that_may_pass(
-    error: Exception, reason: str, kind: type[Exception]
+@pytest.mark.parametrize(
+    ("error", "reason", "kind", "most_attempts"), FAILURES.values(), ids=FAILURES
+)
+def test_failure(
+    error: Exception, reason: str, kind: type[Exception], most_attempts: int | None
 ) -> None:
-    """What the network does may pass, and the policy gets to know which it was."""
+    """The policy counts by the error; some failures aren't worth all its attempts."""
     failure = failure_of(error, redact)
-    assert failure.reason == reason
+    assert failure.reason.startswith(reason)
     assert type(failure.error) is kind
+    assert failure.most_attempts == most_attempts
+    assert failure.slow is ("too slow" in reason or "no data" in reason)
 
 
-LASTING: dict[str, tuple[Exception, str]] = {
-    "certificate": (
-        requests.exceptions.SSLError(given_up(exceptions.SSLError(UNTRUSTED))),
-        "SSLCertVerificationError: certificate verify failed: expired",
-    ),
-    "URL": (requests.exceptions.InvalidURL("no host"), "InvalidURL: no host"),
-    "header": (requests.exceptions.InvalidHeader("bad"), "InvalidHeader: bad"),
-    "adapter gave up": (
-        requests.exceptions.RetryError(given_up(exceptions.ResponseError("too many"))),
-        "ResponseError: too many",
-    ),
-    "file": (FileNotFoundError(2, "No such file"), "FileNotFoundError: No such file"),
-    "bug": (ZeroDivisionError("by zero"), "ZeroDivisionError: by zero"),
+class JobTimeoutError(TimeoutError):
+    """What a job runner raises in whatever code runs."""
+
+
+def raised(error: Exception) -> Exception:
+    """Raise and catch an error, so that its traceback ends in this module."""
+    with pytest.raises(type(error)) as caught:
+        raise error
+    return caught.value
+
+
+FOREIGN = {
+    "a bug": ValueError("no"),
+    "a signal handler's": raised(TimeoutError("alarm")),
+    "a job runner's": JobTimeoutError("too long"),
+    "of the library": wacht.DeadlineExceededError("the deadline passed"),
 }
 
 
-@pytest.mark.parametrize(("error", "reason"), LASTING.values(), ids=LASTING)
-def test_failure__that_stays(error: Exception, reason: str) -> None:
-    """What another attempt would not change has no error for the policy."""
-    failure = failure_of(error, redact)
-    assert failure.reason == reason
-    assert failure.error is None
+@pytest.mark.parametrize("error", FOREIGN.values(), ids=FOREIGN)
+def test_foreign__passes_unchanged(error: Exception) -> None:
+    with pytest.raises(type(error)) as caught:
+        failure_of(error, redact)
+    assert caught.value is error
+
+
+@pytest.mark.parametrize("name", ["a signal handler's", "a job runner's"])
+def test_foreign__passes_although_urllib3_wrapped_it(name: str) -> None:
+    timeout = exceptions.ReadTimeoutError(POOL, "/", "Read timed out.")
+    timeout.__cause__ = FOREIGN[name]
+    for wrapped in (
+        requests.ReadTimeout(timeout),
+        requests.ConnectionError(broken(FOREIGN[name])),
+    ):
+        with pytest.raises(TimeoutError) as caught:
+            failure_of(wrapped, redact)
+        assert caught.value is FOREIGN[name]
+
+
+def test_hook__that_raises_for_a_reason_of_its_own() -> None:
+    """The cause of a requests error that a caller raised is the caller's affair."""
+    error = raised(requests.HTTPError("I don't like it"))
+    error.__cause__ = raised(TimeoutError("mine"))
+    assert failure_of(error, redact).reason == "the request failed: I don't like it"
 
 
 def test_cause__is_of_the_same_type_without_the_request() -> None:
-    """The copy of a requests error has its words, and nothing of what it held."""
     request: Any = requests.Request("GET", headers={"Authorization": "wk_secret"})
     error = requests.ReadTimeout("wk_secret timed out", request=request)
     cause: Any = failure_of(error, redact).cause
@@ -172,37 +234,41 @@ def test_cause__is_of_the_same_type_without_the_request() -> None:
 
 
 def test_cause__of_another_library() -> None:
-    """The type of an error that is not of requests stands in the words of its copy."""
-    cause = failure_of(KeyError("wk_secret"), redact).cause
+    cause = failure_of(ConnectionResetError("wk_secret"), redact).cause
     assert type(cause) is requests.RequestException
-    assert str(cause) == "KeyError: '[***]'"
+    assert str(cause) == "ConnectionResetError: [***]"
 
 
-def test_cause__that_words_itself() -> None:
-    """Words that an error makes up when it is asked are redacted as well."""
-
-    class Wordy(Exception):  # noqa: N818 - it is a test's
+def test_cause__that_cannot_be_printed() -> None:
+    class Unprintable(requests.RequestException):
         def __str__(self) -> str:
-            return "no, wk_secret"
+            raise RuntimeError
 
-    failure = failure_of(Wordy(), redact)
-    assert failure.reason == "Wordy: no, [***]"
-    assert str(failure.cause).endswith("Wordy: no, [***]")
+    assert failure_of(Unprintable(), redact).reason.endswith("Unprintable")
 
 
-def test_words__are_redacted_before_they_are_cut() -> None:
-    """A key at the end of long words is not cut in two and missed."""
-    error = ConnectionError("x" * 195 + " wk_secret")
-    assert "wk_s" not in failure_of(error, redact).reason
-    long = failure_of(ConnectionError("x" * 1000), redact).reason
-    assert len(long) < 250
+def test_text__is_redacted_before_it_is_cut() -> None:
+    assert (
+        "wk_s"
+        not in failure_of(ConnectionError("x" * 195 + " wk_secret"), redact).reason
+    )
+    assert len(failure_of(ConnectionError("x" * 1000), redact).reason) < 250
 
 
-def test_words__are_redacted_before_they_are_quoted() -> None:
-    """A key in an error within an error is found, whatever quotes would make of it."""
+def test_text__is_redacted_before_it_is_quoted() -> None:
+    """A key in an error within an error is found, however quotes would change it."""
     inner = http.client.BadStatusLine("it's \"wk'secret\"")
-    outer = requests.ConnectionError(exceptions.ProtocolError("aborted", inner))
-    failure = failure_of(outer, lambda text: text.replace("wk'secret", "[***]"))
-    assert "[***]" in failure.reason
-    assert "[***]" in str(failure.cause)
-    assert "secret" not in f"{failure.cause!r}{failure.error!r}"
+    outer = requests.ConnectionError(broken(inner))
+    failure = failure_of(outer, ApiKey("wk'secret").redact_text)
+    assert "secret" not in f"{failure.reason}{failure.cause!r}{failure!r}"
+
+
+def test_tracebacks__are_dropped() -> None:
+    """Their frames hold the connection, in a cycle that only the collector ends."""
+    error: Exception = requests.ConnectionError("reset")
+    try:
+        raise error
+    except requests.ConnectionError:
+        failure = failure_of(error, redact)
+    assert isinstance(failure, Failure)
+    assert error.__traceback__ is None

@@ -1,25 +1,40 @@
-"""
-What a session is given: usable, or refused in words that give no key away.
-"""
+"""The settings of a session: usable, or refused without showing a secret."""
 
 from __future__ import annotations
 
 import contextlib
 import decimal
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import requests
+import urllib3
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 import wacht
-from wacht import ConfigError, InvalidRequestError, _settings
-from wacht._settings import check_throttle, checked_base_url
+from wacht import ConfigError
+from wacht._settings import Settings
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+
+def settings(**values: Any) -> Settings:
+    defaults: dict[str, Any] = {
+        "allow_plain_http": False,
+        "base_url": None,
+        "timeout": 5,
+        "retry": None,
+        "throttle": None,
+        "http": None,
+        "pagination": "auto",
+        "max_response_bytes": 1,
+    }
+    return Settings(**(defaults | values))
+
+
+def base_url(url: Any, *, allow_plain_http: bool = False) -> str:
+    return settings(base_url=url, allow_plain_http=allow_plain_http).base_url
+
 
 not_seconds = pytest.mark.parametrize(
     "seconds",
@@ -51,7 +66,9 @@ not_seconds = pytest.mark.parametrize(
         ("https://API.Wacht.Dev//", "https://api.wacht.dev"),
         ("HTTPS://api.wacht.dev:8443/Base/v1/", "https://api.wacht.dev:8443/Base/v1"),
         ("https://[2001:db8::1]:8443", "https://[2001:db8::1]:8443"),
-        ("https://192.0.2.1", "https://192.0.2.1"),
+        ("https://192.0.2.1:443/x", "https://192.0.2.1/x"),
+        ("http://localhost:80", "http://localhost"),
+        ("https://[2001:db8::443]", "https://[2001:db8::443]"),
         ("http://localhost:8000", "http://localhost:8000"),
         ("http://LOCALHOST/", "http://localhost"),
         ("http://127.0.0.1:1", "http://127.0.0.1:1"),
@@ -61,10 +78,8 @@ not_seconds = pytest.mark.parametrize(
     ],
 )
 def test_base_url__settled(given_url: str, settled: str) -> None:
-    """
-    A URL is taken with its path, its host in lower case and without a last slash.
-    """
-    assert checked_base_url(given_url, allow_plain_http=False) == settled
+    """The host is in lower case; a default port and the last slash are dropped."""
+    assert base_url(given_url) == settled
 
 
 @pytest.mark.parametrize(
@@ -94,11 +109,9 @@ def test_base_url__settled(given_url: str, settled: str) -> None:
     ids=ascii,
 )
 def test_base_url__no_url(url: str) -> None:
-    """
-    What is no clean `http` or `https` URL is refused, and shown.
-    """
+    """Only clean `http` and `https` URLs are accepted."""
     with pytest.raises(ConfigError) as caught:
-        checked_base_url(url, allow_plain_http=True)
+        base_url(url, allow_plain_http=True)
     assert str(caught.value) == (
         f"base_url: expected something like https://api.wacht.dev, got {url!r}"
     )
@@ -118,11 +131,9 @@ def test_base_url__no_url(url: str) -> None:
     ids=ascii,
 )
 def test_base_url__not_parsed(url: str) -> None:
-    """
-    What cannot even be taken apart is refused, and shown.
-    """
+    """A URL that can't be parsed is refused as well."""
     with pytest.raises(ConfigError) as caught:
-        checked_base_url(url, allow_plain_http=False)
+        base_url(url)
     assert str(caught.value) == f"base_url: not a URL: {url!r}"
     assert caught.value.__cause__ is None
 
@@ -144,11 +155,9 @@ def test_base_url__not_parsed(url: str) -> None:
     ],
 )
 def test_base_url__more_than_a_place(url: str) -> None:
-    """
-    User info, a query or a fragment is refused, and not shown: it may be a secret.
-    """
+    """User info, a query or a fragment may be a secret, and isn't shown."""
     with pytest.raises(ConfigError) as caught:
-        checked_base_url(url, allow_plain_http=False)
+        base_url(url)
     assert str(caught.value) == (
         "base_url: expected no user, query or fragment: no @, ? or #"
     )
@@ -161,11 +170,9 @@ def _all_that_is_shown_by(error: BaseException) -> str:
 
 @pytest.mark.parametrize("url", [b"https://api.wacht.dev", 0, False, [], object()])
 def test_base_url__no_string(url: Any) -> None:
-    """
-    What is no string is refused, and never taken for one that was left out.
-    """
+    """A falsy value isn't taken for an omitted one."""
     with pytest.raises(ConfigError, match=r"^base_url: expected a string, got "):
-        checked_base_url(url, allow_plain_http=False)
+        base_url(url)
 
 
 @pytest.mark.parametrize(
@@ -182,16 +189,14 @@ def test_base_url__no_string(url: Any) -> None:
     ],
 )
 def test_base_url__plain_http_to_another_host(url: str) -> None:
-    """
-    The key goes in the clear to this machine alone, unless the caller allows more.
-    """
+    """The key stays on this machine, unless the caller allows more."""
     with pytest.raises(ConfigError) as caught:
-        checked_base_url(url, allow_plain_http=False)
+        base_url(url)
     assert str(caught.value) == (
-        f"base_url: {url!r} would send the key in the clear; use https, or pass "
-        "allow_plain_http=True if you must"
+        f"base_url: {url!r} would send the key unencrypted; use https "
+        "(or allow_plain_http, if you must)"
     )
-    assert checked_base_url(url, allow_plain_http=True) == url
+    assert base_url(url, allow_plain_http=True) == url
 
 
 @pytest.mark.parametrize(
@@ -206,169 +211,116 @@ def test_base_url__plain_http_to_another_host(url: str) -> None:
 def test_base_url__from_environment(
     monkeypatch: pytest.MonkeyPatch, in_environment: str | None, settled: str
 ) -> None:
-    """
-    Where none is given, `WACHT_BASE_URL` counts, and where that is empty, the default.
-    """
+    """Without an argument, `WACHT_BASE_URL` counts; if that is empty, the default."""
     if in_environment is not None:
         monkeypatch.setenv("WACHT_BASE_URL", in_environment)
-    assert checked_base_url(None, allow_plain_http=False) == settled
+    assert base_url(None) == settled
 
 
 def test_base_url__from_environment_and_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """
-    A URL from the environment is refused by the name that it has there.
-    """
+    """The message names the variable."""
     monkeypatch.setenv("WACHT_BASE_URL", "localhost:8080")
     with pytest.raises(
         ConfigError, match=r"^base_url \(from WACHT_BASE_URL\): expected"
     ):
-        checked_base_url(None, allow_plain_http=False)
-
-
-@pytest.mark.parametrize("wrong", [wacht.Throttle, object(), 5, "none"])
-def test_throttle__refused(wrong: Any) -> None:
-    """
-    What has no slots to hand out is refused at once, a class too.
-    """
-    with pytest.raises(ConfigError, match=r"^throttle: expected a wacht\.Throttle"):
-        check_throttle(wrong)
+        base_url(None)
 
 
 def test_base_url__given_one_wins(monkeypatch: pytest.MonkeyPatch) -> None:
-    """
-    The environment is asked only where no URL is given.
-    """
+    """An argument overrides the environment."""
     monkeypatch.setenv("WACHT_BASE_URL", "https://staging.example")
     url = "https://other.example"
-    assert checked_base_url(url, allow_plain_http=False) == url
+    assert base_url(url) == url
 
 
 def test_base_url__long_ones_are_cut_in_messages() -> None:
-    """
-    A message stays short, however long the URL.
-    """
     with pytest.raises(ConfigError) as caught:
-        checked_base_url("http://" + "x" * 10**6, allow_plain_http=False)
+        base_url("http://" + "x" * 10**6)
     assert len(str(caught.value)) < 300
 
 
 @given(st.text(st.characters(exclude_categories=())), st.booleans())
 @example("https://[::ffff:127.0.0.1%25x]", False)  # noqa: FBT003 - by position, as given does
 def test_base_url__any_text(text: str, plain: bool) -> None:  # noqa: FBT001 - from hypothesis
-    """
-    Whatever text is given, it is settled once and for all, or a `ConfigError`.
-    """
+    """Any text is normalized in a way that doesn't change again, or refused."""
     for url in (text, f"https://{text}", f"http://localhost{text}"):
         with contextlib.suppress(ConfigError):
-            settled = checked_base_url(url, allow_plain_http=plain)
-            assert checked_base_url(settled, allow_plain_http=plain) == settled
+            settled = base_url(url, allow_plain_http=plain)
+            assert base_url(settled, allow_plain_http=plain) == settled
             assert not settled.endswith("/")
 
 
 @pytest.mark.parametrize(
     ("timeout", "pair"),
     [
-        (5, (5, 5)),
         (0.5, (0.5, 0.5)),
         ((5.0, 30.0), (5.0, 30.0)),
-        (threading.TIMEOUT_MAX, (threading.TIMEOUT_MAX, threading.TIMEOUT_MAX)),
+        (threading.TIMEOUT_MAX, (threading.TIMEOUT_MAX,) * 2),
     ],
 )
-def test_timeout__settled(
-    timeout: float | tuple[float, float], pair: tuple[float, float]
-) -> None:
-    """
-    One number counts for connecting and for reading.
-    """
-    assert _settings.checked_timeout(timeout) == pair
+def test_timeout(timeout: Any, pair: tuple[float, float]) -> None:
+    assert settings(timeout=timeout).timeout == pair
 
 
 @not_seconds
 def test_timeout__refused(seconds: Any) -> None:
-    """
-    A timeout that no socket can keep is refused, alone or as one of a pair.
-    """
     for timeout in (seconds, (seconds, 30.0), (5.0, seconds)):
-        with pytest.raises(ConfigError, match=r"^timeout: expected seconds, a num"):
-            _settings.checked_timeout(timeout)
+        with pytest.raises(ConfigError, match=r"^timeout: expected positive seconds, "):
+            settings(timeout=timeout)
 
 
-@pytest.mark.parametrize("timeout", [None, (), (5.0,), (1.0, 2.0, 3.0), (5.0, None)])
-def test_timeout__never_none(timeout: Any) -> None:
-    """
-    There is always a timeout, for connecting and for reading.
-    """
-    with pytest.raises(ConfigError, match=r"^timeout: "):
-        _settings.checked_timeout(timeout)
+@pytest.mark.parametrize("timeout", [None, (), (5.0,), (1.0, 2.0, 3.0), [5.0, 30.0]])
+def test_timeout__of_another_shape(timeout: Any) -> None:
+    with pytest.raises(ConfigError, match=r"^timeout: expected positive seconds, "):
+        settings(timeout=timeout)
 
 
-@pytest.mark.parametrize("seconds", [None, 1, 0.001, 86_400])
-def test_deadline__settled(seconds: float | None) -> None:
-    """
-    A deadline is a positive number of seconds, or None.
-    """
-    assert _settings.checked_deadline(seconds) == seconds
-
-
-@not_seconds
-def test_deadline__refused(seconds: Any) -> None:
-    """
-    A deadline that is no time to wait is refused.
-    """
-    with pytest.raises(InvalidRequestError, match=r"^deadline: expected seconds"):
-        _settings.checked_deadline(seconds)
+class Mine:
+    def slot(self, sleep: Any) -> Any:
+        del sleep
 
 
 @pytest.mark.parametrize(
-    ("check", "good"),
+    "values",
     [
-        (_settings.checked_size, [1, 64 * 2**20, 10**400]),
-        (_settings.checked_prefetch, [0, 1, 100]),
+        {"retry": urllib3.Retry(3)},
+        {"http": requests.Session()},
+        {"throttle": wacht.Throttle()},
+        {"throttle": Mine()},
+        {"throttle": "shared"},
+        {"pagination": "offset"},
+        {"max_response_bytes": 1},
+    ],
+    ids=lambda values: next(iter(values)),
+)
+def test_setting__accepted(values: dict[str, Any]) -> None:
+    settings(**values)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("retry", 3, "a urllib3.Retry, got 3"),
+        ("http", requests.Session, "a requests.Session, got <class"),
+        (
+            "throttle",
+            wacht.Throttle,
+            "a wacht.Throttle, None, or an object with its me",
+        ),
+        (
+            "throttle",
+            5,
+            "a wacht.Throttle, None, or an object with its method slot(), g",
+        ),
+        ("pagination", "cursor", "one of 'auto', 'page', 'offset', got 'cursor'"),
+        ("max_response_bytes", 0, "a positive integer, got 0"),
+        ("max_response_bytes", True, "a positive integer, got True"),
+        ("allow_plain_http", "no", "True or False, got 'no'"),
     ],
 )
-def test_count__settled(check: Callable[[int], int], good: list[int]) -> None:
-    """
-    A size and a number of pages in range are taken as they are.
-    """
-    assert [check(number) for number in good] == good
-
-
-@pytest.mark.parametrize("size", [0, -1, True, 1.5, "64", None, float("inf")])
-def test_size__refused(size: Any) -> None:
-    """
-    An answer's size is bounded by a positive integer.
-    """
-    with pytest.raises(ConfigError, match=r"^max_response_bytes: expected a positive"):
-        _settings.checked_size(size)
-
-
-@pytest.mark.parametrize("number", [-1, 101, 10**400, True, 1.0, "1", None])
-def test_prefetch__refused(number: Any) -> None:
-    """
-    Pages ahead are an integer from 0 to what a minute allows.
-    """
-    with pytest.raises(InvalidRequestError, match=r"^prefetch: expected an integer"):
-        _settings.checked_prefetch(number)
-
-
-def test_check_kind__names_what_was_expected() -> None:
-    """
-    The message names the setting, the class that it wants, and what came.
-    """
-    _settings.check_kind("http", None, requests.Session)
-    _settings.check_kind("http", requests.Session(), requests.Session)
+def test_setting__refused(name: str, value: Any, expected: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        _settings.check_kind("http", "x", requests.Session)
-    assert str(caught.value) == "http: expected a requests.Session, got 'x'"
-
-
-def test_check_choice__lists_the_choices() -> None:
-    """
-    The message lists the words that there are.
-    """
-    _settings.check_choice("pagination", "page", ("auto", "page"))
-    with pytest.raises(ConfigError) as caught:
-        _settings.check_choice("pagination", "cursor", ("auto", "page"))
-    assert str(caught.value) == "pagination: expected one of auto, page, got 'cursor'"
+        settings(**{name: value})
+    assert str(caught.value).startswith(f"{name}: expected {expected}")

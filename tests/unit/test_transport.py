@@ -1,11 +1,10 @@
-"""
-A session without a network: mocked with `responses`, as users do in tests of theirs.
-"""
+"""The attempt loop, on answers that `responses` mocks as users do in their tests."""
 
 from __future__ import annotations
 
 import gzip
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,13 +14,29 @@ from responses import matchers
 from urllib3 import Retry
 
 import wacht
-from wacht import _waiting
+from wacht import _forks
+from wacht._http.credentials import ApiKey
+from wacht._http.endpoint import Endpoint
+from wacht._protocol.answers import TooLargeError
+from wacht._settings import Settings
+from wacht._waiting import Deadline, RequestBudget
+from wacht.throttle import Unlimited
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 URL = "https://api.wacht.dev/ai/execution-contexts"
 PAGE = {"data": [{"id": "1"}, {"id": "2"}], "has_more": False}
+DEFAULTS: dict[str, Any] = {
+    "allow_plain_http": False,
+    "base_url": None,
+    "timeout": 5,
+    "retry": None,
+    "throttle": None,
+    "http": None,
+    "pagination": "auto",
+    "max_response_bytes": 10**6,
+}
 
 
 @pytest.fixture
@@ -30,126 +45,186 @@ def service() -> Iterator[responses.RequestsMock]:
         yield service
 
 
-@pytest.fixture
-def session() -> Iterator[wacht.Session]:
-    with wacht.Session("wk_mocked", throttle=None) as session:
-        yield session
+def endpoint(throttle: Any = None, **settings: Any) -> Endpoint:
+    checked = Settings(**(DEFAULTS | settings))
+    return Endpoint(checked, ApiKey("wk_mocked"), throttle or Unlimited())
 
 
-@pytest.fixture
-def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Do not wait, and list for how long."""
-    waits: list[float] = []
-
-    def listing(*_args: Any, **settings: Any) -> _waiting.Watch:
-        return _waiting.Watch(sleep=waits.append)
-
-    monkeypatch.setattr("wacht.session.Watch", listing)
-    return waits
+def ask(asked: Endpoint, *, retry: bool = True, **budget: Any) -> list[str | None]:
+    defaults: dict[str, Any] = {"sleep": lambda _: None}
+    answer = asked.ask({"page": "3"}, RequestBudget(**(defaults | budget)), retry=retry)
+    return [context.id for context in answer.contexts]
 
 
-def test_responses__page(
-    service: responses.RequestsMock, session: wacht.Session
-) -> None:
-    """A mocked answer is a page, and the mock sees the request as it is."""
+def test_request(service: responses.RequestsMock, caplog: Any) -> None:
+    """Query and headers are as promised, and the request is one line in the log."""
+    caplog.set_level("DEBUG", "wacht")
+    agent = f"wacht/{wacht.__version__} {requests.utils.default_user_agent()}"
+    headers = {
+        "Authorization": "Bearer wk_mocked",
+        "Accept": "application/json",
+        "User-Agent": agent,
+    }
     service.get(
         URL,
         json=PAGE,
         match=[
-            matchers.query_param_matcher({"page": 3, "agent_id": "a&b"}),
-            matchers.header_matcher({"Authorization": "Bearer wk_mocked"}),
+            matchers.query_param_matcher({"page": "3", "agent_id": "a&b ü"}),
+            matchers.header_matcher(headers),
         ],
     )
-    page = session.fetch_execution_contexts(page=3, agent_id="a&b")
-    assert [context.id for context in page] == ["1", "2"]
+    query = {"page": "3", "agent_id": "a&b ü"}
+    assert len(endpoint().ask(query, RequestBudget()).contexts) == 2
+    assert caplog.messages == [f"GET /ai/execution-contexts {query}: 200"]
 
 
-def test_responses__walk(
-    service: responses.RequestsMock, session: wacht.Session
-) -> None:
-    """A walk over mocked pages takes them in their order."""
-    service.get(URL, json=PAGE | {"has_more": True})
-    service.get(URL, json={"data": [{"id": "3"}], "has_more": False})
-    contexts = session.iter_execution_contexts()
-    assert [context.id for context in contexts] == ["1", "2", "3"]
-
-
-def test_responses__packed(
-    service: responses.RequestsMock, session: wacht.Session
-) -> None:
-    """A mocked answer may be packed."""
+def test_answer__compressed(service: responses.RequestsMock) -> None:
     body = gzip.compress(json.dumps(PAGE).encode())
     service.get(URL, body=body, headers={"Content-Encoding": "gzip"})
-    assert len(session.fetch_execution_contexts()) == 2
+    assert ask(endpoint()) == ["1", "2"]
 
 
-def test_responses__errors(
-    service: responses.RequestsMock, session: wacht.Session
-) -> None:
-    """A mocked refusal is the typed error that it would be."""
-    service.get(URL, status=403, body="Permission denied for this resource")
-    with pytest.raises(wacht.PermissionDeniedError, match="Permission denied"):
-        session.fetch_execution_contexts()
-
-
-def test_responses__retries(
-    service: responses.RequestsMock, session: wacht.Session, waits: list[float]
-) -> None:
-    """Mocked faults are retried, as the default policy has it."""
+def test_retries__of_each_kind(service: responses.RequestsMock) -> None:
+    waits: list[float] = []
     service.get(URL, status=429, body="Rate limit exceeded. Retry after 42 seconds")
     service.get(URL, status=500)
     service.get(URL, body=requests.ConnectionError("mocked"))
     service.get(URL, json=PAGE)
-    assert len(session.fetch_execution_contexts()) == 2
+    assert ask(endpoint(), sleep=waits.append) == ["1", "2"]
     asked, backed_off, also = waits
     assert 42 <= asked < 43
     assert 1 <= backed_off < also
 
 
-def test_responses__for_ever(
-    service: responses.RequestsMock, session: wacht.Session, waits: list[float]
+@pytest.mark.parametrize(("retry", "attempts"), [(True, 6), (False, 1)])
+def test_retries__end(
+    service: responses.RequestsMock, *, retry: bool, attempts: int
 ) -> None:
-    """By default there are six attempts, and the error says so."""
     fault = service.get(URL, status=503)
-    with pytest.raises(wacht.ServerError, match="after 6 attempts") as caught:
-        session.fetch_execution_contexts()
-    assert caught.value.attempts == fault.call_count == 6
-    assert len(waits) == 5
+    with pytest.raises(wacht.ServerError) as caught:
+        ask(endpoint(), retry=retry)
+    assert caught.value.attempts == fault.call_count == attempts
 
 
-def test_responses__nothing_mocked(session: wacht.Session, waits: list[float]) -> None:
-    """What is not mocked is refused by the mock, and ends in an error of ours."""
-    with responses.RequestsMock(), pytest.raises(wacht.RequestError, match="refused"):
-        session.fetch_execution_contexts()
+def test_failure__says_what_and_how_often(service: responses.RequestsMock) -> None:
+    service.get(URL, body=requests.ConnectionError("mocked"))
+    with pytest.raises(wacht.RequestError) as caught:
+        ask(endpoint(retry=Retry(1)))
+    assert caught.value.attempts == 2
+    assert str(caught.value) == (
+        "no whole answer from https://api.wacht.dev after 2 attempts: "
+        "the connection broke: mocked"
+    )
+    assert type(caught.value.__cause__) is requests.ConnectionError
 
 
-def test_connections__in_the_child_of_a_fork(
-    service: responses.RequestsMock,
-    session: wacht.Session,
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        ({"body": requests.ReadTimeout("slow")}, wacht.RequestError),
+        ({"status": 504}, wacht.ServerError),
+        ({"body": " " * (10**6 + 1)}, wacht.DecodeError),
+    ],
+    ids=["timeout", "504", "size"],
+)
+def test_failure__that_a_smaller_page_may_avoid(
+    service: responses.RequestsMock, fault: dict[str, Any], kind: type[Exception]
 ) -> None:
-    """A child opens its own: on its parent's it would get the parent's pages."""
-    service.get(URL, json=PAGE)
-    session.fetch_execution_contexts()
-    of_the_parent = session._transport._http
-    monkeypatch.setattr("os.getpid", lambda: 1)
-    session.fetch_execution_contexts()
-    of_the_child = session._transport._http
-    session.fetch_execution_contexts()
-    assert session._transport._http is of_the_child is not of_the_parent
+    service.get(URL, **fault)
+    with pytest.raises(TooLargeError) as caught:
+        ask(endpoint(retry=Retry(0)))
+    assert type(caught.value.error) is kind
+
+
+def test_deadline__passes_in_an_attempt(service: responses.RequestsMock) -> None:
+    """A failure doesn't count if it comes after the deadline."""
+    clock = iter([0.0, 4.0, 5.0])
+    service.get(URL, body=requests.ConnectionError("mocked"))
+    with pytest.raises(wacht.DeadlineExceededError):
+        ask(endpoint(), deadline=Deadline(5, lambda: next(clock)))
 
 
 def test_log__of_a_policy_without_a_total(
     service: responses.RequestsMock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Where a policy has no total, the log does not make one up."""
     caplog.set_level("INFO", "wacht")
-    fault = requests.ConnectionError("mocked")
-    service.get(URL, body=fault)
+    service.get(URL, body=requests.ConnectionError("mocked"))
     service.get(URL, json=PAGE)
-    retry = Retry(total=None, read=1)
-    with wacht.Session("wk_mocked", throttle=None, retry=retry) as session:
-        session.fetch_execution_contexts()
-    assert [record.getMessage() for record in caplog.records] == [
+    ask(endpoint(retry=Retry(total=None, read=1)))
+    assert caplog.messages == [
         "waiting 0.00 s before attempt 2: the connection broke: mocked"
     ]
+
+
+class Throttle:
+    """A caller's throttle, which fails at some place."""
+
+    def __init__(self, error: Exception | None = None, *, late: bool = False) -> None:
+        self.paused: list[float] = []
+        self._error = error
+        self._late = late
+
+    @contextmanager
+    def slot(self, sleep: Callable[[float], None]) -> Iterator[None]:
+        if self._error and not self._late:
+            raise self._error
+        sleep(0.5)
+        yield
+        if self._error:
+            raise self._error
+
+    def pause(self, seconds: float) -> None:
+        self.paused.append(seconds)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_throttle__that_fails(service: responses.RequestsMock, *, late: bool) -> None:
+    """A dead Redis or a locked SQLite is an error of ours, with its cause."""
+    service.assert_all_requests_are_fired = False
+    service.get(URL, json=PAGE)
+    error = OSError("database is locked")
+    with pytest.raises(wacht.RequestError, match="the throttle failed: ") as caught:
+        ask(endpoint(Throttle(error, late=late)))
+    assert caught.value.__cause__ is error
+
+
+def test_throttle__error_of_its_wait_is_not_its_own() -> None:
+    def interrupt(_seconds: float) -> None:
+        raise TimeoutError("alarm")
+
+    with pytest.raises(TimeoutError, match="alarm"):
+        ask(endpoint(Throttle()), sleep=interrupt)
+    with pytest.raises(wacht.DeadlineExceededError, match="would pass during a wait"):
+        ask(endpoint(Throttle()), deadline=Deadline(0.4))
+
+
+def test_throttle__pauses_as_long_as_a_429_says(
+    service: responses.RequestsMock,
+) -> None:
+    """Not if nobody will wait that long."""
+    throttle = Throttle()
+    service.get(URL, status=429, body="Retry after 7 seconds")
+    service.get(URL, status=429, body="Retry after 999 seconds")
+    with pytest.raises(wacht.RateLimitError):
+        ask(endpoint(throttle))
+    assert throttle.paused == [7]
+
+
+def test_fork__opens_new_connections(service: responses.RequestsMock) -> None:
+    service.get(URL, json=PAGE)
+    asked = endpoint()
+    ask(asked)
+    client = asked._transport._client
+    before = client._http
+    _forks._reset_all()
+    ask(asked)
+    assert client._http is not before
+
+
+def test_fork__refuses_the_callers_connections() -> None:
+    """Parent and child would get each other's pages."""
+    with requests.Session() as http:
+        asked = endpoint(http=http)
+        _forks._reset_all()
+        with pytest.raises(wacht.ConfigError, match=r"make a new requests\.Session"):
+            ask(asked)

@@ -1,6 +1,4 @@
-"""
-The one home of waiting, on a clock that only moves when somebody waits.
-"""
+"""Deadlines and waits, on a clock that only moves when something waits."""
 
 from __future__ import annotations
 
@@ -11,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from wacht import DeadlineExceededError
-from wacht._waiting import Pacing, StoppedError, Watch
+from wacht import DeadlineExceededError, _forks
+from wacht._waiting import Deadline, RequestBudget, StoppedError, ThrottleWait
 
 
 class Clock:
-    """Time that passes for those alone who sleep."""
+    """Time that passes when something sleeps."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -35,29 +33,28 @@ def clock() -> Clock:
     return Clock()
 
 
-def watch_on(clock: Clock, *args: Any) -> Watch:
-    return Watch(*args, clock=clock, sleep=clock.sleep)
+def budget_on(clock: Clock, seconds: float | None = None, *args: Any) -> RequestBudget:
+    return RequestBudget(Deadline(seconds, clock), *args, sleep=clock.sleep)
 
 
 def test_wait__waits_and_counts(clock: Clock) -> None:
-    """A wait takes its seconds, and is added up."""
-    watch = watch_on(clock)
-    watch.wait(2, "rate limit", "attempt 2 of 6")
-    watch.wait(0.5, "rate limit", "attempt 3 of 6")
+    budget = budget_on(clock)
+    budget.wait(2, "rate limit", "attempt 2 of 6")
+    budget.wait(0.5, "rate limit", "attempt 3 of 6")
     assert clock.slept == [2, 0.5]
-    assert watch.waited == 2.5
+    assert budget.waited == 2.5
 
 
 def test_wait__is_logged_before_it(
     clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The log says why, how long and which attempt, and no wait goes without it."""
+    """The log says why, how long and which attempt."""
     caplog.set_level(logging.DEBUG, "wacht")
-    watch = Watch(clock=clock, sleep=lambda _: caplog.records.clear())
-    watch.wait(1.234, "the service answered 503", "attempt 2 of 6")
+    budget = RequestBudget(sleep=lambda _: caplog.records.clear())
+    budget.wait(1.234, "the service answered 503", "attempt 2 of 6")
     assert caplog.records == []  # cleared in the wait, so it came before
-    watch = watch_on(clock)
-    watch.wait(1.234, "the service answered 503", "attempt 2 of 6")
+    budget = budget_on(clock)
+    budget.wait(1.234, "the service answered 503", "attempt 2 of 6")
     (record,) = caplog.records
     assert (record.name, record.levelname) == ("wacht", "INFO")
     assert record.getMessage() == (
@@ -65,110 +62,125 @@ def test_wait__is_logged_before_it(
     )
 
 
-def test_wait__tells_who_watches(clock: Clock) -> None:
-    """Who watches a walk hears of waits from a second on."""
-    told: list[tuple[Watch, float, str]] = []
-    watch = watch_on(clock, None, lambda *news: told.append(news))
+def test_wait__is_reported_from_a_second_on(clock: Clock) -> None:
+    reports: list[tuple[float, str]] = []
+    budget = budget_on(clock, None, lambda *news: reports.append(news))
     for seconds in (0.0, 0.999, 1.0, 30.0):
-        watch.wait(seconds, "why", "attempt 2")
-    assert told == [(watch, 1.0, "why"), (watch, 30.0, "why")]
+        budget.wait(seconds, "why", "attempt 2")
+    assert reports == [(1.0, "why"), (30.0, "why")]
 
 
-def test_wait__that_was_told_of(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
-    """What only adds to a wait is waited, and not told of once more."""
+def test_wait__without_a_report(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "wacht")
-    told: list[float] = []
-    watch = watch_on(clock, None, lambda seconds, _: told.append(seconds))
-    watch.wait(5, "why", "attempt 2", told=True)
-    assert (clock.slept, told, caplog.records) == ([5], [], [])
+    reports: list[float] = []
+    budget = budget_on(clock, None, lambda seconds, _: reports.append(seconds))
+    budget.wait(5, "why", "attempt 2", report=False)
+    assert (clock.slept, reports, caplog.records) == ([5], [], [])
 
 
 def test_deadline__counts_down(clock: Clock) -> None:
-    """What remains is what has not passed; without a deadline it never ends."""
-    watch = watch_on(clock, 10)
+    budget = budget_on(clock, 10)
     clock.now += 4
-    assert watch.remaining() == 6
-    assert watch_on(clock).remaining() == float("inf")
+    assert budget.remaining() == 6
+    assert budget_on(clock).remaining() == float("inf")
 
 
 @pytest.mark.parametrize("passed", [10, 10.5, 1000])
 def test_deadline__passed(clock: Clock, passed: float) -> None:
-    """A deadline that has passed is an error that says which."""
-    watch = watch_on(clock, 10)
+    budget = budget_on(clock, 10)
     clock.now += passed
     with pytest.raises(DeadlineExceededError, match="the deadline of 10 s passed"):
-        watch.remaining()
+        budget.remaining()
 
 
 def test_deadline__that_a_wait_would_pass(clock: Clock) -> None:
-    """A wait that would end after the deadline is not begun."""
-    watch = watch_on(clock, 10)
-    watch.wait(9, "why", "attempt 2")
+    """A wait that would end after the deadline isn't begun."""
+    budget = budget_on(clock, 10)
+    budget.wait(9, "why", "attempt 2")
     with pytest.raises(
         DeadlineExceededError, match=r"would pass during a wait of 1\.0 s: why"
     ):
-        watch.wait(1, "why", "attempt 3")
+        budget.wait(1, "why", "attempt 3")
     assert clock.slept == [9]
 
 
 def test_requests__are_counted(clock: Clock) -> None:
-    """First attempts are requests, and further ones retries as well."""
-    watch = watch_on(clock)
+    budget = budget_on(clock)
     for attempt in (1, 2, 3, 1):
-        watch.count_request(attempt)
-    assert (watch.requests, watch.retries) == (4, 2)
+        budget.count_request(attempt)
+    assert (budget.requests, budget.retries) == (4, 2)
 
 
 def test_stopped__in_any_thread(clock: Clock) -> None:
-    """Once stopped, nobody waits and nobody goes on."""
-    watch = watch_on(clock)
-    watch.stopped.set()
+    budget = budget_on(clock)
+    budget.stopped.set()
     with pytest.raises(StoppedError):
-        watch.remaining()
+        budget.remaining()
     with pytest.raises(StoppedError):
-        watch.wait(1, "why", "attempt 2")
+        budget.wait(1, "why", "attempt 2")
     assert clock.slept == []
 
 
 def test_stopped__in_the_middle_of_a_wait() -> None:
-    """A thread that waits is woken when nobody needs its result any more."""
+    """A waiting thread ends at once when nobody needs its result any more."""
     ended: list[BaseException] = []
     begun = threading.Event()
-    watch = Watch(None, lambda *_: begun.set())
+    budget = RequestBudget(None, lambda *_: begun.set())
 
     def wait() -> None:
         try:
-            watch.wait(3600, "why", "attempt 2")
+            budget.wait(3600, "why", "attempt 2")
         except StoppedError as error:
             ended.append(error)
 
     thread = threading.Thread(target=wait, daemon=True)
     thread.start()
     assert begun.wait(10)
-    watch.stopped.set()
+    budget.stopped.set()
     thread.join(10)
     assert len(ended) == 1
 
 
 def test_wait__in_a_thread_takes_its_time() -> None:
-    """A thread that is not stopped waits to the end."""
-    watch = Watch(sleep=pytest.fail)  # for the main thread alone
-    thread = threading.Thread(target=watch.wait, args=(0.01, "why", "attempt 2"))
+    budget = RequestBudget(sleep=pytest.fail)  # for the main thread alone
+    thread = threading.Thread(target=budget.wait, args=(0.01, "why", "attempt 2"))
     begun = time.monotonic()
     thread.start()
     thread.join()
     assert time.monotonic() - begun >= 0.01
-    assert watch.waited == 0.01
+    assert budget.waited == 0.01
 
 
-def test_pacing__tells_once(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
-    """Small waits that follow the first go untold; a long one is news again."""
+def test_throttle_wait__is_logged_once(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Short waits after the first aren't logged; a long one is."""
     caplog.set_level(logging.INFO, "wacht")
-    pacing = Pacing(watch_on(clock), "attempt 1 of 6")
+    waiting = ThrottleWait(budget_on(clock), "attempt 1 of 6")
     for seconds in (0.9, 0.05, 0.001, 30.0, 0.2):
-        pacing(seconds)
+        waiting(seconds)
     assert clock.slept == [0.9, 0.05, 0.001, 30.0, 0.2]
     assert [record.getMessage() for record in caplog.records] == [
         "waiting 0.90 s before attempt 1 of 6: rate limit",
         "waiting 30.00 s before attempt 1 of 6: rate limit",
     ]
+
+
+def test_throttle_wait__keeps_what_ended_it(clock: Clock) -> None:
+    """An error of the wait is told from one of the throttle."""
+    waiting = ThrottleWait(budget_on(clock, 10), "attempt 1 of 6")
+    with pytest.raises(DeadlineExceededError) as caught:
+        waiting(11)
+    assert waiting.error is caught.value
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_fork__replaces_the_locks(clock: Clock, *, stopped: bool) -> None:
+    budget = budget_on(clock)
+    if stopped:
+        budget.stopped.set()
+    with budget._lock, budget.stopped._cond:  # type: ignore[attr-defined]
+        _forks._reset_all()
+        budget.count_request(1)
+        assert budget.stopped.is_set() is stopped
+        budget.stopped.set()

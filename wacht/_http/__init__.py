@@ -1,3 +1,1 @@
-"""
-Requests on the wire: attempts, retries, connections, bodies and credentials.
-"""
+"""Requests on the wire: attempts, retries, connections, bodies and credentials."""

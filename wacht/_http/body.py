@@ -1,6 +1,4 @@
-"""
-Read whole bodies, within limits of size and time.
-"""
+"""Read whole bodies, within limits of size and time."""
 
 from __future__ import annotations
 
@@ -48,25 +46,19 @@ class BodyReader:
         self._reply: Reply | None = None
 
     def __call__(self, response: requests.Response, **_settings: Any) -> None:
-        """
-        Read the body and leave it in the response, as requests does itself.
-        """
+        """Read the body and leave it in the response, as requests does itself."""
         self._reply, self._response = self.read(response), response
         response._content = self._reply.body  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - no other way
         response._content_consumed = True  # noqa: SLF001  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
 
     def reply(self, response: requests.Response) -> Reply:
-        """
-        Return the reply of a response, which a hook or a cache may have replaced.
-        """
+        """Return the reply of a response, which a hook or a cache may have replaced."""
         if self._reply is not None and response is self._response:
             return self._reply
         return self.read(response)
 
     def read(self, response: requests.Response) -> Reply:
-        """
-        Read the body of a response.
-        """
+        """Read the body of a response."""
         status = int(response.status_code)  # an adapter may say "200"
         if status < _FINAL:
             response.close()

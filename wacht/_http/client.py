@@ -1,6 +1,4 @@
-"""
-One request and its answer, on connections of our own or the caller's.
-"""
+"""One request and its answer, on connections of our own or the caller's."""
 
 from __future__ import annotations
 
@@ -56,16 +54,12 @@ class HttpClient:
         _forks.register(self)
 
     def close(self) -> None:
-        """
-        Close the connections, unless they are the caller's.
-        """
+        """Close the connections, unless they are the caller's."""
         if self._owned:
             self._http.close()
 
     def reset_after_fork(self) -> None:
-        """
-        Use new connections: on shared ones, parent and child get each other's pages.
-        """
+        """Use new connections; on shared ones, each gets the other's pages."""
         self._forked = True
         if self._owned:
             self._http = _open_http()
@@ -166,9 +160,7 @@ class HttpClient:
 
 
 def _open_http() -> requests.Session:
-    """
-    Open a session of requests that retries nothing, for use by many threads.
-    """
+    """Open a session of requests that retries nothing, for use by many threads."""
     http = requests.Session()
     for scheme in ("https://", "http://"):
         http.mount(scheme, TimedAdapter(pool_maxsize=_POOL_SIZE))
@@ -176,9 +168,7 @@ def _open_http() -> requests.Session:
 
 
 def _user_agent(http: requests.Session) -> dict[str, str]:
-    """
-    Return our user agent, unless the caller's session has its own.
-    """
+    """Return our user agent, unless the caller's session has its own."""
     default = requests.utils.default_user_agent()
     headers = CaseInsensitiveDict(http.headers)
     if headers.get("User-Agent", default) not in ("", default):
@@ -187,9 +177,7 @@ def _user_agent(http: requests.Session) -> dict[str, str]:
 
 
 def _no_other_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """
-    Keep the auth of a session or a `.netrc` away from a request.
-    """
+    """Keep the auth of a session or a `.netrc` away from a request."""
     return request
 
 

@@ -31,14 +31,10 @@ _FINAL = 200
 
 
 class TimedAdapter(HTTPAdapter):
-    """
-    Open connections, through proxies or not, that keep to the active timer.
-    """
+    """Open connections, through proxies or not, that keep to the active timer."""
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
-        """
-        Return the pool of connections for a request.
-        """
+        """Return the pool of connections for a request."""
         pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
         pool.ConnectionCls = _timed(pool.ConnectionCls)
         return pool
@@ -52,9 +48,7 @@ def _timed(connection: Any) -> Any:
 
 
 class _TimedConnection:
-    """
-    What is added to urllib3's connections, for HTTP and HTTPS alike.
-    """
+    """What is added to urllib3's connections, for HTTP and HTTPS alike."""
 
     host: str
     port: int
@@ -63,9 +57,7 @@ class _TimedConnection:
     _dns_host: str
 
     def request(self, *args: Any, headers: Mapping[str, Any], **kwargs: Any) -> None:
-        """
-        Send the request, with plain strings instead of masked ones.
-        """
+        """Send the request, with plain strings instead of masked ones."""
         super().request(*args, headers=plain_headers(headers), **kwargs)  # type: ignore[misc]  # urllib3's, beside it in the class
 
     def connect(self) -> None:
@@ -73,9 +65,7 @@ class _TimedConnection:
         super().connect()  # type: ignore[misc]
 
     def _new_conn(self) -> Any:
-        """
-        Try all addresses of the name, each for its share of the time that is left.
-        """
+        """Try all addresses of the name, each for its share of the time left."""
         if hasattr(self, "_socks_options"):  # the proxy resolves the name
             return super()._new_conn()  # type: ignore[misc]
         name = self._dns_host
@@ -125,9 +115,7 @@ class _TimedResponse(HTTPResponse):
         self.fp = io.BufferedReader(self._wire)
 
     def _read_status(self) -> Any:
-        """
-        Skip informational answers, such as 103; http.client skips only 100.
-        """
+        """Skip informational answers, such as 103; http.client skips only 100."""
         while True:
             version, status, reason = super()._read_status()  # type: ignore[misc]
             if status == _SWITCHING_PROTOCOLS:
@@ -174,9 +162,7 @@ class _Wire(io.RawIOBase):
         return count
 
     def _check_whole(self, timed_out: TimeoutError) -> None:
-        """
-        Raise another error if the whole is too slow, not this one read.
-        """
+        """Raise another error if the whole is too slow, not this one read."""
         try:
             self._timer.remaining()
         except SlowAnswerError as slow:

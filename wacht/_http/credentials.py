@@ -1,6 +1,4 @@
-"""
-The API key: read, sent in one header, shown nowhere, and removed from what comes back.
-"""
+"""The API key: read, sent in one header, shown nowhere, removed from answers."""
 
 from __future__ import annotations
 
@@ -70,15 +68,11 @@ class ApiKey:
             )
 
     def authorization(self) -> MaskedHeader:
-        """
-        Return the value of the `Authorization` header.
-        """
+        """Return the value of the `Authorization` header."""
         return MaskedHeader(f"Bearer {self._key}")
 
     def digest(self) -> bytes:
-        """
-        Return a value that tells keys apart; another one in each process.
-        """
+        """Return a value that tells keys apart; another one in each process."""
         return blake2b(self._text.encode(), key=_SALT).digest()
 
     def redact(self, data: bytes, *, truncated: bool = False) -> bytes:
@@ -101,9 +95,7 @@ class ApiKey:
         return _WITHHELD if self._text in _unescape(data) else data
 
     def redact_text(self, text: str) -> str:
-        """
-        Replace the key in a text, and shorten a very long one.
-        """
+        """Replace the key in a text, and shorten a very long one."""
         # JSON can spell lone surrogates; "surrogatepass" keeps them.
         data = text[:_LONGEST_TEXT].encode(errors="surrogatepass")
         redacted = self.redact(data, truncated=len(text) > _LONGEST_TEXT)
@@ -114,9 +106,7 @@ class ApiKey:
         return str(self._key)
 
     def _partial_length(self, data: bytes) -> int:
-        """
-        Return how much of the key's beginning is at the end of the data.
-        """
+        """Return how much of the key's beginning is at the end of the data."""
         return max(
             length
             for spelling in self._spellings()
@@ -146,9 +136,7 @@ class MaskedHeader(str):
 
 
 def plain_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
-    """
-    Return headers without masked values.
-    """
+    """Return headers without masked values."""
     return {
         name: str(value) if isinstance(value, MaskedHeader) else value
         for name, value in headers.items()
@@ -156,9 +144,7 @@ def plain_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _unescape(data: bytes) -> str:
-    """
-    Decode the escapes of JSON, URLs and HTML.
-    """
+    """Decode the escapes of JSON, URLs and HTML."""
     text = _JSON_ESCAPE.sub(_character, data.decode("latin-1"))  # a key is in ASCII
     return html.unescape(_REFERENCE.sub(_short_reference, unquote(text)))
 
@@ -173,8 +159,6 @@ def _character(escape: re.Match[str]) -> str:
 
 
 def environment_digest() -> bytes:
-    """
-    Hash the two environment variables, to notice changes without keeping the key.
-    """
+    """Hash the two environment variables, to notice changes without keeping the key."""
     values = (os.environ.get("WACHT_API_KEY"), os.environ.get("WACHT_BASE_URL"))
     return blake2b(repr(values).encode(), key=_SALT).digest()

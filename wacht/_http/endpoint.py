@@ -1,6 +1,4 @@
-"""
-The endpoint: from a query to an answer.
-"""
+"""The endpoint: from a query to an answer."""
 
 from __future__ import annotations
 
@@ -52,9 +50,7 @@ class Endpoint:
         self._redactor = api_key
 
     def close(self) -> None:
-        """
-        Close the connections, unless they are the caller's.
-        """
+        """Close the connections, unless they are the caller's."""
         self._transport.close()
 
     def ask(self, query: Query, budget: RequestBudget, *, retry: bool = True) -> Answer:

@@ -1,6 +1,4 @@
-"""
-Attempts that brought no whole answer: what failed, and how often to try again.
-"""
+"""Attempts that brought no whole answer: what failed, and how often to try again."""
 
 from __future__ import annotations
 
@@ -23,15 +21,11 @@ if TYPE_CHECKING:
 
 
 class SlowAnswerError(ConnectionError):
-    """
-    An answer takes too long as a whole, although each read is in time.
-    """
+    """An answer takes too long as a whole, although each read is in time."""
 
 
 class IncompleteAnswerError(ConnectionError):
-    """
-    The connection ended, or broke HTTP, in the middle of the headers.
-    """
+    """The connection ended, or broke HTTP, in the middle of the headers."""
 
 
 @frozen
@@ -236,9 +230,7 @@ def _for_policy(error: Exception) -> exceptions.HTTPError:
 
 
 def _bare_copy(error: Exception, redact: Callable[[str], str]) -> Exception:
-    """
-    Keep type and message; the request with the key hangs on the rest.
-    """
+    """Keep type and message; the request with the key hangs on the rest."""
     text = safe_line(redact(_text(error)))
     if type(error).__init__ is requests.RequestException.__init__:
         return type(error)(text)

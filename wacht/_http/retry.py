@@ -1,6 +1,4 @@
-"""
-Whether there is another attempt, and when: `urllib3.Retry` is the policy.
-"""
+"""Whether there is another attempt, and when: `urllib3.Retry` is the policy."""
 
 from __future__ import annotations
 
@@ -24,9 +22,7 @@ _URL = "/ai/execution-contexts"  # for the policy's own history
 
 @frozen
 class RetryDecision:
-    """
-    Another attempt: the policy for it, and the seconds to wait before it.
-    """
+    """Another attempt: the policy for it, and the seconds to wait before it."""
 
     policy: Retry
     wait: float
@@ -38,9 +34,7 @@ class _DefaultRetry(Retry):
 
 
 def default_retry() -> Retry:
-    """
-    Return the default policy: 6 attempts, for 429, every 5xx and broken answers.
-    """
+    """Return the default policy: 6 attempts, for 429, every 5xx and broken answers."""
     return _DefaultRetry(
         total=5,
         backoff_factor=0.5,
@@ -86,9 +80,7 @@ def _after_reply(policy: Retry, reply: Reply) -> RetryDecision | None:
 
 
 def requested_wait(policy: Retry, reply: Reply) -> float | None:
-    """
-    Return the seconds that the service asks to wait, if the policy respects them.
-    """
+    """Return the seconds that the service asks to wait, if the policy respects them."""
     return retry_after(reply) if policy.respect_retry_after_header else None
 
 

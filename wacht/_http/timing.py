@@ -1,6 +1,4 @@
-"""
-The time that one request and its answer may take.
-"""
+"""The time that one request and its answer may take."""
 
 from __future__ import annotations
 
@@ -47,16 +45,12 @@ class ResponseTimer:
         self.start_part(connect)
 
     def start_part(self, seconds: float | None = None) -> None:
-        """
-        Start the time of the next part: connecting, the headers, or the body.
-        """
+        """Start the time of the next part: connecting, the headers, or the body."""
         self._seconds = self._whole if seconds is None else seconds
         self._until = min(time.monotonic() + self._seconds, self._end)
 
     def start_connecting(self) -> None:
-        """
-        Start the time of connecting.
-        """
+        """Start the time of connecting."""
         self.start_part(self._connect)
 
     def remaining(self) -> float:
@@ -84,9 +78,7 @@ class ResponseTimer:
 
     @contextmanager
     def active(self) -> Generator[None]:
-        """
-        Make this the timer of the connections that this thread uses.
-        """
+        """Make this the timer of the connections that this thread uses."""
         token = active_timer.set(self)
         try:
             yield

@@ -1,6 +1,4 @@
-"""
-The attempt loop: send a request until a whole answer has come.
-"""
+"""The attempt loop: send a request until a whole answer has come."""
 
 from __future__ import annotations
 
@@ -53,9 +51,7 @@ class Transport:
         self.retry = settings.retry or default_retry()
 
     def close(self) -> None:
-        """
-        Close the connections, unless they are the caller's.
-        """
+        """Close the connections, unless they are the caller's."""
         self._client.close()
 
     def get(
@@ -125,9 +121,7 @@ class Transport:
     def _exchange(
         self, query: Query, budget: RequestBudget, attempt: int, slot: object
     ) -> Reply | Exception:
-        """
-        Send the request, and keep its exceptions apart from those of the throttle.
-        """
+        """Send the request; keep its exceptions apart from the throttle's."""
         try:
             timer = self._timer(budget.remaining(), slot)
             budget.count_request(attempt)
@@ -146,9 +140,7 @@ class Transport:
         )
 
     def _apply_retry_after(self, policy: Retry, outcome: Reply | Failure) -> None:
-        """
-        Make all that share the throttle wait as long as a 429 says.
-        """
+        """Make all that share the throttle wait as long as a 429 says."""
         if not isinstance(outcome, Reply) or not outcome.rate_limited:
             return
         seconds = requested_wait(policy, outcome) or 0.0

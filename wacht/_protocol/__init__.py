@@ -1,3 +1,1 @@
-"""
-The service's protocol without I/O: options to queries, answers to pages or errors.
-"""
+"""The protocol without I/O: options to queries, answers to pages or errors."""

@@ -1,6 +1,4 @@
-"""
-Read a reply: a page of contexts, or an exception.
-"""
+"""Read a reply: a page of contexts, or an exception."""
 
 from __future__ import annotations
 

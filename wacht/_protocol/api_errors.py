@@ -1,6 +1,4 @@
-"""
-What an answer without success means: its exception, with the key removed.
-"""
+"""What an answer without success means: its exception, with the key removed."""
 
 from __future__ import annotations
 
@@ -42,9 +40,7 @@ _TITLE = re.compile(r"<(title|h1)[^>]*>(.*?)</\1", re.IGNORECASE | re.DOTALL)
 
 
 def api_error(reply: Reply, *, attempts: int, redactor: Redactor) -> ApiError:
-    """
-    Make the exception of a reply's status.
-    """
+    """Make the exception of a reply's status."""
     default = ServerError if reply.status in _SERVER_ERRORS else ApiError
     body = excerpt(reply, redactor)
     details = _json_or_none(body)
@@ -61,9 +57,7 @@ def api_error(reply: Reply, *, attempts: int, redactor: Redactor) -> ApiError:
 
 
 def excerpt(reply: Reply, redactor: Redactor) -> bytes:
-    """
-    Return the first 64 KiB of a body, without the key.
-    """
+    """Return the first 64 KiB of a body, without the key."""
     body = reply.body[:EXCERPT_LENGTH]
     truncated = reply.truncated_at is not None or len(body) < len(reply.body)
     return redactor.redact(body, truncated=truncated)

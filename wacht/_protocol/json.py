@@ -1,6 +1,4 @@
-"""
-Parse JSON strictly: UTF-8, finite numbers, and a bounded number of values.
-"""
+"""Parse JSON strictly: UTF-8, finite numbers, and a bounded number of values."""
 
 from __future__ import annotations
 
@@ -23,9 +21,7 @@ _SEPARATORS = (b",", b"[", b"{")
 
 
 class ShapeError(ValueError):
-    """
-    An answer doesn't have the promised shape; the message says where.
-    """
+    """An answer doesn't have the promised shape; the message says where."""
 
 
 class _NotFiniteError(ValueError):
@@ -66,9 +62,7 @@ def parse_json(body: bytes) -> Any:
 
 
 def _count_values(body: bytes) -> int:
-    """
-    Return an upper bound of the number of values; exact enough if it is too high.
-    """
+    """Return an upper bound of the number of values; exact enough if it is too high."""
     count = sum(map(body.count, _SEPARATORS)) + 1
     if count > MAX_VALUES:  # text has commas, too
         rest = _STRING.sub(b"", body, count=2 * MAX_VALUES)  # a name and a value each
@@ -105,9 +99,7 @@ def _first_not_finite(document: Any) -> str:
 
 
 def _not_finite(place: str, value: Any) -> Iterator[tuple[str, str]]:
-    """
-    Find the numbers that aren't finite; the parser has bounded the depth.
-    """
+    """Find the numbers that aren't finite; the parser has bounded the depth."""
     if isinstance(value, _NotFinite):
         yield place, value.text
     elif isinstance(value, dict):

@@ -1,6 +1,4 @@
-"""
-A whole answer off the wire, before anything is known about its content.
-"""
+"""A whole answer off the wire, before anything is known about its content."""
 
 from __future__ import annotations
 
@@ -21,20 +19,14 @@ _RETRY_TEXT_LENGTH = 300
 
 
 class Redactor(Protocol):
-    """
-    Removes the API key from what the service sent.
-    """
+    """Removes the API key from what the service sent."""
 
     def redact(self, data: bytes, *, truncated: bool = False) -> bytes:
-        """
-        Remove the key from bytes, and its beginning from the end of truncated ones.
-        """
+        """Remove the key, and its beginning from the end of truncated bytes."""
         ...
 
     def redact_text(self, text: str) -> str:
-        """
-        Remove the key from a text.
-        """
+        """Remove the key from a text."""
         ...
 
 
@@ -59,23 +51,17 @@ class Reply:
 
     @property
     def succeeded(self) -> bool:
-        """
-        Whether the status is 2xx.
-        """
+        """Whether the status is 2xx."""
         return is_success(self.status)
 
     @property
     def rate_limited(self) -> bool:
-        """
-        Whether the service reports too many requests.
-        """
+        """Whether the service reports too many requests."""
         return self.status == HTTPStatus.TOO_MANY_REQUESTS
 
 
 def is_success(status: int) -> bool:
-    """
-    Return whether a status is 2xx.
-    """
+    """Return whether a status is 2xx."""
     return 200 <= status < 300  # noqa: PLR2004 - what HTTP calls success
 
 

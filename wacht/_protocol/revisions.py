@@ -1,6 +1,4 @@
-"""
-The two revisions of the endpoint: how each writes a window, and reads an answer.
-"""
+"""The two revisions of the endpoint: how each writes a window, and reads an answer."""
 
 from __future__ import annotations
 
@@ -47,22 +45,16 @@ class Revision(ABC):
 
     @property
     def alternative(self) -> Revision | None:
-        """
-        The revision that is served if the windows of this one are ignored.
-        """
+        """The revision that is served if the windows of this one are ignored."""
         return None
 
     @abstractmethod
     def query(self, window: Window) -> dict[str, int]:
-        """
-        Write a window as query values.
-        """
+        """Write a window as query values."""
 
     @abstractmethod
     def window_at(self, offset: int, limit: int) -> Window:
-        """
-        Return a window that the revision can express and that reaches behind `offset`.
-        """
+        """Return a window that the revision has and that reaches behind `offset`."""
 
     @abstractmethod
     def read(
@@ -79,9 +71,7 @@ class Revision(ABC):
 
 @frozen
 class PageRevision(Revision):
-    """
-    The revision with `page` and `per_page`; its windows begin at a multiple of `limit`.
-    """
+    """The revision with `page` and `per_page`; windows begin at multiples of it."""
 
     name: ClassVar[RevisionName] = "page"
     filters: ClassVar[tuple[str, ...]] = ("agent_id", "workflow_id")
@@ -89,15 +79,11 @@ class PageRevision(Revision):
 
     @property
     def alternative(self) -> Revision | None:
-        """
-        An older build of the offset revision, which ignores `page`.
-        """
+        """An older build of the offset revision, which ignores `page`."""
         return OffsetRevision(echoes=False)
 
     def query(self, window: Window) -> dict[str, int]:
-        """
-        Write `page` and `per_page`.
-        """
+        """Write `page` and `per_page`."""
         return {
             "page": window.offset // window.limit + 1,
             "per_page": window.limit,
@@ -118,9 +104,7 @@ class PageRevision(Revision):
     def read(
         self, answer: Answer, window: Window, options: ListExecutionContextsOptions
     ) -> Run:
-        """
-        Take the page as the one that was asked for, since the service doesn't say.
-        """
+        """Take the page as the one asked for, since the service doesn't say."""
         if answer.applied not in (None, window):
             raise PaginationError(
                 f"asked for {window}, the service applied {answer.applied}: it seems "
@@ -133,9 +117,7 @@ class PageRevision(Revision):
 
 @frozen
 class OffsetRevision(Revision):
-    """
-    The revision with `limit` and `offset`; an older build doesn't echo them.
-    """
+    """The revision with `limit` and `offset`; an older build doesn't echo them."""
 
     name: ClassVar[RevisionName] = "offset"
     filters: ClassVar[tuple[str, ...]] = ("status", "context_group")
@@ -143,23 +125,17 @@ class OffsetRevision(Revision):
     echoes: bool = True
 
     def query(self, window: Window) -> dict[str, int]:
-        """
-        Write `limit` and `offset`.
-        """
+        """Write `limit` and `offset`."""
         return {"limit": window.limit, "offset": window.offset}
 
     def window_at(self, offset: int, limit: int) -> Window:
-        """
-        Return just this window.
-        """
+        """Return just this window."""
         return Window(offset, limit)
 
     def read(
         self, answer: Answer, window: Window, options: ListExecutionContextsOptions
     ) -> Run:
-        """
-        Take as many contexts as came; the service may have a smaller limit.
-        """
+        """Take as many contexts as came; the service may have a smaller limit."""
         applied = answer.applied
         if applied is None and self.echoes:
             raise PaginationError(
@@ -180,17 +156,13 @@ REVISIONS: dict[RevisionName, Revision] = {
 
 
 def filters_of(options: ListExecutionContextsOptions) -> dict[str, str]:
-    """
-    Return the filters that are set.
-    """
+    """Return the filters that are set."""
     filters = {name: getattr(options, name) for name in _FILTERS}
     return {name: value for name, value in filters.items() if value is not None}
 
 
 def write_query(place: dict[str, int], options: ListExecutionContextsOptions) -> Query:
-    """
-    Write query values as text; an enum's own `str()` isn't used.
-    """
+    """Write query values as text; an enum's own `str()` isn't used."""
     numbers = {name: int.__repr__(value) for name, value in place.items()}
     texts = {name: str.__str__(value) for name, value in filters_of(options).items()}
     return numbers | texts

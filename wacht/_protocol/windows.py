@@ -1,6 +1,4 @@
-"""
-Parts of the list: the window that is asked for, and the run of contexts that came.
-"""
+"""Parts of the list: the window asked for, and the run of contexts that came."""
 
 from __future__ import annotations
 
@@ -16,18 +14,14 @@ DEFAULT_PER_PAGE = 20  # of the page revision
 
 @frozen
 class Window:
-    """
-    The part of the list that has `limit` contexts, the first of them at `offset`.
-    """
+    """The part of the list that has `limit` contexts, the first of them at `offset`."""
 
     offset: int
     limit: int
 
     @property
     def end(self) -> int:
-        """
-        The offset behind the last context.
-        """
+        """The offset behind the last context."""
         return self.offset + self.limit
 
     def __str__(self) -> str:
@@ -35,9 +29,7 @@ class Window:
 
 
 def window_of(options: ListExecutionContextsOptions, default_size: int) -> Window:
-    """
-    Return the window that `page` and `per_page` mean.
-    """
+    """Return the window that `page` and `per_page` mean."""
     limit = options.per_page or default_size
     return Window(((options.page or 1) - 1) * limit, limit)
 

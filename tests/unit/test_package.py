@@ -1,6 +1,4 @@
-"""
-What `import wacht` loads and shows, and the session behind the module functions.
-"""
+"""What `import wacht` loads and shows, and the session behind the module functions."""
 
 from __future__ import annotations
 
@@ -42,9 +40,7 @@ NOT_AT_THE_START = (
 
 
 def test_import__only_what_it_needs() -> None:
-    """
-    `import wacht` loads no extra, and nothing that only a session or command needs.
-    """
+    """Neither extras nor what only a session or the command needs."""
     code = f"import sys, wacht; print(sys.modules.keys() & {set(NOT_AT_THE_START)})"
     result = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
@@ -58,17 +54,11 @@ def test_import__only_what_it_needs() -> None:
 
 
 def test_all__sorted_and_there() -> None:
-    """
-    `__all__` is sorted, without repeats, and every name in it exists.
-    """
     assert wacht.__all__ == sorted(set(wacht.__all__))
     assert all(hasattr(wacht, name) for name in wacht.__all__)
 
 
 def test_all__complete() -> None:
-    """
-    Every public class and function of the package is in `__all__`.
-    """
     seen = {
         name
         for name, value in vars(wacht).items()
@@ -98,9 +88,6 @@ def _public_fields(
     "thing", [pytest.param(thing, id=name) for name, thing in _public_things()]
 )
 def test_documentation__every_public_name(thing: Any) -> None:
-    """
-    Every public name has a docstring of its own.
-    """
     docstring = vars(thing).get("__doc__") if isinstance(thing, type) else thing.__doc__
     assert docstring
     assert docstring.strip()
@@ -116,9 +103,6 @@ def test_documentation__every_public_name(thing: Any) -> None:
     ],
 )
 def test_documentation__every_field(kind: type[attrs.AttrsInstance]) -> None:
-    """
-    The docstring of a value describes its fields, in their order.
-    """
     lines = (inspect.getdoc(kind) or "").partition("Attributes:\n")[2].splitlines()
     described = [line.split(":")[0].strip() for line in lines if line[4:5].strip()]
     fields = _public_fields(kind)
@@ -126,9 +110,6 @@ def test_documentation__every_field(kind: type[attrs.AttrsInstance]) -> None:
 
 
 def test_list_filters__are_the_options() -> None:
-    """
-    The keywords of the methods are the options' fields, with the same types.
-    """
     filters = wacht.ListFilters.__annotations__
     options = _public_fields(wacht.ListExecutionContextsOptions)
     assert list(filters) == list(options)
@@ -138,16 +119,11 @@ def test_list_filters__are_the_options() -> None:
 
 
 def test_files__typed() -> None:
-    """
-    The marker for type checkers is there.
-    """
     assert (PACKAGE / "py.typed").is_file()
 
 
 def test_sandbox__loaded_at_first_use(monkeypatch: pytest.MonkeyPatch) -> None:
-    """
-    `wacht.sandbox` needs no import of its own, and completion finds it.
-    """
+    """It needs no import of its own, and completion finds it."""
     monkeypatch.delattr(wacht, "sandbox", raising=False)
     assert "sandbox" in dir(wacht)
     assert wacht.sandbox is importlib.import_module("wacht.sandbox")
@@ -156,9 +132,6 @@ def test_sandbox__loaded_at_first_use(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_logger__silent_by_default() -> None:
-    """
-    The package's logger prints nothing until the user configures logging.
-    """
     handlers = logging.getLogger("wacht").handlers
     assert any(isinstance(handler, logging.NullHandler) for handler in handlers)
 
@@ -175,9 +148,6 @@ def _fresh_default_session() -> Iterator[None]:
 def test_default_session__made_from_the_environment_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """
-    The module functions share one session, made from the environment.
-    """
     monkeypatch.setenv("WACHT_API_KEY", "wk_of_the_environment")
     monkeypatch.setenv("WACHT_BASE_URL", "https://wacht.example")
     responses.get(
@@ -208,9 +178,7 @@ def test_default_session__made_from_the_environment_once(
 def test_default_session__of_another_environment(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """
-    A changed key or URL, as in a notebook after a 401, makes a new session.
-    """
+    """As in a notebook, after a 401."""
     monkeypatch.setenv("WACHT_API_KEY", "wk_one")
     before = wacht._default_session()
     monkeypatch.setenv(name, value)
@@ -219,9 +187,7 @@ def test_default_session__of_another_environment(
 
 @pytest.mark.usefixtures("_fresh_default_session")
 def test_default_session__without_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    """
-    A missing key is an error, and the next call reads the environment again.
-    """
+    """The next call reads the environment again."""
     for function in (wacht.fetch_execution_contexts, wacht.iter_execution_contexts):
         with pytest.raises(wacht.ConfigError, match="WACHT_API_KEY"):
             function()

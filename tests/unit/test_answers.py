@@ -1,0 +1,262 @@
+"""A reply ends in a page of contexts, or in one typed error without the key."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import wacht
+from tests import strategies
+from wacht._http.credentials import ApiKey
+from wacht._protocol.answers import Answer, TooLargeError, read_answer
+from wacht._protocol.replies import Reply
+from wacht._protocol.windows import Window
+
+KEY = "wk_live_0123456789abcdef"
+NOW = datetime(2025, 3, 14, 12, tzinfo=UTC)
+PAGE: dict[str, Any] = {"data": [], "has_more": False}
+
+
+def reply(
+    body: Any,
+    status: int = 200,
+    headers: dict[str, str] | None = None,
+    truncated_at: int | None = None,
+) -> Reply:
+    if isinstance(body, str):
+        body = body.encode()
+    return Reply(
+        status=status,
+        headers=headers or {},
+        body=body if isinstance(body, bytes) else json.dumps(body).encode(),
+        received=NOW,
+        truncated_at=truncated_at,
+    )
+
+
+def read(body: Any, *arguments: Any, **fields: Any) -> Answer:
+    answered = reply(body, *arguments, **fields)
+    return read_answer(answered, attempts=3, redactor=ApiKey(KEY))
+
+
+def error_of(*arguments: Any, **fields: Any) -> Any:
+    with pytest.raises(wacht.WachtError) as caught:
+        read(*arguments, **fields)
+    assert caught.value.__cause__ is caught.value.__context__ is None
+    return caught.value
+
+
+def test_page() -> None:
+    answer = read({"data": [{"id": "1"}], "has_more": True}, 299)
+    assert answer.contexts == [wacht.AiExecutionContext(id="1")]
+    assert answer.has_more is True
+    assert answer.applied is None
+
+
+def test_page__says_which_window_was_applied() -> None:
+    assert read({**PAGE, "limit": 50, "offset": 100}).applied == Window(100, 50)
+
+
+@pytest.mark.parametrize(
+    "echo",
+    [
+        {"limit": 50},
+        {"offset": 0},
+        {"limit": "50", "offset": "0"},
+        {"limit": True, "offset": False},
+        {"limit": 50.0, "offset": 0.0},
+    ],
+)
+def test_page__with_other_fields_of_these_names(echo: dict[str, Any]) -> None:
+    assert read({**PAGE, **echo}).applied is None
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"", "the body: expected JSON, got nothing"),
+        (b"<html><title>Hi</title>", "the body: expected JSON, got '<html><title>Hi"),
+        (b'{"data": [] {}', "the body: expected JSON, got '{\"data\": [] {}'"),
+        (b'{"data": [{"id": "\xff"}]}', "the body: expected JSON, got '{"),
+        ("{}".encode("utf-16"), "the body: expected JSON, got '\ufffd\ufffd{"),
+        (
+            b"[" * 200_000,
+            f"the body: expected JSON, got '{'[' * 78}… (nested too deep)",
+        ),
+        (b"1" * 9000, f"the body: expected JSON, got '{'1' * 78}… (Exceeds the limit"),
+        (b"[]", "the body: expected an object, got an array"),
+        (b"{}", "data: expected a value, got none (and 1 more)"),
+        (b'{"data": NaN}', "data: expected a finite number, got NaN"),
+        (b"[" + b"1," * 10**6 + b"1]", "the body: expected at most 1,000,000 values"),
+    ],
+    ids=lambda value: ascii(value)[:30],
+)
+def test_no_page(body: bytes, message: str) -> None:
+    """A success that isn't a page says where, what was expected and what came."""
+    error = error_of(body)
+    assert type(error) is wacht.DecodeError
+    assert str(error).startswith(message)
+    assert len(str(error)) < 500
+    assert error.body == body[: 64 * 1024]
+
+
+def test_no_page__too_large() -> None:
+    """An answer beyond the limit may succeed in parts, which the walk decides."""
+    with pytest.raises(TooLargeError) as caught:
+        read(PAGE, truncated_at=30)
+    assert str(caught.value.error) == "the body: expected at most 30 bytes, got more"
+
+
+@given(
+    body=st.binary()
+    | strategies.json_values().map(lambda value: json.dumps(value).encode())
+    | strategies.pages().map(lambda page: json.dumps(page).encode()),
+    status=st.sampled_from([200, 200, 204, 302, 429, 500]) | st.integers(),
+    headers=st.dictionaries(
+        st.sampled_from(["retry-after", "location", "x-request-id"]) | st.text(),
+        st.text(st.characters(max_codepoint=0xFF)),
+    ),
+)
+def test_any_bytes__end_in_a_page_or_an_error(
+    body: bytes, status: int, headers: dict[str, str]
+) -> None:
+    """Whatever came, there's a page or one short, printable error that pickles."""
+    ended = outcome(body, status, headers)
+    if isinstance(ended, Answer):
+        assert len(ended.contexts) == len(json.loads(body)["data"])
+        return
+    assert isinstance(ended, wacht.DecodeError) is (200 <= status < 300)
+    assert 0 < len(str(ended)) < 500
+    assert str(ended).isprintable()
+    copied = pickle.loads(pickle.dumps(ended))  # noqa: S301 - our own
+    assert vars(copied) == vars(ended)
+
+
+def outcome(
+    body: bytes, status: int, headers: dict[str, str]
+) -> Answer | wacht.WachtError:
+    try:
+        return read(body, status, headers)
+    except (wacht.ApiError, wacht.DecodeError) as error:
+        return error
+
+
+@given(strategies.pages(), st.data())
+def test_page__cut_anywhere(document: dict[str, Any], data: st.DataObject) -> None:
+    """No beginning of a page is taken for the whole."""
+    body = json.dumps(document).encode()
+    error_of(body[: data.draw(st.integers(0, len(body) - 1))])
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, wacht.BadRequestError),
+        (401, wacht.AuthenticationError),
+        (403, wacht.PermissionDeniedError),
+        (404, wacht.NotFoundError),
+        (429, wacht.RateLimitError),
+        (500, wacht.ServerError),
+        (599, wacht.ServerError),
+        (199, wacht.ApiError),
+        (304, wacht.ApiError),
+        (418, wacht.ApiError),
+        (600, wacht.ApiError),
+    ],
+)
+def test_status__has_its_class(status: int, kind: type[wacht.ApiError]) -> None:
+    assert type(error_of(b"", status)) is kind
+
+
+def test_api_error__carries_the_answer() -> None:
+    body = b'{"errors":[{"message":"Something went wrong","code":500}]}'
+    error = error_of(body, 503, {"x-request-id": "request-1", "retry-after": "2.5"})
+    assert (error.status, error.message) == (503, "Something went wrong")
+    assert error.details == json.loads(body)
+    assert (error.body, error.request_id, error.retry_after, error.attempts) == (
+        body,
+        "request-1",
+        2.5,
+        3,
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (
+            "Permission denied for this resource\n",
+            "Permission denied for this resource",
+        ),
+        ('{"errors":[{"message":"No key"},{"message":"No plan"}]}', "No key; No plan"),
+        ('{"errors":["one","two"]}', "one; two"),
+        ('{"errors":[{"code":1},{"message":"two"},null,3,[]]}', "two"),
+        ('{"message":"Forbidden by the gateway"}', "Forbidden by the gateway"),
+        ('{"error":{"message":"Forbidden","code":7}}', "Forbidden"),
+        ('{"error":"Not Found","message":"no route"}', "Not Found; no route"),
+        ('{"errors":[{"message":null}]}', '{"errors":[{"message":null}]}'),
+        ('"only a string"', "only a string"),
+        ("a\x1b[31m\u202eb", r"a\x1b[31m\u202eb"),
+        (b"\xff", "\ufffd"),
+        ("a" * 301, "a" * 299 + "…"),
+        ("<html><title>502 Bad</title></head>...", "an HTML page, '502 Bad'"),
+        (
+            "\n<!DOCTYPE HTML>\n<H1 x>\nTime &amp; out\n</H1>",
+            "an HTML page, 'Time & out'",
+        ),
+        ("<html><body>nothing to say", "an HTML page"),
+        (" \n ", "the answer has no message"),
+    ],
+    ids=lambda value: ascii(value)[:40],
+)
+def test_message(body: bytes | str, message: str) -> None:
+    """The message is what the service or a proxy said, in one safe line."""
+    assert error_of(body, 502).message == message
+
+
+@pytest.mark.parametrize(
+    ("status", "message"), [(301, "refused: the key"), (308, "refused"), (304, "body")]
+)
+def test_message__of_a_redirect(status: int, message: str) -> None:
+    error = error_of(b"body", status, {"location": "https://other.example/\x1b"})
+    assert message in error.message
+    assert ("https://other.example/" in error.message) is (status != 304)
+    assert error_of(b"body", 301).message == "body"
+
+
+@pytest.mark.parametrize("body", ["text", '{"a": NaN}', "[" * 200_000, "1" * 9000])
+def test_details__none_without_json(body: str) -> None:
+    assert error_of(body, 500).details is None
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (401, f"Authentication failed: {KEY}"),
+        (401, json.dumps({"errors": [{"message": f"unknown key {KEY}", "k": [KEY]}]})),
+        (401, json.dumps({"message": "x" * 290 + KEY})),
+        (401, f"<html><title>{'x' * 70} {KEY}</title>"),
+        (401, "x" * (64 * 1024 - 9) + KEY),
+        (200, "x" * 70 + KEY),
+        (200, json.dumps({"data": [{"created_at": "x" * 70 + KEY}], "has_more": 1})),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_error__has_no_key(status: int, body: str) -> None:
+    """A key that a server echoes is removed before anything is shortened."""
+    headers = {"x-request-id": KEY, "location": f"https://other.example/?k={KEY}"}
+    for error in (error_of(body, status, headers), error_of(body, 302, headers)):
+        shown = f"{error} {error!r} {error.args} {vars(error)}"
+        assert KEY[:9] not in shown
+
+
+def test_error__keeps_64_kib() -> None:
+    """A large body costs no more than what is kept of it."""
+    error = error_of(b"&#38;" * 12_000_000, 400)
+    assert error.body == (b"&#38;" * 13_200)[: 64 * 1024]

@@ -1,0 +1,209 @@
+"""The key: what is accepted, that nothing shows it, how it is removed."""
+
+from __future__ import annotations
+
+import copy
+import html
+import json
+import pickle
+import traceback
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+import wacht
+from tests import strategies
+from wacht import ConfigError
+from wacht._http.credentials import ApiKey, environment_digest, plain_headers
+from wacht._render.text import safe_repr
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+KEY = "wk_live_0123456789abcdef"
+UNUSABLE = [
+    f"{KEY[:9]}{character}{KEY[9:]}"
+    for character in "\n \t\r\0\x7fé\N{ZERO WIDTH SPACE}\udc80\N{NO-BREAK SPACE}"
+]
+
+
+def shown(error: BaseException) -> Iterator[str]:
+    """List what a traceback with local variables shows of our frames, and more."""
+    link: BaseException | None = error
+    while link is not None:
+        yield from (str(link), repr(link), repr(link.args), repr(vars(link)))
+        for frame, _ in traceback.walk_tb(link.__traceback__):
+            if frame.f_globals["__name__"].startswith("wacht"):
+                yield from (safe_repr(v, 10**6) for v in frame.f_locals.values())
+        link = link.__cause__ or link.__context__
+
+
+@pytest.mark.parametrize("from_environment", [False, True])
+@pytest.mark.parametrize("key", UNUSABLE, ids=ascii)
+def test_key__refused_without_being_shown(
+    key: str,
+    from_environment: bool,  # noqa: FBT001 - a parameter of the test
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if from_environment and "\0" in key:
+        pytest.skip("the environment can't hold it")
+    if from_environment:
+        monkeypatch.setenv("WACHT_API_KEY", key)
+    with pytest.raises(ConfigError, match="the API key contains white space") as caught:
+        wacht.Session(None if from_environment else key)
+    assert KEY[:9] not in "\n".join(shown(caught.value))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"base_url": "ftp://x"}, {"timeout": 0}, {"http": 5}, {"throttle": 5}]
+)
+def test_key__not_shown_by_the_error_of_another_setting(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        wacht.Session(KEY, **wrong)
+    assert KEY not in "\n".join(shown(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("", "the API key is empty: check WACHT_API_KEY or api_key"),
+        (" \n\t", "the API key is empty: check WACHT_API_KEY or api_key"),
+        (b"wk", "api_key: expected a string, got bytes"),
+        (None, "no API key: set WACHT_API_KEY or pass api_key"),
+    ],
+)
+def test_key__missing(key: Any, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        wacht.Session(key)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("space", [" ", "\r\n", "\t", "\N{NO-BREAK SPACE}"])
+def test_key__without_surrounding_space(
+    monkeypatch: pytest.MonkeyPatch, space: str
+) -> None:
+    monkeypatch.setenv("WACHT_API_KEY", f"{space}{KEY}{space}")
+    for key in (ApiKey(f"{space}{KEY}{space}"), ApiKey(None)):
+        key.check()
+        assert key.authorization() == f"Bearer {KEY}"
+    assert ApiKey("given").authorization() == "Bearer given"
+
+
+@given(strategies.api_keys)
+def test_key__of_printable_ascii(key: str) -> None:
+    ApiKey(key).check()
+    assert ApiKey(key).authorization() == f"Bearer {key}"
+
+
+def test_key__shows_nothing() -> None:
+    key = ApiKey(KEY)
+    assert repr(key) == f"{key}" == "<ApiKey>"
+    assert not hasattr(key, "__dict__")
+    for carry in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match="can't be pickled"):
+            carry(key)
+
+
+def test_header__is_masked_until_it_is_sent() -> None:
+    headers = {"Authorization": ApiKey(KEY).authorization(), "Accept": b"*/*"}
+    assert KEY not in repr(headers)
+    plain = plain_headers(headers)
+    assert plain == {"Authorization": f"Bearer {KEY}", "Accept": b"*/*"}
+    assert type(plain["Authorization"]) is str
+
+
+def test_digest__tells_keys_apart() -> None:
+    assert ApiKey(KEY).digest() == ApiKey(f" {KEY}").digest()
+    assert ApiKey(KEY).digest() != ApiKey(f"{KEY}0").digest()
+    assert ApiKey(KEY).digest() != blake2b(KEY.encode()).digest()  # or one could guess
+
+
+def test_environment_digest(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = [environment_digest()]
+    for name in ("WACHT_API_KEY", "WACHT_BASE_URL"):
+        for value in ("one", "other"):
+            monkeypatch.setenv(name, value)
+            seen.append(environment_digest())
+    assert len({*seen}) == 5
+    monkeypatch.setenv("WACHT_SOMETHING", "else")
+    assert environment_digest() == seen[-1]
+    assert environment_digest() != blake2b(repr(("other", "other")).encode()).digest()
+
+
+SPELLINGS: list[Callable[[str], str]] = [
+    str,
+    lambda key: json.dumps(key)[1:-1],
+    lambda key: json.dumps(key)[1:-1].replace("/", "\\/"),
+    html.escape,
+    quote,
+    lambda key: quote(key, safe=""),
+]
+
+
+@given(strategies.api_keys)
+@example('wk_"quoted"')
+@example("wk_back\\slash\\")
+@example("wk/with+and=&<>'")
+@example("\\" * 8)
+def test_redact__every_spelling(key: str) -> None:
+    for spell in SPELLINGS:
+        assert ApiKey(key).redact(spell(key).encode()) == b"[***]"
+
+
+@given(st.binary(), st.binary())
+def test_redact__nothing_else(before: bytes, after: bytes) -> None:
+    redacted = ApiKey(KEY).redact(before + KEY.encode() + after)
+    assert redacted == before + b"[***]" + after
+
+
+def test_redact__every_occurrence() -> None:
+    text = f"{KEY}, {KEY} and ü\ud800"
+    assert ApiKey(KEY).redact_text(text) == "[***], [***] and ü\ud800"
+
+
+DISGUISES = {
+    "JSON escapes": "".join(f"\\u{ord(c):04x}" for c in KEY),
+    "one JSON escape": KEY.replace("l", "\\u006C"),
+    "percent": "".join(f"%{ord(c):02x}" for c in KEY),
+    "an entity": KEY.replace("_", "&lowbar;"),
+    "numbered entities": "".join(f"&#{ord(c)};" for c in KEY),
+    "JSON around HTML": KEY.replace("_", "\\u0026#x0000005F;"),
+    "a number with zeros": KEY.replace("_", f"&#{ord('_'):05000};"),
+}
+
+
+@pytest.mark.parametrize("disguise", DISGUISES.values(), ids=DISGUISES)
+def test_redact__withholds_an_unusual_spelling(disguise: str) -> None:
+    assert (
+        ApiKey(KEY).redact(b" " * 50_000 + disguise.encode()).startswith(b"[withheld")
+    )
+
+
+def test_redact__number_of_no_character() -> None:
+    text = f"&#{'1' * 5000};"
+    assert ApiKey(KEY).redact_text(f"{text} {KEY}") == f"{text} [***]"
+
+
+@pytest.mark.parametrize("spell", SPELLINGS)
+def test_redact__truncated_within_the_key(spell: Callable[[str], str]) -> None:
+    key = ApiKey('wk_+&"key')
+    spelled = spell('wk_+&"key').encode()
+    for length in range(1, len(spelled) + 1):
+        left = key.redact(b"no such key: " + spelled[:length], truncated=True)
+        assert left in {b"no such key: ", b"no such key: [***]"}
+    assert key.redact(b"no such page", truncated=True) == b"no such page"
+
+
+def test_redact__long_text() -> None:
+    redacted = ApiKey(KEY).redact_text("x" * (2**16 - 9) + KEY)
+    assert redacted == "x" * (2**16 - 9)
+
+
+@pytest.mark.parametrize("key", ["k", "key", "e", "wk"])
+def test_redact__twice(key: str) -> None:
+    once = ApiKey(key).redact_text("unknown host: key")
+    assert ApiKey(key).redact_text(once) == once

@@ -1,0 +1,327 @@
+"""Decoding: strict where the service promises something; errors point."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import fields
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests import strategies
+from wacht import AiExecutionContext
+from wacht._protocol.decoding import structure_page
+from wacht._protocol.json import ShapeError
+from wacht.models import FIELD_NAMES
+
+PAYLOADS = Path(__file__).parents[1] / "payloads"
+PAGE = {"data": [], "has_more": True}
+WIDE_TWO = "\N{FULLWIDTH DIGIT TWO}"
+PLACE = re.compile(r"(the body|data|has_more|data\[\d+\](\.[a-z_]+)?): expected .+")
+IDS = [name for name in FIELD_NAMES if name == "id" or name.endswith("_id")]
+
+
+def unchanged(text: str) -> str:
+    return text
+
+
+def structured(*contexts: Any) -> list[AiExecutionContext]:
+    return structure_page({"data": [*contexts], "has_more": False}, unchanged).data
+
+
+def context(**values: Any) -> AiExecutionContext:
+    [only] = structured(values)
+    return only
+
+
+def mismatch(document: object) -> str:
+    with pytest.raises(ShapeError) as caught:
+        structure_page(document, unchanged)
+    assert caught.value.__cause__ is caught.value.__context__ is None
+    return str(caught.value)
+
+
+def mismatch_of(**values: Any) -> str:
+    return mismatch({"data": [{}, {}, {}, values], "has_more": True})
+
+
+def payload(name: str) -> Any:
+    return json.loads((PAYLOADS / name).read_bytes())
+
+
+def test_page_revision() -> None:
+    page = structure_page(payload("page_revision.json"), unchanged)
+    first, second, third = page
+    assert page.has_more is True
+    assert first == AiExecutionContext(
+        id="7234501928374650881",
+        agent_id="7198001122334455667",
+        workflow_id="7198009988776655443",
+        user_id="7101234567890123456",
+        session_id="7234501928000000001",
+        context={
+            "topic": "quarterly report",
+            "turns": 12,
+            "sources": ["ledger", "forecast"],
+            "draft": {"approved": False, "score": 0.75},
+        },
+        created_at=datetime(2025, 3, 14, 9, 26, 53, 589793, tzinfo=UTC),
+    )
+    assert (second.workflow_id, second.session_id, third.context) == (None,) * 3
+
+
+def test_offset_revision() -> None:
+    first, second = structure_page(payload("offset_revision.json"), unchanged)
+    assert first.parent_context_id == "7301928374650900001"
+    assert first.execution_state == {
+        "step": 3,
+        "pending": [{"tool": "search", "args": None}],
+    }
+    assert first.last_activity_at == datetime(2025, 6, 1, 0, 4, 11, 204516, tzinfo=UTC)
+    assert (second.status, second.extra) == ("archived", {"retention_days": 30})
+
+
+def test_hostile_page() -> None:
+    """Odd names, extreme values and hostile text are data like any other."""
+    page = structure_page(payload("hostile.json"), unchanged)
+    first, second, third, fourth = page
+    assert (first.id, first.agent_id) == ("18446744073709551615", "-1")
+    assert first.created_at == datetime(2016, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
+    assert second.extra["extra"] == {"extra": "within extra"}
+    assert (third, fourth.id) == (AiExecutionContext(), "the last one counts")
+    for each in page:
+        assert json.loads(json.dumps(each.to_dict())) == each.to_dict()
+        assert repr(each).isprintable()
+
+
+def test_fast_path__sets_what_init_would() -> None:
+    """Decoding doesn't call `__init__`; a field's default must hold all the same."""
+    empty = context()
+    assert empty == AiExecutionContext()
+    for attribute in fields(AiExecutionContext):
+        assert getattr(empty, attribute.name) == getattr(
+            AiExecutionContext(), attribute.name
+        )
+    assert context().extra is not empty.extra
+
+
+def test_fast_path__keeps_a_default_other_than_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The class has each default, so an absent field, or a null one, has it too."""
+    monkeypatch.setattr(AiExecutionContext, "source", "api")
+    assert context().source == context(source=None).source == "api"
+    assert context(source="web").source == "web"
+
+
+@given(strategies.timestamps_and_times())
+def test_timestamp__every_form(pair: tuple[str, datetime]) -> None:
+    """Each form of RFC 3339 gives its time in UTC, cut to microseconds."""
+    text, expected = pair
+    created_at = context(created_at=text).created_at
+    assert created_at == expected
+    assert created_at is not None
+    assert created_at.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    ("text", "in_utc"),
+    [
+        ("2025-03-14T09:26:53.589793238Z", "2025-03-14T09:26:53.589793+00:00"),
+        ("2025-03-14t09:26:53z", "2025-03-14T09:26:53+00:00"),
+        ("2025-03-14 14:56:53.1+05:30", "2025-03-14T09:26:53.100000+00:00"),
+        ("2016-12-31T23:59:60.5Z", "2016-12-31T23:59:59.999999+00:00"),
+        ("2017-01-01t05:29:60.25+05:30", "2016-12-31T23:59:59.999999+00:00"),
+    ],
+)
+def test_timestamp__examples(text: str, in_utc: str) -> None:
+    """A leap second becomes the last microsecond before it."""
+    created_at = context(created_at=text).created_at
+    assert created_at is not None
+    assert created_at.isoformat() == in_utc
+
+
+@pytest.mark.parametrize(
+    ("value", "got"),
+    [
+        ("yesterday", "'yesterday'"),
+        ("2025-03-14", "'2025-03-14'"),
+        ("2025-03-14T09:26:53", "'2025-03-14T09:26:53'"),
+        ("2025-03-14T23:60+00:00", "'2025-03-14T23:60+00:00'"),
+        (f"{WIDE_TWO}025-03-14T09:26:53Z", f"'{WIDE_TWO}025-03-14T09:26:53Z'"),
+        ("2025-03-14T09:26:53Z\n", r"'2025-03-14T09:26:53Z\n'"),
+        (1741944413, "1741944413"),
+        (True, "True"),
+        ({"$date": 0}, "an object"),
+        ("x" * 10**6, f"'{'x' * 78}…"),
+    ],
+    ids=lambda value: ascii(value)[:30],
+)
+def test_timestamp__of_another_form(value: Any, got: str) -> None:
+    assert mismatch_of(created_at=value) == (
+        f"data[3].created_at: expected an RFC 3339 timestamp with an offset, got {got}"
+    )
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "2025-03-14T24:30:00Z",
+        "2025-02-29T00:00:00Z",
+        "2025-03-14T09:26:53+24:00",
+        "0000-01-01T00:00:00Z",
+        "9999-12-31T23:59:59-00:01",
+    ],
+)
+def test_timestamp__that_does_not_exist(value: str) -> None:
+    assert mismatch_of(completed_at=value) == (
+        f"data[3].completed_at: expected an RFC 3339 timestamp, got '{value}'"
+    )
+
+
+@pytest.mark.parametrize("name", IDS)
+@pytest.mark.parametrize(
+    ("value", "identity"),
+    [
+        ("72", "72"),
+        (2**64 - 1, "18446744073709551615"),
+        (-1, "-1"),
+        ("", ""),
+        (None,) * 2,
+    ],
+)
+def test_id__string_number_or_null(name: str, value: Any, identity: str | None) -> None:
+    assert getattr(context(**{name: value}), name) == identity
+
+
+@pytest.mark.parametrize("name", IDS)
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (True, "a string, got True"),
+        (1e18, "a string, got 1e+18"),
+        ([1], "a string, got an array"),
+        (2**64, "an id of at most 64 bits, got 18446744073709551616"),
+        (10**5000, "an id of at most 64 bits, got <int>"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_id__of_another_kind(name: str, value: Any, expected: str) -> None:
+    assert mismatch_of(**{name: value}) == f"data[3].{name}: expected {expected}"
+
+
+@pytest.mark.parametrize("value", [5, False, [], {}])
+@pytest.mark.parametrize("name", ["title", "status", "source"])
+def test_text__of_another_kind(name: str, value: Any) -> None:
+    """Nothing is turned into text."""
+    assert mismatch_of(**{name: value}).startswith(f"data[3].{name}: expected a string")
+
+
+@given(st.lists(strategies.contexts(), max_size=4), strategies.json_values())
+def test_unknown_fields__never_hurt(contexts: list[Any], value: Any) -> None:
+    richer = [{**each, "brand_new": value} for each in contexts]
+    for plain, rich in zip(structured(*contexts), structured(*richer), strict=True):
+        assert rich.extra == {**plain.extra, "brand_new": value}
+        for name in FIELD_NAMES:
+            assert getattr(rich, name) == getattr(plain, name)
+
+
+@given(strategies.pages(), strategies.json_values())
+def test_unknown_fields__of_a_page(document: dict[str, Any], value: Any) -> None:
+    page = structure_page(document, unchanged)
+    assert structure_page({**document, "total": value}, unchanged) == page
+
+
+@pytest.mark.parametrize("name", ["extra", "to_dict", "__class__", "self", "", "\x00"])
+def test_unknown_fields__of_any_name(name: str) -> None:
+    rich = context(**{name: 1})
+    assert rich.extra == {name: 1}
+    assert rich.to_dict()[name] == 1
+
+
+@given(strategies.contexts())
+def test_structure__is_the_inverse_of_to_dict(document: dict[str, Any]) -> None:
+    """Beside times and numeric ids, the JSON is as it came."""
+    [first] = structured(document)
+    back = json.loads(json.dumps(first.to_dict()))
+    assert structured(back) == [first]
+    for name, value in document.items():
+        if name == "parent_context_id" and value is not None:
+            assert back[name] == str(value)
+        elif name not in strategies.TIMES:
+            assert back[name] == value
+    assert {back[name] for name in FIELD_NAMES if name not in document} <= {None}
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        (None, "the body: expected an object, got null"),
+        ("page", "the body: expected an object, got 'page'"),
+        ({}, "data: expected a value, got none (and 1 more)"),
+        ({"data": []}, "has_more: expected a value, got none"),
+        (PAGE | {"data": {}}, "data: expected an array, got an object"),
+        (PAGE | {"has_more": None}, "has_more: expected a boolean, got null"),
+        (PAGE | {"has_more": "false"}, "has_more: expected a boolean, got 'false'"),
+        (PAGE | {"data": [{}, [[]]]}, "data[1]: expected an object, got an array"),
+        (
+            {"data": [None], "has_more": 1},
+            "data[0]: expected an object, got null (and 1 more)",
+        ),
+        (
+            PAGE | {"data": [{}] * 1001},
+            "data: expected at most 1,000 contexts, got 1001",
+        ),
+        (PAGE | {"data": [{}, *[1] * 999]}, "data[1]: expected an object, got 1"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_page__of_another_shape(document: Any, expected: str) -> None:
+    assert mismatch(document) == expected
+
+
+def test_mismatch__first_of_a_context() -> None:
+    assert mismatch_of(title=1, status=[], created_at="x @ .data[0]") == (
+        "data[3].created_at: expected an RFC 3339 timestamp with an offset, got "
+        "'x @ .data[0]' (and 2 more)"
+    )
+
+
+def test_mismatch__counts_only_what_does_not_fit() -> None:
+    values = {"id": "1", "agent_id": None, "user_id": 5, "context": [1], "extra": 5}
+    assert mismatch_of(**values, title=5).endswith("title: expected a string, got 5")
+
+
+def test_mismatch__redacted_before_it_is_cut() -> None:
+    document = {
+        "data": [{"created_at": "x" * 70 + "wk_secret_and_long"}],
+        "has_more": 1,
+    }
+    with pytest.raises(ShapeError) as caught:
+        structure_page(document, lambda t: t.replace("wk_secret_and_long", "[***]"))
+    assert f"got '{'x' * 70}[***]'" in str(caught.value)
+
+
+@given(
+    document=strategies.pages(),
+    where=st.sampled_from([*FIELD_NAMES, "data", "has_more", None]),
+    value=strategies.json_values(),
+)
+def test_any_json__a_page_or_a_place(
+    document: dict[str, Any], where: str | None, value: Any
+) -> None:
+    changed: Any = {**document, where: value} if where in document else value
+    if where in FIELD_NAMES:
+        changed = {**document, "data": [*document["data"], {where: value}]}
+    message = ""
+    try:
+        structure_page(changed, unchanged)
+    except ShapeError as error:
+        message = str(error)
+    assert not message or PLACE.fullmatch(message)
+    assert len(message) < 500

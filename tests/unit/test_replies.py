@@ -1,0 +1,122 @@
+"""What a reply says besides its content: success, and how long to wait."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wacht._protocol.replies import Reply, retry_after
+
+NOW = datetime(2025, 3, 14, 12, tzinfo=UTC)
+TEXT = b"Rate limit exceeded. Retry after 42 seconds"
+
+
+def reply(status: int = 429, body: bytes = b"", header: str | None = None) -> Reply:
+    headers = {} if header is None else {"retry-after": header}
+    return Reply(status=status, headers=headers, body=body, received=NOW)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("0", 0),
+        (" 42 ", 42),
+        ("0.5", 0.5),
+        ("1" + "0" * 300, 1e300),
+        ("Fri, 14 Mar 2025 12:00:30 GMT", 30),
+        ("Fri, 14 Mar 2025 13:00:30 +0100", 30),
+        ("Fri, 14 Mar 2025 12:00:30 -0000", 30),
+        ("Friday, 14-Mar-25 12:00:30 GMT", 30),
+        ("Fri Mar 14 12:00:30 2025", 30),
+        ("Fri, 14 Mar 2025 11:59:00 GMT", 0),
+    ],
+)
+def test_header(header: str, seconds: float) -> None:
+    """Seconds may have decimals, and a date counts from when the answer came."""
+    assert retry_after(reply(503, header=header)) == seconds
+
+
+@given(st.integers(-(10**9), 10**9))
+def test_header__any_date(seconds: int) -> None:
+    header = format_datetime(NOW + timedelta(seconds=seconds), usegmt=True)
+    assert retry_after(reply(header=header)) == max(0.0, seconds)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "soon",
+        "-5",
+        "nan",
+        "inf",
+        "1e3",
+        "1_000",
+        "5 seconds",
+        "5, 10",
+        "2.",
+        "٤٢",
+        "9" * 10_000,
+        "Wed, " * 10_000,
+        "Fri, 99 Mar 2025 12:00:30 GMT",
+        "Fri, 14 Mar 99999 12:00:30 GMT",
+        "Fri, 14 Mar 2025 12:00:30 +99999999999999",
+        "2025-03-14T12:00:30Z",
+    ],
+    ids=lambda value: ascii(value)[:30],
+)
+def test_header__unusable(header: str) -> None:
+    assert retry_after(reply(header=header)) is None
+    assert retry_after(reply(body=TEXT, header=header)) == 42
+
+
+@given(st.text(st.characters(max_codepoint=0xFF)), st.binary())
+def test_any_reply__a_finite_wait_or_none(header: str, body: bytes) -> None:
+    seconds = retry_after(reply(body=body, header=header))
+    assert seconds is None or (seconds >= 0 and math.isfinite(seconds))
+
+
+@pytest.mark.parametrize(
+    ("body", "seconds"),
+    [
+        (TEXT, 42),
+        (b"retry after 0.25 SECONDS!", 0.25),
+        (b"\xff Retry after 1 second", 1),
+        (b'{"errors":[{"message":"Retry after 42 seconds"}]}', 42),
+        (b"Retry after -5 seconds", None),
+        (b"Retry after 5 minutes", None),
+        (b"Retry after " + b"9" * 10_000 + b" seconds", None),
+        (b"x" * 1000 + TEXT, None),
+        (b"", None),
+    ],
+    ids=lambda value: ascii(value)[:30],
+)
+def test_text__of_a_429(body: bytes, seconds: float | None) -> None:
+    """With a 429 the service says the wait in the text of the body alone."""
+    assert retry_after(reply(body=body)) == seconds
+
+
+def test_text__of_another_status() -> None:
+    assert retry_after(reply(503, TEXT)) is None
+
+
+@pytest.mark.parametrize(("header", "seconds"), [("10", 42), ("60", 60)])
+def test_header_and_text__the_longer_counts(header: str, seconds: float) -> None:
+    assert retry_after(reply(body=TEXT, header=header)) == seconds
+
+
+@pytest.mark.parametrize(
+    ("status", "succeeded"),
+    [(199, False), (200, True), (299, True), (300, False)],
+)
+def test_succeeded(status: int, *, succeeded: bool) -> None:
+    assert reply(status).succeeded is succeeded
+
+
+def test_repr__without_what_may_echo_the_key() -> None:
+    assert "secret" not in repr(reply(body=b"secret", header="secret"))

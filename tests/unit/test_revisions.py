@@ -1,0 +1,172 @@
+"""Both revisions: windows written as queries, and answers checked against them."""
+
+from __future__ import annotations
+
+from enum import Enum, IntEnum
+from typing import Any
+from urllib.parse import parse_qs, urlencode
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+import wacht
+from tests import strategies
+from wacht import AiExecutionContext, ListExecutionContextsOptions
+from wacht._protocol.answers import Answer
+from wacht._protocol.revisions import (
+    OffsetRevision,
+    PageRevision,
+    Revision,
+    filters_of,
+    write_query,
+)
+from wacht._protocol.windows import Run, Window, window_of
+
+PAGE, ECHOING, SILENT = PageRevision(), OffsetRevision(), OffsetRevision(echoes=False)
+WINDOW = Window(200, 100)
+SUPPORTED = [
+    (PAGE, "agent_id"),
+    (PAGE, "workflow_id"),
+    (ECHOING, "status"),
+    (ECHOING, "context_group"),
+]
+
+
+class Agents(str, Enum):  # noqa: UP042 - the one whose str() isn't its value
+    FIRST = "agent_123"
+
+
+class Sizes(IntEnum):
+    SMALL = 7
+
+    def __str__(self) -> str:
+        return "small"
+
+
+def options(**fields: Any) -> ListExecutionContextsOptions:
+    return ListExecutionContextsOptions(**fields)
+
+
+def answer(*contexts: dict[str, str], applied: Window | None = None) -> Answer:
+    return Answer([AiExecutionContext(**c) for c in contexts], True, applied)  # noqa: FBT003
+
+
+def read(revision: Revision, answered: Answer, **filters: str) -> Run:
+    return revision.read(answered, WINDOW, options(**filters))
+
+
+@pytest.mark.parametrize(
+    ("fields", "window"),
+    [
+        ({}, Window(0, 20)),
+        ({"page": 3}, Window(40, 20)),
+        ({"page": 3, "per_page": 7}, Window(14, 7)),
+    ],
+)
+def test_window__of_page_and_per_page(fields: dict[str, Any], window: Window) -> None:
+    assert window_of(options(**fields), 20) == window
+
+
+def test_query__of_each_revision() -> None:
+    assert PAGE.query(Window(14, 7)) == {"page": 3, "per_page": 7}
+    assert ECHOING.query(Window(14, 7)) == {"limit": 7, "offset": 14}
+
+
+def test_query__has_the_values_of_enums() -> None:
+    query = write_query({"limit": Sizes.SMALL}, options(agent_id=Agents.FIRST))
+    assert query == {"limit": "7", "agent_id": "agent_123"}
+    assert {type(value) for value in query.values()} == {str}
+
+
+@given(strategies.options())
+@example(options(agent_id="a&b=c#d?e/f%20+ü \x00\n;"))
+def test_query__arrives_as_the_caller_wrote_it(given_: Any) -> None:
+    """Only what the caller gave is sent, encoded so that a server reads the same."""
+    query = write_query({}, given_)
+    assert query == filters_of(given_)
+    read_back = parse_qs(urlencode(query), keep_blank_values=True, errors="strict")
+    assert read_back == {name: [value] for name, value in query.items()}
+
+
+@given(st.integers(0, 10**6), st.integers(1, 100))
+def test_page_windows__are_pages(offset: int, limit: int) -> None:
+    """The page revision can only express windows that begin at a multiple of limit."""
+    window = PAGE.window_at(offset, limit)
+    assert window.offset % window.limit == 0
+    assert window.offset <= offset < window.end
+    assert window.limit <= 100
+
+
+def test_page_windows__cover_what_is_asked_for() -> None:
+    assert PAGE.window_at(200, 100) == Window(200, 100)
+    assert PAGE.window_at(199, 2) == Window(198, 3)
+    assert PAGE.window_at(50, 100) == Window(50, 50)  # none covers it
+    assert ECHOING.window_at(199, 2) == Window(199, 2)
+
+
+def test_page_revision__takes_the_page_asked_for() -> None:
+    run = read(PAGE, answer({"id": "1"}))
+    assert (run.window, run.has_more) == (WINDOW, True)
+    assert read(PAGE, answer(applied=WINDOW)).window == WINDOW
+    with pytest.raises(wacht.PaginationError, match="it seems to ignore `page`"):
+        read(PAGE, answer(applied=Window(0, 50)))
+
+
+def test_offset_revision__takes_what_came() -> None:
+    """The service may have a smaller limit than what was asked for."""
+    run = read(ECHOING, answer({"id": "1"}, applied=Window(200, 50)))
+    assert run.window == Window(200, 1)
+    assert read(ECHOING, answer(applied=WINDOW)).window == WINDOW
+    assert read(SILENT, answer({"id": "1"})).window == Window(200, 1)
+
+
+def test_offset_revision__must_have_applied_the_offset() -> None:
+    with pytest.raises(wacht.PaginationError, match="applied limit=100, offset=0"):
+        read(ECHOING, answer(applied=Window(0, 100)))
+    with pytest.raises(wacht.PaginationError, match="no longer says what it applied"):
+        read(ECHOING, answer())
+
+
+def test_alternative__of_the_page_revision_alone() -> None:
+    assert PAGE.alternative == SILENT
+    assert SILENT.alternative is None
+
+
+@pytest.mark.parametrize(("revision", "name"), SUPPORTED)
+def test_filter__that_was_applied(revision: Revision, name: str) -> None:
+    """A context may leave out the field."""
+    applied = WINDOW if revision is ECHOING else None
+    read(revision, answer({name: "wanted"}, {}, applied=applied), **{name: "wanted"})
+
+
+@pytest.mark.parametrize(("revision", "name"), SUPPORTED)
+def test_filter__that_was_ignored(revision: Revision, name: str) -> None:
+    """Another's contexts are an error; it doesn't show the value: it may be the key."""
+    applied = WINDOW if revision is ECHOING else None
+    ignored = answer({name: "wanted"}, {name: "other"}, applied=applied)
+    with pytest.raises(wacht.PaginationError) as caught:
+        read(revision, ignored, **{name: "wanted"})
+    assert str(caught.value) == (
+        f"the service ignored the filter {name}='wanted': data[1].{name} is another"
+    )
+
+
+def test_filter__without_an_echo_must_show() -> None:
+    """A service that may be of the page revision must give the field."""
+    with pytest.raises(wacht.PaginationError, match=r"data\[1\].status is missing"):
+        read(SILENT, answer({"status": "failed"}, {}), status="failed")
+
+
+@pytest.mark.parametrize(
+    ("revision", "name", "other"),
+    [(PAGE, "status", "offset"), (SILENT, "agent_id", "page")],
+)
+def test_filter__that_the_revision_lacks(
+    revision: Revision, name: str, other: str
+) -> None:
+    wanted = {name: "x" * 10**6}
+    read(revision, answer(wanted), **wanted)
+    with pytest.raises(wacht.PaginationError, match=f"only the {other} rev") as caught:
+        read(revision, answer(wanted, {}), **wanted)
+    assert len(str(caught.value)) < 500
