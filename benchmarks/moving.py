@@ -1,0 +1,63 @@
+"""
+What a walk misses on a list that changes while it is read: `python benchmarks/moving.py`.
+
+The list is a table of a temporary PostgreSQL server, with the query of the reference
+service; two contexts change after each answer. Needs PostgreSQL and psycopg.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from statistics import mean
+
+import psycopg
+
+import wacht
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from tests.model import walk_of
+from tests.postgres import CASES, Case, PostgresService, plain_loop, running_server
+
+RUNS = 5
+
+
+def with_walk(service: PostgresService, prefetch: int) -> tuple[set[str | None], bool]:
+    got: set[str | None] = set()
+    try:
+        for context in walk_of(service, prefetch=prefetch).contexts():
+            got.add(context.id)
+    except wacht.PaginationError:
+        return got, True
+    return got, False
+
+
+def measured(connection: psycopg.Connection, case: Case, prefetch: int | None) -> str:
+    missed, requests, errors = [], [], 0
+    for seed in range(RUNS):
+        service = PostgresService(connection, case, seed)
+        if prefetch is None:
+            got = plain_loop(service)
+        else:
+            got, error = with_walk(service, prefetch)
+            errors += error
+        missed.append(len(service.stayed() - got))
+        requests.append(service.requests)
+    said = "" if not errors else ", and says so" if errors == RUNS else f", {errors} ×"
+    return f"{mean(missed):.0f}{said} | {mean(requests):.0f}"
+
+
+def main() -> None:
+    print("| what changes | plain loop | requests | walk | requests |", end="")
+    print(" walk, `prefetch=8` | requests |\n|---|---|---|---|---|---|---|")
+    with running_server() as parameters:
+        connection = psycopg.connect(parameters, autocommit=True)
+        with connection:
+            for case in CASES:
+                cells = [measured(connection, case, n) for n in (None, 0, 8)]
+                print(f"| {case.title} | {' | '.join(cells)} |")
+
+
+if __name__ == "__main__":
+    main()
