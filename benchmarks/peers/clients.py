@@ -78,6 +78,7 @@ def langfuse(url: str) -> Iterator[str]:
 def mlflow(url: str) -> Iterator[str]:
     import mlflow
 
+    os.environ["MLFLOW_TRACKING_TOKEN"] = KEY
     mlflow.set_tracking_uri(url)
     traces = mlflow.search_traces(
         locations=["1"], return_type="list", include_spans=False
