@@ -6,6 +6,7 @@ import zlib
 from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
+from http.client import HTTPResponse
 from typing import TYPE_CHECKING, Any
 
 from urllib3 import BaseHTTPResponse
@@ -104,7 +105,10 @@ def _pieces(response: requests.Response) -> Iterator[bytes]:
         return iter((response.content,))
     if not isinstance(raw, BaseHTTPResponse):  # an adapter's own file
         return iter(partial(raw.read, _CHUNK), b"")
-    wire = iter(partial(raw.read1, _CHUNK, decode_content=False), b"")
+    # A wrapper such as CacheControl's only sees what is read with read().
+    own = isinstance(getattr(raw, "_fp", None), HTTPResponse)
+    read = raw.read1 if own else raw.read
+    wire = iter(partial(read, _CHUNK, decode_content=False), b"")
     encoding = response.headers.get("content-encoding", "").strip()
     if encoding.lower() in _PLAIN:
         return wire

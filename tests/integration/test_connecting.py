@@ -1,0 +1,242 @@
+"""Connecting: addresses, proxies, tunnels and TLS, all within one time limit."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+from urllib3 import Retry
+
+import wacht
+from tests.servers import RawServer, Wire
+from wacht.throttle import Slot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+NO_RETRY = Retry(0)
+RETRIES = Retry(5, backoff_factor=0.01)
+CONNECTED = b"HTTP/1.1 200 Connection established\r\n\r\n"
+
+
+@pytest.fixture
+def full_queue() -> Iterator[int]:
+    """Listen on a port where no further connection is accepted."""
+    if sys.platform != "linux":
+        pytest.skip("other systems refuse connections that Linux leaves unanswered")
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("0.0.0.0", 0))  # noqa: S104 - all loopback addresses
+        listener.listen(0)
+        port: int = listener.getsockname()[1]
+        for _ in range(2):
+            guest = stack.enter_context(socket.socket())
+            guest.settimeout(0)
+            guest.connect_ex(("127.0.0.1", port))
+        yield port
+
+
+@pytest.fixture
+def addresses(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Resolve `service.invalid` to these addresses."""
+    resolved: list[str] = []
+    resolve = socket.getaddrinfo
+
+    def getaddrinfo(host: str, *arguments: Any, **options: Any) -> Any:
+        hosts = resolved if host == "service.invalid" else [host]
+        return [info for each in hosts for info in resolve(each, *arguments, **options)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    return resolved
+
+
+def session_at(port: int, **settings: Any) -> wacht.Session:
+    url = f"http://service.invalid:{port}"
+    defaults = {"base_url": url, "allow_plain_http": True, "throttle": None}
+    return wacht.Session("k", **(defaults | settings))
+
+
+def fetch_error(session: wacht.Session) -> wacht.RequestError:
+    with session, pytest.raises(wacht.RequestError) as caught:
+        session.fetch_execution_contexts()
+    return caught.value
+
+
+def test_addresses__the_next_one_if_one_refuses(addresses: list[str]) -> None:
+    addresses += ["127.0.0.2", "127.0.0.1"]
+    with RawServer() as server, session_at(int(server.url.rpartition(":")[2])) as s:
+        assert len(s.fetch_execution_contexts()) == 20
+        assert b"Host: service.invalid" in server.heads[0]
+
+
+def test_addresses__share_the_time(addresses: list[str], full_queue: int) -> None:
+    addresses += ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
+    start = time.monotonic()
+    error = fetch_error(session_at(full_queue, retry=NO_RETRY, timeout=(0.6, 9)))
+    assert "no connection in time" in str(error)
+    assert 0.5 < time.monotonic() - start < 1
+
+
+def test_addresses__end_with_the_deadline(
+    addresses: list[str], full_queue: int
+) -> None:
+    addresses += ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
+    start = time.monotonic()
+    with session_at(full_queue) as session, pytest.raises(wacht.DeadlineExceededError):
+        next(session.iter_execution_contexts(deadline=0.5))
+    assert time.monotonic() - start < 0.9
+
+
+def test_connecting__is_retried(full_queue: int) -> None:
+    url = f"http://127.0.0.1:{full_queue}"
+    error = fetch_error(session_at(0, base_url=url, retry=Retry(1), timeout=(0.1, 30)))
+    assert "no connection in time" in str(error)
+    assert error.attempts == 2
+
+
+def test_host__that_does_not_resolve() -> None:
+    """A second attempt is worth it, more aren't."""
+    error = fetch_error(session_at(80, retry=RETRIES))
+    assert "the host name doesn't resolve" in str(error)
+    assert error.attempts == 2
+
+
+@pytest.mark.parametrize("host", [f"{'x' * 64}.invalid", "x..invalid"])
+def test_host__that_is_no_name(host: str) -> None:
+    url = f"https://{host}"
+    with contextlib.suppress(wacht.ConfigError):
+        assert fetch_error(session_at(0, base_url=url, retry=RETRIES)).attempts <= 2
+
+
+def test_tls__to_a_port_without_it() -> None:
+    """A server of plain HTTP answers a TLS handshake with a 400."""
+
+    def serve(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(9999)
+            connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = Thread(target=serve, args=(listener,))
+        thread.start()
+        url = "https://{}:{}".format(*listener.getsockname())
+        error = fetch_error(session_at(0, base_url=url, retry=RETRIES))
+        thread.join()
+    assert "the server doesn't speak TLS on this port" in str(error)
+    assert error.attempts == 1
+
+
+@pytest.fixture
+def proxy_session(monkeypatch: pytest.MonkeyPatch) -> Any:
+    def open_session(proxy: RawServer, **settings: Any) -> wacht.Session:
+        monkeypatch.setenv("https_proxy", proxy.url)
+        return wacht.Session("k", base_url="https://service.invalid", **settings)
+
+    return open_session
+
+
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("status", ["407 Proxy Authentication Required", "403 No"])
+def test_proxy__that_refuses(status: str, proxy_session: Any, *, own: bool) -> None:
+    """What it refuses once, it refuses again."""
+    with (
+        RawServer(lambda wire: wire.answer(b"", status=status)) as proxy,
+        requests.Session() as http,
+    ):
+        settings = {"http": http} if own else {}
+        error = fetch_error(proxy_session(proxy, retry=RETRIES, **settings))
+        assert "the proxy refused: Tunnel connection failed" in str(error)
+        assert len(proxy.heads) == error.attempts == 1
+        assert b"CONNECT service.invalid:443" in proxy.heads[0]
+
+
+@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 103 Hi\r\n\r\n" + CONNECTED])
+def test_tunnel__is_within_the_time_of_connecting(
+    head: bytes, proxy_session: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slow proxy, or a slow TLS handshake behind it; no request was sent yet."""
+    sent: list[Slot] = []
+    monkeypatch.setattr(Slot, "sent", sent.append)
+
+    def script(wire: Wire) -> None:
+        wire.send(head)
+        wire.pause(5)
+
+    with RawServer(script) as proxy:
+        start = time.monotonic()
+        fetch_error(proxy_session(proxy, retry=NO_RETRY, timeout=(0.5, 9)))
+        assert time.monotonic() - start < 1
+        with (
+            proxy_session(proxy) as session,
+            pytest.raises(wacht.DeadlineExceededError),
+        ):
+            next(session.iter_execution_contexts(deadline=0.5))
+        assert time.monotonic() - start < 2
+    assert sent == []
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """Make a key and a certificate for `service.invalid`, in one file."""
+    path = tmp_path / "service.pem"
+    command = (
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=service.invalid "
+        f"-addext subjectAltName=DNS:service.invalid -keyout {path} -out {path}.crt"
+    )
+    try:
+        subprocess.run(command.split(), check=True, capture_output=True)
+    except FileNotFoundError:
+        pytest.skip("needs the program openssl")
+    path.write_text(path.read_text() + (tmp_path / "service.pem.crt").read_text())
+    return path
+
+
+def serve_tls(listener: socket.socket, certificate: Path, answer: bytes) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    connection, _ = listener.accept()
+    with (
+        contextlib.suppress(OSError),
+        context.wrap_socket(connection, server_side=True) as tls,
+    ):
+        tls.recv(9999)
+        tls.sendall(answer)
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_tls(
+    addresses: list[str],
+    certificate: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    trusted: bool,
+) -> None:
+    """The name is checked, although connections are opened by address."""
+    addresses += ["127.0.0.1"]
+    body = b'{"data": [], "has_more": false}'
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    if trusted:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = Thread(target=serve_tls, args=(listener, certificate, answer))
+        thread.start()
+        url = f"https://service.invalid:{listener.getsockname()[1]}"
+        session = session_at(0, base_url=url, retry=RETRIES)
+        if trusted:
+            with session:
+                assert len(session.fetch_execution_contexts()) == 0
+        else:
+            error = fetch_error(session)
+            assert "the server's certificate isn't trusted" in str(error)
+            assert error.attempts == 1
+        thread.join()

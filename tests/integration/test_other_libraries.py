@@ -1,0 +1,89 @@
+"""Libraries that people put around requests work with a session."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+import wacht
+from wacht.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+URL = "https://api.wacht.dev/ai/execution-contexts"
+PAGE = {"data": [{"id": "1"}], "has_more": False}
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+def walked(session: wacht.Session) -> int:
+    return len(list(session.iter_execution_contexts()))
+
+
+def test_requests_cache(sandbox: Sandbox) -> None:
+    """A second walk comes from the cache."""
+    requests_cache = pytest.importorskip("requests_cache")
+    http = requests_cache.CachedSession(backend="memory")
+    with http, sandbox.session(http=http) as session:
+        assert walked(session) == walked(session) == 250
+        assert len(sandbox.requests) == 3
+        sandbox.answer(401, "no")
+        with pytest.raises(wacht.AuthenticationError):
+            session.fetch_execution_contexts(page=9)
+
+
+def test_cache_control(sandbox: Sandbox) -> None:
+    cachecontrol = pytest.importorskip("cachecontrol")
+    sandbox.answer(200, json.dumps(PAGE), headers={"Cache-Control": "max-age=9"})
+    with (
+        cachecontrol.CacheControl(requests.Session()) as http,
+        sandbox.session(http=http) as session,
+    ):
+        assert len(session.fetch_execution_contexts()) == 1
+        assert walked(session) == 250
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_vcrpy(sandbox: Sandbox, tmp_path: Path, *, own: bool) -> None:
+    """A cassette is recorded and played back, without types of ours in it."""
+    vcr = pytest.importorskip("vcr")
+    http = requests.Session() if own else None
+    for played in (0, 3):
+        with (
+            vcr.use_cassette(str(tmp_path / "walk.yaml")) as cassette,
+            sandbox.session(http=http) as session,
+        ):
+            assert walked(session) == 250
+            assert cassette.play_count == played
+    assert len(sandbox.requests) == 3
+
+
+def test_requests_mock() -> None:
+    requests_mock = pytest.importorskip("requests_mock")
+    with requests_mock.Mocker() as mock, wacht.Session("k", throttle=None) as session:
+        mock.get(URL, [{"exc": requests.ConnectTimeout}, {"json": PAGE}])
+        assert walked(session) == 1
+        assert mock.last_request.headers["Authorization"] == "Bearer k"
+
+
+def test_open_telemetry(sandbox: Sandbox) -> None:
+    """Each request is a span of the caller's session and of ours."""
+    instrumentation: Any = pytest.importorskip("opentelemetry.instrumentation.requests")
+    seen: list[int] = []
+    instrumentor = instrumentation.RequestsInstrumentor()
+    instrumentor.instrument(response_hook=lambda *args: seen.append(len(args)))
+    try:
+        with sandbox.session() as session:
+            assert walked(session) == 250
+    finally:
+        instrumentor.uninstrument()
+    assert len(seen) == 3
