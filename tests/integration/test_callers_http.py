@@ -1,26 +1,24 @@
-"""
-A caller's own `requests.Session`: used for all that it holds, and left as it was.
-"""
+"""A caller's own `requests.Session`: all of it is used, and nothing is changed."""
 
 from __future__ import annotations
 
 import copy
-import io
+import json
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-from requests.adapters import BaseAdapter, HTTPAdapter
+from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
-from urllib3 import HTTPResponse, Retry
+from urllib3 import Retry
 
 import wacht
 from tests.servers import KEY, RawServer, Wire, page_of
 from wacht.sandbox import Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 NO_RETRY = Retry(total=0)
 ONE_RETRY = Retry(total=1, backoff_factor=0.01)
@@ -35,7 +33,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def http() -> Iterator[requests.Session]:
-    """A session in which nothing is as it comes."""
+    """A session without any default left."""
     with requests.Session() as http:
         http.headers.update({"X-Team": "search", "Authorization": "Bearer other"})
         http.headers["Accept-Encoding"] = "br"
@@ -51,7 +49,7 @@ def http() -> Iterator[requests.Session]:
 
 
 def state(http: requests.Session) -> dict[str, Any]:
-    """Copy all that a session holds, in such a way that it can be compared."""
+    """Copy all that a session holds, so that it can be compared."""
     held = {name: copy.copy(getattr(http, name)) for name in ATTRIBUTES}
     held["cookies"] = sorted(map(repr, http.cookies))
     held["hooks"] = {event: list(hooks) for event, hooks in http.hooks.items()}
@@ -66,7 +64,7 @@ def test_http__is_left_as_it_was(
     http: requests.Session,
     spoil: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
-    """Whatever happens on the wire, a session of the caller's stays what it was."""
+    """Whatever happens on the wire."""
     cookie = {"Set-Cookie": "mark=me; Path=/"}
     before = state(http)
     if spoil:
@@ -87,7 +85,7 @@ def test_http__is_left_as_it_was(
 
 
 def test_http__is_used(http: requests.Session) -> None:
-    """Headers, cookies and parameters go along; the key stands in for other auth."""
+    """Headers, cookies and parameters are sent; the key replaces other auth."""
     with RawServer() as server, server.session(http=http) as session:
         session.fetch_execution_contexts(page=2)
     (head,) = server.heads
@@ -103,25 +101,30 @@ def test_http__is_used(http: requests.Session) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "sent"),
+    ("headers", "sent"),
     [
-        (None, f"wacht/{wacht.__version__} {requests.utils.default_user_agent()}"),
-        ("mine/1.0", "mine/1.0"),
-        (b"mine/1.0", "mine/1.0"),
+        ({}, f"wacht/{wacht.__version__} {requests.utils.default_user_agent()}"),
+        ({"user-agent": "mine/1.0"}, "mine/1.0"),
+        ({"User-Agent": b"mine/1.0"}, "mine/1.0"),
     ],
+    ids=["none", "text", "bytes"],
 )
-def test_user_agent(given: str | bytes | None, sent: str) -> None:
+@pytest.mark.parametrize("plain", [False, True])
+def test_user_agent(headers: dict[str, Any], sent: str, *, plain: bool) -> None:
     """The library names itself, unless the caller's session has another name."""
     with requests.Session() as http, RawServer() as server:
-        if given is not None:
-            http.headers["User-Agent"] = given
+        if plain:  # many replace requests' own kind of headers
+            http.headers = headers  # type: ignore[assignment]
+        else:
+            http.headers.update(headers)
         with server.session(http=http) as session:
             session.fetch_execution_contexts()
-    assert f"User-Agent: {sent}" in server.heads[0].decode().splitlines()
+    lines = server.heads[0].decode().lower().splitlines()
+    assert f"user-agent: {sent}".lower() in lines
 
 
 def test_http__may_change_between_requests(sandbox: Sandbox) -> None:
-    """What the caller's session learns later holds for the next request."""
+    """A later change holds for the next request."""
     with requests.Session() as http, sandbox.session(http=http) as session:
         for token in ("1", "2"):
             http.headers["X-Token"] = token
@@ -131,7 +134,6 @@ def test_http__may_change_between_requests(sandbox: Sandbox) -> None:
 
 
 def test_proxy__of_the_callers() -> None:
-    """Requests go through the proxy that a session has."""
     with requests.Session() as http, RawServer() as proxy:
         http.proxies = {"http": proxy.url}
         url = "http://service.invalid"
@@ -141,7 +143,7 @@ def test_proxy__of_the_callers() -> None:
 
 
 def test_proxy__of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A session of ours takes a proxy from the environment, and is timed there, too."""
+    """Answers through a proxy are timed as well."""
 
     def script(wire: Wire) -> None:
         wire.drip(b"HTTP/1.1 200 OK\r\n" * 99, 0.02)
@@ -150,7 +152,7 @@ def test_proxy__of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("http_proxy", proxy.url)
         settings = {"base_url": "http://service.invalid", "allow_plain_http": True}
         with proxy.session(**settings, timeout=(5, 0.4), retry=NO_RETRY) as session:
-            with pytest.raises(wacht.RequestError, match=r"not arrive within 1\.2 s"):
+            with pytest.raises(wacht.RequestError, match=r"arrive within 1\.2 s"):
                 session.fetch_execution_contexts()
             assert len(session.fetch_execution_contexts()) == 20
 
@@ -158,14 +160,13 @@ def test_proxy__of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_proxy__not_for_this_machine(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A proxy of the environment never sees what goes over plain http to loopback."""
+    """A proxy of the environment never gets what is sent to loopback."""
     with RawServer(listening=False) as nobody, sandbox.session() as session:
         monkeypatch.setenv("http_proxy", nobody.url)
         assert len(session.fetch_execution_contexts()) == 20
 
 
 def test_proxy__that_is_not_there() -> None:
-    """Where the proxy fails, the error says that it is the proxy."""
     with requests.Session() as http, RawServer(listening=False) as nobody:
         http.proxies = {"https": nobody.url}
         with (
@@ -179,7 +180,7 @@ def test_proxy__that_is_not_there() -> None:
 
 
 def test_adapter__with_retries_of_its_own(sandbox: Sandbox) -> None:
-    """An adapter that retries is the caller's affair: what it does is one attempt."""
+    """What an adapter retries is one attempt."""
     sandbox.answer(503, times=2)
     with requests.Session() as http:
         http.mount("http://", HTTPAdapter(max_retries=Retry(2, status_forcelist=[503])))
@@ -189,7 +190,6 @@ def test_adapter__with_retries_of_its_own(sandbox: Sandbox) -> None:
 
 
 def test_hook__that_reads_the_content(sandbox: Sandbox) -> None:
-    """A hook may read the content, the text and the JSON; the page is the same."""
     seen: list[Any] = []
 
     def hook(response: requests.Response, **_: Any) -> None:
@@ -205,7 +205,7 @@ def test_hook__that_reads_the_content(sandbox: Sandbox) -> None:
 
 
 def test_hook__that_reads_a_broken_body(sandbox: Sandbox) -> None:
-    """What breaks under a hook's hands is retried like any other broken body."""
+    """A body that breaks while a hook could read it is retried, too."""
     sandbox.cut()
     sandbox.garble()
     sandbox.reset(at="body")
@@ -216,24 +216,33 @@ def test_hook__that_reads_a_broken_body(sandbox: Sandbox) -> None:
     assert len(sandbox.requests) == 4
 
 
-def test_hook__that_uses_the_body_up(sandbox: Sandbox) -> None:
-    """A hook that streams the body away leaves nothing, and the error says so."""
+def test_hook__that_streams_the_body(sandbox: Sandbox) -> None:
+    seen: list[bytes] = []
     with requests.Session() as http:
         http.hooks["response"].append(
-            lambda response, **_: list(response.iter_content(9)) and None
+            lambda response, **_: seen.extend(response.iter_content(9))
         )
-        with (
-            sandbox.session(http=http) as session,
-            pytest.raises(
-                wacht.RequestError, match=r"RuntimeError: .*consumed"
-            ) as caught,
-        ):
-            session.fetch_execution_contexts()
-    assert caught.value.attempts == 1
+        with sandbox.session(http=http) as session:
+            assert len(session.fetch_execution_contexts()) == 20
+    assert len(json.loads(b"".join(seen))["data"]) == 20
+
+
+def test_hook__that_answers_itself(sandbox: Sandbox) -> None:
+    """A hook may replace the response."""
+
+    def hook(response: requests.Response, **_: Any) -> requests.Response:
+        other = copy.copy(response)
+        other._content = page_of(["1"])
+        return other
+
+    with requests.Session() as http:
+        http.hooks["response"].append(hook)
+        with sandbox.session(http=http) as session:
+            assert len(session.fetch_execution_contexts()) == 1
 
 
 def test_hook__that_raises_for_a_status(sandbox: Sandbox) -> None:
-    """A hook with `raise_for_status` hides neither the service's words nor a retry."""
+    """It hides neither the service's message nor a retry."""
     with requests.Session() as http:
         http.hooks["response"].append(lambda response, **_: response.raise_for_status())
         retry = Retry(total=1, status_forcelist=[500])
@@ -245,118 +254,10 @@ def test_hook__that_raises_for_a_status(sandbox: Sandbox) -> None:
                 session.fetch_execution_contexts()
 
 
-class Unprintable(Exception):  # noqa: N818 - it is a test's
-    """An error that does not even say what it is."""
-
-    def __str__(self) -> str:
-        raise RuntimeError
-
-
-class Demanding(requests.RequestException):
-    """An error that cannot be made from a message."""
-
-    def __init__(self, *, code: int) -> None:
-        super().__init__(f"code {code}")
-
-
-RAISED: dict[str, Exception] = {
-    "ValueError": ValueError("no"),
-    "without a word": ZeroDivisionError(),
-    "OSError": FileNotFoundError(2, "No such file", "mine.pem"),
-    "HTTPError": requests.HTTPError("no"),
-    "JSONDecodeError": requests.JSONDecodeError("no", "{", 1),
-    "InvalidURL": requests.exceptions.InvalidURL("no"),
-    "demanding": Demanding(code=5),
-    "unprintable": Unprintable(object()),
-    "a group": ExceptionGroup("no", [ValueError("no"), KeyError("no")]),
-    "a loop": ValueError("no"),
-}
-RAISED["a loop"].args = (RAISED["a loop"],)
-MAY_PASS: dict[str, Exception] = {
-    "ConnectionError": requests.ConnectionError("no"),
-    "Timeout": requests.Timeout("no"),
-    "builtin ConnectionError": ConnectionResetError(104, "Connection reset by peer"),
-    "builtin TimeoutError": TimeoutError("no"),
-}
-raised = pytest.mark.parametrize("error", RAISED.values(), ids=RAISED)
-may_pass = pytest.mark.parametrize("error", MAY_PASS.values(), ids=MAY_PASS)
-
-
-class Raising(HTTPAdapter):
-    """An adapter that raises what it is given."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__()
-        self.error = error
-        self.asked = 0
-
-    def send(self, *_args: Any, **_settings: Any) -> Any:
-        self.asked += 1
-        raise self.error
-
-
-def with_adapter(adapter: BaseAdapter, retry: Retry = ONE_RETRY) -> wacht.Session:
-    http = requests.Session()
-    http.mount("https://", adapter)
-    return wacht.Session(KEY, http=http, throttle=None, retry=retry)
-
-
-@raised
-def test_adapter__that_raises(error: Exception) -> None:
-    """Whatever an adapter raises, an error of ours comes out, at once."""
-    adapter = Raising(error)
-    with pytest.raises(wacht.RequestError) as caught:
-        with_adapter(adapter).fetch_execution_contexts()
-    assert caught.value.attempts == adapter.asked == 1
-    assert isinstance(caught.value.__cause__, requests.RequestException)
-    assert type(error).__name__ in str(caught.value) + repr(caught.value.__cause__)
-
-
-@may_pass
-def test_adapter__that_raises_what_may_pass(error: Exception) -> None:
-    """What an adapter raises of the wire is retried."""
-    adapter = Raising(error)
-    with pytest.raises(wacht.RequestError):
-        with_adapter(adapter).fetch_execution_contexts()
-    assert adapter.asked == 2
-
-
-@raised
-def test_hook__that_raises(sandbox: Sandbox, error: Exception) -> None:
-    """Whatever a hook raises, an error of ours comes out, and is not retried."""
-
-    def hook(response: requests.Response, **_: Any) -> None:
-        raise error
-
-    with requests.Session() as http:
-        http.hooks["response"].append(hook)
-        with (
-            sandbox.session(http=http, retry=ONE_RETRY) as session,
-            pytest.raises(wacht.RequestError),
-        ):
-            session.fetch_execution_contexts()
-    assert len(sandbox.requests) == 1
-
-
-def test_hook__that_raises_for_success(sandbox: Sandbox) -> None:
-    """An HTTPError of a hook's own about a success counts."""
-
-    def hook(response: requests.Response, **_: Any) -> None:
-        raise requests.HTTPError("I do not like it", response=response)
-
-    with requests.Session() as http:
-        http.hooks["response"].append(hook)
-        with (
-            sandbox.session(http=http) as session,
-            pytest.raises(wacht.RequestError, match="I do not like it"),
-        ):
-            session.fetch_execution_contexts()
-
-
 def test_ca_bundle__that_is_not_there(
     monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox
 ) -> None:
-    """A setting of the caller's that cannot work is not tried again and again."""
+    """A setting that can't work isn't tried again."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
     url = sandbox.url.replace("http", "https")
     with (
@@ -366,84 +267,8 @@ def test_ca_bundle__that_is_not_there(
         session.fetch_execution_contexts()
 
 
-class Answering(BaseAdapter):
-    """An adapter that needs no network."""
-
-    def __init__(self, make: Callable[[], Any]) -> None:
-        super().__init__()
-        self._make = make
-
-    def send(self, request: Any, *_args: Any, **_settings: Any) -> Any:
-        response = self._make()
-        if isinstance(response, requests.Response):
-            response.request = request
-            response.url = request.url
-        return response
-
-    def close(self) -> None:
-        pass
-
-
-def answered(status: int = 200, **attributes: Any) -> Callable[[], requests.Response]:
-    def make() -> requests.Response:
-        response = requests.Response()
-        response.status_code = status
-        for name, value in attributes.items():
-            setattr(response, name, value() if callable(value) else value)
-        return response
-
-    return make
-
-
-BODY = page_of(["1", "2", "3"])
-ANSWERS = {
-    "content": answered(_content=BODY),
-    "a file": answered(raw=lambda: io.BytesIO(BODY)),
-    "urllib3's": answered(
-        raw=lambda: HTTPResponse(io.BytesIO(BODY), status=200, preload_content=False)
-    ),
-}
-
-
-@pytest.mark.parametrize("make", ANSWERS.values(), ids=ANSWERS)
-def test_adapter__that_answers_itself(make: Callable[[], Any]) -> None:
-    """An answer may come from an adapter, in each way that requests takes it."""
-    page = with_adapter(Answering(make)).fetch_execution_contexts()
-    assert [context.id for context in page] == ["1", "2", "3"]
-
-
-@pytest.mark.parametrize("status", [403, "403"])
-def test_adapter__whose_answer_is_untidy(status: Any) -> None:
-    """Where an adapter does not say it as http.client would, it is understood."""
-    headers = {"Retry-After": 5, "X-Request-Id": None}
-    make = answered(status, _content=b"no", headers=headers)
-    with pytest.raises(wacht.PermissionDeniedError) as caught:
-        with_adapter(Answering(make)).fetch_execution_contexts()
-    assert caught.value.retry_after == 5
-
-
-@pytest.mark.parametrize(
-    "make",
-    [lambda: None, lambda: "text", answered(), answered(raw=lambda: io.StringIO("{}"))],
-)
-def test_adapter__that_answers_rubbish(make: Callable[[], Any]) -> None:
-    """What is no answer at all ends in an error of ours."""
-    with pytest.raises(wacht.WachtError):
-        with_adapter(Answering(make)).fetch_execution_contexts()
-
-
-def test_adapter__whose_answer_is_too_long() -> None:
-    """The limit holds for what an adapter brings, too."""
-    make = answered(raw=lambda: io.BytesIO(b" " * 10**6))
-    http = requests.Session()
-    http.mount("https://", Answering(make))
-    session = wacht.Session(KEY, http=http, throttle=None, max_response_bytes=1000)
-    with pytest.raises(wacht.DecodeError, match="at most 1000 bytes"):
-        session.fetch_execution_contexts()
-
-
 class Hooked(requests.Session):
-    """A session whose own `send` drops all hooks."""
+    """A session whose `send` drops all hooks."""
 
     def send(self, request: requests.PreparedRequest, **settings: Any) -> Any:
         request.hooks = {"response": []}
@@ -451,7 +276,7 @@ class Hooked(requests.Session):
 
 
 def test_http__that_drops_hooks(sandbox: Sandbox) -> None:
-    """Even where a session's own class drops hooks, the answer is read in bounds."""
+    """The answer is read within limits all the same."""
     with Hooked() as http, sandbox.session(http=http, max_response_bytes=20000) as s:
         assert len(s.fetch_execution_contexts()) == 20
         sandbox.flood()
@@ -460,7 +285,7 @@ def test_http__that_drops_hooks(sandbox: Sandbox) -> None:
 
 
 def test_http__faults_on_the_callers_session(sandbox: Sandbox) -> None:
-    """On a session of the caller's, broken answers are retried as on ours."""
+    """Broken answers are retried as on connections of ours."""
     sandbox.reset()
     sandbox.reset(at="headers")
     sandbox.reset(at="body")
@@ -479,7 +304,7 @@ def test_http__faults_on_the_callers_session(sandbox: Sandbox) -> None:
 
 
 def test_http__throttle_counts_until_the_answer(sandbox: Sandbox) -> None:
-    """Where nobody tells when a request is sent, it counts as late as its answer."""
+    """Without a note of when a request was sent, it counts as late as its answer."""
     sandbox.delay(0.2)
     throttle = wacht.Throttle(per_second=1, per_minute=100)
     with (
@@ -490,18 +315,3 @@ def test_http__throttle_counts_until_the_answer(sandbox: Sandbox) -> None:
         session.fetch_execution_contexts()
     first, second = (request.at for request in sandbox.requests)
     assert second - first > 1.15
-
-
-def test_throttle__of_the_callers(sandbox: Sandbox) -> None:
-    """A throttle of the caller's paces, and needs no more than `slot`."""
-    waits: list[float] = []
-
-    class Mine:
-        def slot(self, sleep: Callable[[float], None]) -> Any:
-            sleep(0.01)
-            waits.append(0.01)
-            return nullcontext()
-
-    with sandbox.session(throttle=Mine()) as session:
-        session.fetch_execution_contexts()
-    assert waits == [0.01]

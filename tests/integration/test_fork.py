@@ -1,6 +1,4 @@
-"""
-A session that crosses a fork, as in a server that loads the program before it forks.
-"""
+"""A session and a fork, as in a server that loads the program before it forks."""
 
 from __future__ import annotations
 
@@ -31,15 +29,15 @@ for _ in range(100):
         os._exit(1)
 os._exit(os.waitpid(child, 0)[1] if child else 0)
 """
-ONE_IS_IN_LINE = """
-standing = threading.Event()
-def stand(seconds):
-    standing.set()
+THREAD_IN_LINE = """
+waiting = threading.Event()
+def wait(seconds):
+    waiting.set()
     threading.Event().wait()
 throttle.pause(0.5)
-slot = throttle.slot(stand)
+slot = throttle.slot(wait)
 threading.Thread(target=slot.__enter__, daemon=True).start()
-standing.wait()
+waiting.wait()
 child = os.fork()
 if not child:
     session.fetch_execution_contexts()
@@ -47,15 +45,59 @@ os._exit(os.waitpid(child, 0)[1] if child else 0)
 """
 
 
+IN_A_WALK = """
+walk = session.iter_execution_contexts(per_page=10, prefetch=4, deadline=20)
+first = [next(walk).id for _ in range(15)]
+child = os.fork()
+ids = first + [context.id for context in walk]
+if ids != [str(number) for number in range(100)]:
+    os._exit(1)
+os._exit(os.waitpid(child, 0)[1] if child else 0)
+"""
+THREADS_ASK = """
+def ask():
+    fresh = wacht.Session("wk_sandbox", base_url=sys.argv[1])
+    while True:
+        fresh.fetch_execution_contexts(per_page=1)
+for _ in range(4):
+    threading.Thread(target=ask, daemon=True).start()
+for _ in range(30):
+    child = os.fork()
+    if not child:
+        session.fetch_execution_contexts()
+        with wacht.Session("wk_sandbox", base_url=sys.argv[1]) as another:
+            os._exit(repr(another._endpoint._transport._throttle)[0] != "T")
+    if os.waitpid(child, 0)[1]:
+        os._exit(1)
+os._exit(0)
+"""
+CALLERS_HTTP = """
+import requests
+
+session = wacht.Session("wk_sandbox", base_url=sys.argv[1], http=requests.Session())
+session.fetch_execution_contexts()
+child = os.fork()
+try:
+    session.fetch_execution_contexts()
+except wacht.ConfigError as error:
+    os._exit("make a new requests.Session" not in str(error))
+os._exit(os.waitpid(child, 0)[1] if child else 1)
+"""
+
+
 def exit_status(script: str, url: str) -> int:
-    # Python warns of a fork beside threads; what becomes of them is tested here.
+    # Python warns of a fork beside threads; what then happens is tested here.
     options = ["-W", "ignore::DeprecationWarning"]
     command = [sys.executable, *options, "-c", SESSION + script, url]
     return subprocess.run(command, timeout=30, check=False).returncode
 
 
-@pytest.mark.parametrize("script", [BOTH_ASK, ONE_IS_IN_LINE])
+@pytest.mark.parametrize(
+    "script",
+    [BOTH_ASK, THREAD_IN_LINE, IN_A_WALK, THREADS_ASK, CALLERS_HTTP],
+    ids=["both ask", "in line", "in a walk", "threads ask", "http of the caller"],
+)
 def test_fork__parent_and_child(script: str) -> None:
-    """Each gets its own pages, and none waits for a thread of the other."""
+    """Each gets its own pages, or an error; none waits for a thread of the other."""
     with Sandbox([{"id": str(number)} for number in range(100)]) as sandbox:
         assert exit_status(script, sandbox.url) == 0

@@ -1,6 +1,4 @@
-"""
-Waiting as the service asks for it, and pacing before it has to ask: in real time.
-"""
+"""Waits that the service asks for, and the throttle, in real time."""
 
 from __future__ import annotations
 
@@ -68,7 +66,7 @@ def gap_after(answer: tuple[int, str, str]) -> float:
 
 @functools.cache
 def gaps() -> dict[str, float]:
-    """Wait after all kinds of answers at once."""
+    """Wait after all kinds of answers at the same time."""
     answers = {
         name: (s, header(), body) for name, (s, header, body, _) in ASKED.items()
     }
@@ -79,14 +77,12 @@ def gaps() -> dict[str, float]:
 
 @pytest.mark.parametrize("name", ASKED)
 def test_asked_wait__is_honoured_in_full(name: str) -> None:
-    """However the service says how long to wait, no request comes sooner."""
     *_, least = ASKED[name]
     assert gaps()[name] >= least
 
 
 @pytest.mark.parametrize("header", NOT_ASKED)
 def test_no_asked_wait__backs_off(header: str) -> None:
-    """What is no time to wait means a back-off, which is never none after an error."""
     assert 0.25 <= gaps()[header] < 5
 
 
@@ -104,7 +100,6 @@ TOO_LONG: dict[str, tuple[int, Callable[[], str], str, float]] = {
 def test_asked_wait__beyond_the_cap(
     sandbox: Sandbox, status: int, header: Callable[[], str], body: str, asked: float
 ) -> None:
-    """A wait longer than the policy allows is an error at once, with its length."""
     sandbox.answer(status, body, headers={"Retry-After": header()}, times=None)
     with sandbox.session() as session, pytest.raises(wacht.ApiError) as caught:
         session.fetch_execution_contexts()
@@ -114,7 +109,6 @@ def test_asked_wait__beyond_the_cap(
 
 
 def test_asked_wait__beyond_a_cap_of_the_callers(sandbox: Sandbox) -> None:
-    """The caller's policy sets the cap."""
     sandbox.answer(429, LIMITED.format(2), times=None)
     retry = Retry(total=3, retry_after_max=1, status_forcelist=[429])
     with (
@@ -128,7 +122,6 @@ def test_asked_wait__beyond_a_cap_of_the_callers(sandbox: Sandbox) -> None:
 def test_wait__is_logged_in_one_line(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Each wait is told of in one line: how long, before what, and why."""
     caplog.set_level(logging.INFO, "wacht")
     sandbox.answer(429, LIMITED.format("0.2"))
     sandbox.answer(502)
@@ -150,7 +143,7 @@ def test_wait__is_logged_in_one_line(
 def test_throttle__wait_is_logged_in_one_line(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Threads that wait for the throttle say so once for each request."""
+    """Once for each request."""
     caplog.set_level(logging.INFO, "wacht")
     throttle = wacht.Throttle(per_second=5, per_minute=100)
     with sandbox.session(throttle=throttle) as session:
@@ -169,7 +162,7 @@ def test_throttle__wait_is_logged_in_one_line(
 def test_429__makes_all_that_share_a_throttle_wait(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One session's 429 keeps every other with the same key and URL from asking."""
+    """A 429 also delays the other sessions with the same key and URL."""
     caplog.set_level(logging.INFO, "wacht")
     sandbox.answer(429, LIMITED.format(1))
     shared: dict[str, Any] = {"api_key": sandbox.api_key, "base_url": sandbox.url}
@@ -186,7 +179,6 @@ def test_429__makes_all_that_share_a_throttle_wait(
 
 
 def test_429__beyond_the_cap_makes_nobody_wait(sandbox: Sandbox) -> None:
-    """A wait that nobody will wait for is not passed on to others either."""
     sandbox.answer(429, LIMITED.format(999))
     throttle = wacht.Throttle()
     with sandbox.session(throttle=throttle) as session:
@@ -199,7 +191,7 @@ def test_429__beyond_the_cap_makes_nobody_wait(sandbox: Sandbox) -> None:
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """List when requests are sent: a busy machine notes arrivals late, or unevenly."""
+    """List when requests are sent; a busy machine notes arrivals unevenly."""
     sent: list[float] = []
     tell = Slot.sent
 
@@ -216,7 +208,7 @@ def most_in_a_second(times: list[float]) -> int:
 
 
 def test_throttle__as_the_service_sees_it(sandbox: Sandbox, sent: list[float]) -> None:
-    """For three seconds, many threads on new connections keep to 20 in any second."""
+    """Many threads on new connections keep to 20 in any second."""
     throttle = wacht.Throttle(per_second=20, per_minute=1000)
     opened = [sandbox.session(throttle=throttle) for _ in range(20)]
     with ThreadPoolExecutor(20) as pool:
@@ -231,7 +223,7 @@ def test_throttle__as_the_service_sees_it(sandbox: Sandbox, sent: list[float]) -
 def test_throttle__slow_to_connect(
     sandbox: Sandbox, sent: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A request that arrives late, since it had to connect first, counts as late."""
+    """A request that had to connect first counts as late as it was sent."""
     connect: Any = connecting.create_connection
 
     def slowly(*args: Any, **kwargs: Any) -> Any:
@@ -253,7 +245,6 @@ def test_throttle__slow_to_connect(
 def test_throttle__slow_answers_do_not_slow_it_down(
     sandbox: Sandbox, sent: list[float]
 ) -> None:
-    """While answers take their time, further requests go as fast as they may."""
     sandbox.delay(1.9)
     throttle = wacht.Throttle(per_second=5, per_minute=1000)
     with (
@@ -267,7 +258,6 @@ def test_throttle__slow_answers_do_not_slow_it_down(
 
 
 def test_throttle__counts_every_attempt(sandbox: Sandbox, sent: list[float]) -> None:
-    """Retries take places in the throttle as first attempts do."""
     sandbox.reset(times=2)
     throttle = wacht.Throttle(per_second=2, per_minute=100)
     retry = Retry(total=2)
@@ -302,7 +292,6 @@ with wacht.Session("wk_sandbox", **options) as session:
 def test_wait__ends_at_once_on_ctrl_c(
     sandbox: Sandbox, options: str, prefetch: int
 ) -> None:
-    """Whatever a program waits for, Ctrl-C ends it within a blink."""
     if options == "{}":
         sandbox.answer(429, LIMITED.format(100), times=None)
     script = WAITING.format(options=options, prefetch=prefetch)

@@ -1,6 +1,4 @@
-"""
-The key: it reaches the service, and nobody and nothing else.
-"""
+"""The key reaches the service, and nothing else."""
 
 from __future__ import annotations
 
@@ -32,7 +30,7 @@ NO_RETRY = Retry(total=0)
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
-    """List an error and all that it came from."""
+    """List an error with its causes and contexts."""
     known: list[BaseException] = []
     waiting: list[BaseException | None] = [error]
     while waiting:
@@ -44,7 +42,7 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def texts(value: object, seen: dict[int, object]) -> Iterator[str]:
-    """List all text in a value, its elements and its attributes, as deep as they go."""
+    """List all text in a value, its elements and its attributes."""
     if id(value) in seen or isinstance(value, type):
         return
     seen[id(value)] = value
@@ -67,7 +65,7 @@ def texts(value: object, seen: dict[int, object]) -> Iterator[str]:
 
 
 def locals_of(error: BaseException) -> Iterator[str]:
-    """List what a debugger would show of the frames of an error, but for a test's."""
+    """List what a debugger would show of the frames of an error, except the tests'."""
     traceback = error.__traceback__
     while traceback is not None:
         frame = traceback.tb_frame
@@ -84,7 +82,7 @@ def shown(value: object) -> str:
 
 
 def leaks(error: BaseException) -> list[str]:
-    """List whatever text of an error has the key in it."""
+    """List the texts of an error that contain the key."""
     seen: dict[int, object] = {}
     found: list[str] = []
     for link in chain(error):
@@ -102,7 +100,7 @@ def key_in(wire: Wire) -> str:
 
 
 def says(text: str, *headers: str, status: str) -> Callable[[Wire], None]:
-    """Answer with the key in place of `@`, and of `@json` as JSON writes it."""
+    """Answer with the key for `@`, and as JSON writes it for `@json`."""
 
     def script(wire: Wire) -> None:
         key = key_in(wire)
@@ -187,7 +185,7 @@ def test_error__from_a_server_that_echoes_the_key(
     walk: bool,  # noqa: FBT001 - a parameter of the test
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Wherever a server puts the key, it is not in the error, however deep one digs."""
+    """Wherever a server puts the key."""
     caplog.set_level(logging.DEBUG)
     with RawServer(script) as server, server.session(api_key=key, retry=NO_RETRY) as s:
         with pytest.raises(kind) as caught:
@@ -202,7 +200,7 @@ def test_error__from_a_server_that_echoes_the_key(
 def test_error__about_a_filter_whose_contexts_echo_the_key(
     walk: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
-    """The contexts that show an ignored filter are in no frame that a traceback has."""
+    """The contexts that show an ignored filter aren't in the traceback's frames."""
     contexts = [{"id": "1", "agent_id": PLAIN, "title": PLAIN}]
     with Sandbox(contexts, api_key=PLAIN) as server, server.session() as session:
         server.answer(200, json.dumps({"data": contexts, "has_more": False}))
@@ -214,7 +212,7 @@ def test_error__about_a_filter_whose_contexts_echo_the_key(
 
 
 def test_leaks__are_found() -> None:
-    """A key is found in attributes, causes and frames, so that the rest says a lot."""
+    """The tests above find a key in attributes, causes and frames."""
     hidden: Any = wacht.RequestError("no")
     hidden.deep = [{"a": requests.Response()}]
     assert leaks(hidden) == []
@@ -228,19 +226,8 @@ def test_leaks__are_found() -> None:
     assert leaks(caught.value)
 
 
-def test_error__says_what_a_redirect_says() -> None:
-    """A refused redirect tells where it would have gone, in plain words."""
-    with Sandbox() as server:
-        server.answer(302, headers={"Location": "https://elsewhere.invalid/x"})
-        with server.session() as session, pytest.raises(wacht.ApiError) as caught:
-            session.fetch_execution_contexts()
-    assert "https://elsewhere.invalid/x" in str(caught.value)
-    assert caught.value.status == 302
-
-
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_redirect__is_not_followed(status: int) -> None:
-    """A redirect is an error, and no request goes where it leads."""
     with RawServer() as elsewhere, Sandbox() as server:
         server.answer(status, headers={"Location": f"{elsewhere.url}/take"})
         with (
@@ -252,7 +239,6 @@ def test_redirect__is_not_followed(status: int) -> None:
 
 
 def test_redirect__with_an_endless_body() -> None:
-    """The body of a redirect is bounded as any other."""
 
     def script(wire: Wire) -> None:
         wire.send(b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\n\r\n")
@@ -265,16 +251,16 @@ def test_redirect__with_an_endless_body() -> None:
         pytest.raises(wacht.ApiError, match="redirect to /elsewhere refused") as caught,
     ):
         session.fetch_execution_contexts()
-    assert len(caught.value.body) == 10**6
+    assert len(caught.value.body) == 2**16
 
 
 FAULTS: dict[str, Callable[[Sandbox], object]] = {
     "reset": lambda s: s.reset(),
     "cut": lambda s: s.cut(),
     "garble": lambda s: s.garble(),
-    "stall": lambda s: s.stall(9),
-    "stalled body": lambda s: s.stall(9, at="body"),
-    "trickle": lambda s: s.trickle(),
+    "stall": lambda s: s.stall(9, times=None),
+    "stalled body": lambda s: s.stall(9, at="body", times=None),
+    "trickle": lambda s: s.trickle(times=None),
     "500": lambda s: s.answer(500),
     "HTML": lambda s: s.answer(200, "<html>"),
     "empty page": lambda s: s.answer(200, '{"data": [], "has_more": true}', times=None),
@@ -289,7 +275,7 @@ def test_error__from_a_fault(
     own: bool,  # noqa: FBT001 - a parameter of the test
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """An error of the wire keeps its cause, and neither keeps the request."""
+    """The error keeps its cause, without the request."""
     caplog.set_level(logging.DEBUG)
     with Sandbox(api_key=PLAIN) as server, requests.Session() as http:
         settings: dict[str, Any] = {"retry": NO_RETRY, "timeout": 0.1}
@@ -306,70 +292,26 @@ def test_error__from_a_fault(
         assert str(caught.value.__cause__)
 
 
-def test_error__keeps_the_type_of_its_cause() -> None:
-    """What requests made of a fault is still to be seen in the chain."""
-    with Sandbox() as server, server.session(retry=NO_RETRY, timeout=0.1) as session:
-        server.reset()
-        with pytest.raises(wacht.RequestError) as caught:
-            session.fetch_execution_contexts()
-        assert type(caught.value.__cause__) is requests.ConnectionError
-        assert "ConnectionResetError" in str(caught.value.__cause__)
-        server.stall(9)
-        with pytest.raises(wacht.RequestError) as caught:
-            session.fetch_execution_contexts()
-        assert type(caught.value.__cause__) is requests.ReadTimeout
-        server.garble()
-        with pytest.raises(wacht.RequestError) as caught:
-            session.fetch_execution_contexts()
-        assert str(caught.value.__cause__).startswith("DecodeError: ")
-
-
-@pytest.mark.parametrize("end", ["\n", "\r\n", "é", " x", "\0"])
-def test_error__for_a_key_that_cannot_be_sent(end: str) -> None:
-    """A key that is refused is not shown by the error that refuses it."""
-    with pytest.raises(wacht.ConfigError) as caught:
-        wacht.Session(f"a{end}{PLAIN}")
-    assert leaks(caught.value) == []
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"base_url": "ftp://api.invalid"},
-        {"timeout": -1},
-        {"retry": 3},
-        {"http": object()},
-        {"throttle": 5},
-    ],
-)
-def test_error__for_other_settings(settings: Any) -> None:
-    """An error about another setting does not show the key either."""
-    with pytest.raises(wacht.ConfigError) as caught:
-        wacht.Session(PLAIN, **settings)
-    assert leaks(caught.value) == []
-
-
 def test_session__shows_no_key() -> None:
-    """What can be printed of a session, with all that is in it, has no key."""
     with Sandbox(api_key=PLAIN) as server, server.session() as session:
         session.fetch_execution_contexts()
         list(session.iter_execution_contexts(prefetch=2))
         assert CORE not in repr(session)
         assert CORE not in repr(reachable(session))
-        with pytest.raises(TypeError, match="does not pickle") as caught:
+        with pytest.raises(TypeError, match="can.t be pickled") as caught:
             pickle.dumps(session)
     assert CORE not in str(caught.value)
 
 
 def reachable(value: Any, depth: int = 6) -> Any:
-    """Give an object as `vars` shows it, and so for what is in it."""
+    """Show an object as `vars` does, and so what is in it."""
     if depth == 0 or not hasattr(value, "__dict__"):
         return repr(value)
     return {name: reachable(inner, depth - 1) for name, inner in vars(value).items()}
 
 
 def test_netrc__never_wins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A `.netrc` for the very host does not replace the key."""
+    """A `.netrc` for the host doesn't replace the key."""
     netrc = tmp_path / "netrc"
     netrc.write_text("default login someone password else\n")
     monkeypatch.setenv("NETRC", str(netrc))
@@ -381,12 +323,11 @@ def test_netrc__never_wins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
 
 
 def test_key__dies_with_its_session() -> None:
-    """Nothing keeps a session or its key alive when nobody uses it any more."""
     with Sandbox(api_key=PLAIN) as server:
         session = wacht.Session(PLAIN, base_url=server.url)
         session.fetch_execution_contexts()
         watched = weakref.ref(session)
-        secret = weakref.ref(session._endpoint._secret)
+        secret = weakref.ref(session._endpoint._redactor)
         session.close()
         del session
         gc.collect()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from wacht._render.text import safe_repr
 from wacht.errors import DecodeError
@@ -44,7 +44,7 @@ class Answer:
         applied: The window, if the service echoes it, as the offset revision does.
     """
 
-    contexts: list[AiExecutionContext]
+    contexts: list[AiExecutionContext] = field(repr=False)  # they may echo the key
     has_more: bool
     applied: Window | None
 

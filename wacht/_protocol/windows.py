@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import field, frozen
 
 if TYPE_CHECKING:
     from wacht.models import AiExecutionContext, ListExecutionContextsOptions
@@ -46,5 +46,5 @@ class Run:
     """
 
     window: Window
-    contexts: list[AiExecutionContext]
+    contexts: list[AiExecutionContext] = field(repr=False)  # they may echo the key
     has_more: bool
