@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from .state import WalkState
 
+MAX_FRUITLESS = 50  # answers in a row without a new context
 _RETRIES = 2  # of a window that a server of another build may have answered
 
 
@@ -64,6 +65,11 @@ class MainPass:
             run = self._leading_on(run)
             yield from self._completed_first(run)
             self._stalls.check(run)
+            if state.reader.fruitless > MAX_FRUITLESS + 2 * state.options.prefetch:
+                raise PaginationError(
+                    f"{state.reader.fruitless} answers in a row had nothing new, "
+                    "although the service says that there is more"
+                )
             for linked, joined in state.linked(state.chain, run):
                 last = joined and state.is_last(linked)
                 yield self._step(linked, last=last)
@@ -154,6 +160,8 @@ class MainPass:
     def _leading_on(self, run: Run) -> Run:
         """Read a window again if it brought nothing new: it may be a stale answer."""
         reader, size, first = self._state.reader, self._state.size, self.doubtful_first
+        if reader.size.most < size:  # it was made smaller on purpose
+            return run
         window = Window(run.window.offset, max(run.window.limit, size))
         short = 0 < len(run.contexts) < size  # as servers of another build give
         for _ in range(_RETRIES if short else 1):

@@ -52,6 +52,11 @@ class Top:
             return self.first is now.first
         return identity(self.first) == identity(now.first)
 
+    def is_older(self, run: Run) -> bool:
+        """Return whether a run ends with a context older than the top's newest one."""
+        time = run.contexts[-1].last_activity_at if run.contexts else None
+        return time is not None and self.newest is not None and time <= self.newest
+
     def reached_by(self, run: Run, order: dict[str, int]) -> bool:
         """
         Return whether a run from the top reaches contexts that were there before.

@@ -50,6 +50,7 @@ class OverlappingChain(Chain):
         super().__init__(start)
         self.moved = False
         self._ended = False
+        self._blank = False  # whether the last run was empty
         self._places: dict[str, _Place] = {}
         self._edge: AiExecutionContext | None = None  # the furthest context
         self._tied = 1  # contexts at the edge with one last_activity_at
@@ -95,8 +96,9 @@ class OverlappingChain(Chain):
             return Joint.PROVEN
         if not run.contexts:
             return Joint.PROVEN if self._ended or run.has_more else Joint.APART
-        if run.window.limit == 1 and run.window.offset >= self.end:
-            return Joint.UNPROVEN  # pages had to be made too small to overlap
+        too_small = run.window.limit == 1 and run.window.offset >= self.end
+        if too_small or self._blank:
+            return Joint.UNPROVEN  # there is nothing to compare
         shared = [context for context in run.contexts if self._is_unmoved(context)]
         if self._proves_joint(run, shared):
             return Joint.PROVEN
@@ -119,6 +121,7 @@ class OverlappingChain(Chain):
             del self._places[key]
         self.end = run.window.end
         self._ended = not run.has_more
+        self._blank = not run.contexts
 
     @property
     def _edge_time(self) -> datetime | None:

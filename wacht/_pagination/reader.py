@@ -44,6 +44,10 @@ class Reader:
         options: The filters.
         budget: What the call may spend.
 
+    Attributes:
+        size: How many contexts to ask for.
+        fruitless: How many windows were read since one had something new.
+
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class Reader:
         self._options = options
         self._budget = budget
         self.size = WindowSize()
+        self.fruitless = 0
 
     @property
     def revision(self) -> Revision:
@@ -140,6 +145,7 @@ class Reader:
             revision: The revision, if not the one that is known.
 
         """
+        self.fruitless += 1
         try:
             run = self._ask(revision or self.revision, window)
         except TooLargeError as error:

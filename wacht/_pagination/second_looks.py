@@ -31,9 +31,18 @@ _SIZE_STEP = 7  # contexts by which rereads differ, so that equal times mix anew
 
 @define
 class _View:
-    """What one look at the top saw."""
+    """
+    What one look at the top saw.
+
+    Attributes:
+        top: The top.
+        one_answer: Whether the first answer had all that moved since the look before.
+        answers: How many answers it took to reach what changes may be dated back to.
+        order: The order of the contexts.
+    """
 
     top: Top
+    one_answer: bool = False
     answers: int = 0
     order: dict[str, int] = field(factory=dict[str, int])
 
@@ -71,7 +80,7 @@ class SecondLooks:
             state.tally.looks += 1
             calm = state.tally.looks > 1 or not state.chain.moved
             view = yield from self._look(before, order, calm=calm)
-            if view.answers == 1 or before.is_unchanged(view.top):
+            if view.one_answer or before.is_unchanged(view.top):
                 return
             before, order = view.top, view.order
         raise PaginationError(
@@ -117,6 +126,8 @@ class SecondLooks:
             for linked, joined in state.linked(chain, run):
                 view.add(linked)
                 reached = joined and (calm or before.reached_by(linked, order))
+                if view.answers == 1:
+                    view.one_answer = reached or before.is_older(linked)
                 yield self._look_step(linked, last=reached and view.answers == 1)
             if reached:
                 return view

@@ -99,10 +99,13 @@ class WalkState:
         if self.chain.proves:
             _check_ids(run)
         since = self.options.active_since
-        if since is None:
-            return self.given.fresh(run)
-        _check_order(run)
+        if since is not None:
+            _check_order(run)
         fresh = self.given.fresh(run)
+        if fresh:
+            self.reader.fruitless = 0
+        if since is None:
+            return fresh
         return [c for c in fresh if c.last_activity_at and c.last_activity_at >= since]
 
     def is_last(self, run: Run) -> bool:

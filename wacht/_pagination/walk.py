@@ -84,6 +84,7 @@ class Walk:
                 raise
             finally:
                 self._budget.stopped.set()
+                del self._budget  # it refers back to the walk
             _log_summary(passes.state)
 
     def _passes(self) -> Passes:

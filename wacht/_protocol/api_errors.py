@@ -92,7 +92,7 @@ def _json_message(details: Any) -> str:
     if isinstance(errors, list):
         items = [*errors]
     texts = [item if isinstance(item, str) else _get(item, "message") for item in items]
-    return "; ".join(text for text in texts if isinstance(text, str))
+    return "; ".join(dict.fromkeys(text for text in texts if isinstance(text, str)))
 
 
 def _get(value: Any, name: str) -> Any:
