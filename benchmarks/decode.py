@@ -1,11 +1,9 @@
-"""
-The price of a typed page, from bytes to values: `python benchmarks/decode.py`.
-"""
+"""The price of a typed page, from bytes to values: `python benchmarks/decode.py`."""
 
 from __future__ import annotations
 
 import json
-from datetime import datetime  # noqa: TC003 - msgspec and pydantic read it
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -13,8 +11,8 @@ import pairs
 import pydantic
 import server
 
-from wacht._convert import structure_page
-from wacht._json import parse_json
+from wacht._protocol.decoding import structure_page
+from wacht._protocol.json import parse_json
 
 PAGE = 100
 
@@ -49,9 +47,7 @@ class Page(msgspec.Struct):
 
 
 def pydantic_page() -> type[pydantic.BaseModel]:
-    """
-    Make the same classes with pydantic.
-    """
+    """Make the same classes with pydantic."""
     hints = msgspec.structs.fields(Context)
     fields: dict[str, Any] = {field.name: (field.type, None) for field in hints}
     model = pydantic.create_model("Context", **fields)

@@ -26,18 +26,14 @@ LEAST = 2 * 60 + 4  # seconds: 100 in each minute, and 20 in each second of the 
 
 
 class Scaled:
-    """
-    A throttle in a time that runs faster.
-    """
+    """A throttle whose time runs faster."""
 
     def __init__(self) -> None:
         self._throttle = wacht.Throttle(clock=lambda: time.monotonic() * SCALE)
 
     @contextmanager
     def slot(self, sleep: Callable[[float], None] = time.sleep) -> Generator[None]:
-        """
-        Wait for a slot.
-        """
+        """Wait for a slot."""
         with self._throttle.slot(lambda seconds: sleep(seconds / SCALE)):
             yield
 

@@ -19,9 +19,7 @@ import wacht
 
 
 def peak(url: str) -> int:
-    """
-    Walk in this process, and give its peak of resident memory in bytes.
-    """
+    """Walk in this process, and give its peak of resident memory in bytes."""
     with wacht.Session("key", base_url=url, throttle=None) as session:
         count = sum(1 for _ in session.iter_execution_contexts())
     gc.collect()
@@ -30,9 +28,7 @@ def peak(url: str) -> int:
 
 
 def peak_elsewhere(contexts: int) -> int:
-    """
-    Walk so many contexts in a process of its own.
-    """
+    """Walk so many contexts in a process of its own."""
     with server.running(contexts // server.PER_PAGE) as url:
         command = [sys.executable, __file__, url]
         return int(subprocess.run(command, capture_output=True, check=True).stdout)

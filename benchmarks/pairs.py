@@ -1,6 +1,4 @@
-"""
-Ratios of paired runs: what is compared runs in turn, in one process.
-"""
+"""Ratios of paired runs: what is compared runs in turn, in one process."""
 
 from __future__ import annotations
 
@@ -17,9 +15,7 @@ if TYPE_CHECKING:
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """
-    Time one run.
-    """
+    """Time one run."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
@@ -31,9 +27,7 @@ def compare(
     *,
     rounds: int = 15,
 ) -> dict[str, float]:
-    """
-    Run ours after each of the others, in each round, and give the median ratios.
-    """
+    """Run ours after each of the others, in each round, and give the median ratios."""
     for work in (ours, *others.values()):
         work()
     ratios: dict[str, list[float]] = {name: [] for name in others}
@@ -45,24 +39,18 @@ def compare(
 
 
 def without_msgspec() -> AbstractContextManager[object]:
-    """
-    Let us parse as on an installation without the extra `speed`.
-    """
+    """Parse as on an installation without the extra `speed`."""
     # No Mock: calling one takes as long as some ten contexts.
-    return mock.patch("wacht._json._quick_parser", lambda: None)  # noqa: PT008
+    return mock.patch("wacht._protocol.json._fast_parser", lambda: None)  # noqa: PT008
 
 
 def heading(title: str, *distributions: str) -> str:
-    """
-    Say what was measured, and with which versions.
-    """
+    """Say what was measured, and with which versions."""
     versions = ", ".join(f"{name} {version(name)}" for name in distributions)
     return f"{title} (Python {platform.python_version()}, {versions})"
 
 
 def table(title: str, ratios: Mapping[str, float]) -> str:
-    """
-    Write ratios as a Markdown table.
-    """
+    """Write ratios as a Markdown table."""
     rows = "\n".join(f"| {name} | {ratio:.2f} |" for name, ratio in ratios.items())
     return f"{title}\n\n| ours against | ratio |\n|---|---|\n{rows}\n"

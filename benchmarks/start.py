@@ -1,6 +1,4 @@
-"""
-The price of a start, each in a process of its own: `python benchmarks/start.py`.
-"""
+"""The price of a start, each in a process of its own: `python benchmarks/start.py`."""
 
 from __future__ import annotations
 
@@ -22,9 +20,7 @@ ROUNDS = 21
 
 
 def seconds(work: str) -> float:
-    """
-    Time some work in a new interpreter.
-    """
+    """Time some work in a new interpreter."""
     command = [sys.executable, "-c", SCRIPT.format(work=work)]
     return float(subprocess.run(command, capture_output=True, check=True).stdout)
 

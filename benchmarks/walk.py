@@ -1,6 +1,4 @@
-"""
-The price of a walk of 10,000 contexts: `python benchmarks/walk.py`.
-"""
+"""The price of a walk of 10,000 contexts: `python benchmarks/walk.py`."""
 
 from __future__ import annotations
 

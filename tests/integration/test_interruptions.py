@@ -140,6 +140,8 @@ def test_signal__ends_connecting(monkeypatch: pytest.MonkeyPatch) -> None:
         tried.append(address)
         time.sleep(5)
 
+    addresses = [(2, 1, 6, "", (f"127.0.0.{n}", 9)) for n in (1, 2)]
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_: addresses)
     monkeypatch.setattr("urllib3.util.connection.create_connection", connect)
     with (
         wacht.Session("k", base_url="http://localhost:9", throttle=None) as session,

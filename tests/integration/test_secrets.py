@@ -298,7 +298,7 @@ def test_session__shows_no_key() -> None:
         list(session.iter_execution_contexts(prefetch=2))
         assert CORE not in repr(session)
         assert CORE not in repr(reachable(session))
-        with pytest.raises(TypeError, match="can.t be pickled") as caught:
+        with pytest.raises(TypeError, match=r"can.t be pickled") as caught:
             pickle.dumps(session)
     assert CORE not in str(caught.value)
 

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attrs import fields
+from attrs import Factory, fields, frozen
+from cattrs import Converter
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import strategies
 from wacht import AiExecutionContext
+from wacht._protocol import decoding
 from wacht._protocol.decoding import structure_page
 from wacht._protocol.json import ShapeError
 from wacht.models import FIELD_NAMES
@@ -117,6 +119,19 @@ def test_fast_path__keeps_a_default_other_than_none(
     monkeypatch.setattr(AiExecutionContext, "source", "api")
     assert context().source == context(source=None).source == "api"
     assert context(source="web").source == "web"
+
+
+def test_fast_path__knows_one_factory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another field with a factory fails at the first decoding, not in silence."""
+
+    @frozen
+    class Changed:
+        tags: list[str] = Factory(list)
+        extra: dict[str, Any] = Factory(dict)
+
+    monkeypatch.setattr(decoding, "AiExecutionContext", Changed)
+    with pytest.raises(TypeError, match="a field other than `extra` has a factory"):
+        decoding._fast_hook(Converter())
 
 
 @given(strategies.timestamps_and_times())

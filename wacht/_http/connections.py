@@ -66,7 +66,8 @@ class _TimedConnection:
 
     def _new_conn(self) -> Any:
         """Try all addresses of the name, each for its share of the time left."""
-        if hasattr(self, "_socks_options"):  # the proxy resolves the name
+        if hasattr(self, "_socks_options"):  # pragma: no cover - needs such a proxy
+            # It resolves the name.
             return super()._new_conn()  # type: ignore[misc]
         name = self._dns_host
         addresses = self._resolve()

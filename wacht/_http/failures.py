@@ -203,7 +203,7 @@ def _raising_module(traceback: TracebackType | None) -> str:
 
 
 def _matches(chain: list[Exception]) -> Iterator[tuple[_Kind, Exception]]:
-    for kind in _KINDS:
+    for kind in _KINDS:  # pragma: no branch - the last kind always matches
         for link in chain:
             if isinstance(link, kind.types) and re.search(kind.pattern, _text(link)):
                 yield kind, link
