@@ -156,9 +156,12 @@ class Reader:
         self.size.failed(window.limit)
         for candidate in [revision] if revision else self._candidates():
             try:  # a service that is down must not cost another row of attempts
-                return self._ask(candidate, Window(window.offset, 1), retry=False)
+                run = self._ask(candidate, Window(window.offset, 1), retry=False)
             except (TooLargeError, ApiError, RequestError):
                 continue
+            if run.has_more and len(run.contexts) == 1:  # so it wasn't ignored
+                self._endpoint.revision = self._endpoint.revision or candidate
+            return run
         raise too_large from too_large.__cause__
 
     def _candidates(self) -> list[Revision]:
