@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from contextlib import nullcontext
+from copy import copy
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any, Literal
@@ -100,7 +101,7 @@ class Service:
         number = len(self.queries)
         self.before_answer()
         if error := self.errors.get(number):
-            raise error
+            raise copy(error)  # or it would hold the frames
         answer = self._answer(query)
         if self.change is not _noop:
             present = set(self.ids)
@@ -109,7 +110,7 @@ class Service:
         return answer
 
     def touch(self, place: int, *, late: float = 0.0) -> None:
-        """Let a context become active; a transaction that commits late is dated back."""
+        """Let a context become active; a late commit is dated back."""
         context = self.contexts.pop(place)
         self._now += timedelta(seconds=0.25)
         time = max(

@@ -8,7 +8,7 @@ from math import ceil
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.model import KINDS, START, Kind, RandomChanges, Service, ids_of, walk_of
@@ -18,7 +18,12 @@ from wacht import (
     PaginationError,
     WalkProgress,
 )
-from wacht._protocol.revisions import OffsetRevision, PageRevision, Revision
+from wacht._protocol.revisions import (
+    OFFSET_DEFAULT_LIMIT,
+    OffsetRevision,
+    PageRevision,
+    Revision,
+)
 
 Options = ListExecutionContextsOptions
 
@@ -45,7 +50,7 @@ def given_by(service: Service, options: Options | None = None, **walk: Any) -> A
 
 @given(
     kind=st.sampled_from(KINDS),
-    contexts=st.integers(0, 60),
+    contexts=st.integers(0, 90),
     page=st.none() | st.integers(1, 4),
     per_page=st.none() | st.integers(1, 30),
     exhaustive=st.sampled_from([None, True, False]),
@@ -63,11 +68,12 @@ def test_walk__gives_each_context_once_in_order(  # noqa: PLR0913 - all it may d
     service = (known if learned else lambda k, n: Service(n, k))(kind, contexts)
     options = Options(page=page, per_page=per_page)
     start = ((page or 1) - 1) * (per_page or 100)
+    # Nothing in its one answer shows that the older build ignored `page`.
+    assume(kind != "older" or learned or not start or contexts > OFFSET_DEFAULT_LIMIT)
     try:
         got = given_by(service, options, exhaustive=exhaustive)
-    except PaginationError as error:  # the older build ignored `page`
-        assert (kind, learned) == ("older", False)
-        assert start > 0
+    except PaginationError as error:
+        assert (kind, learned, start > 0) == ("older", False, True)
         got = given_by(service, error.resume, exhaustive=exhaustive)
     assert got == service.ids[start:]
 
