@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from wacht.sandbox.answer import Answer
+from wacht.sandbox.server import Answer
 from wacht.sandbox.service import Limits, Revision, check_endpoint, check_key, listing
 
 CONTEXTS = [

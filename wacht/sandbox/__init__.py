@@ -1,9 +1,6 @@
-"""
-The service on loopback, for demos and tests.
-"""
+"""The service on loopback, for demos and tests."""
 
 from .changes import Changes
-from .record import SandboxRequest
-from .sandbox import Sandbox
+from .sandbox import Sandbox, SandboxRequest
 
 __all__ = ["Changes", "Sandbox", "SandboxRequest"]

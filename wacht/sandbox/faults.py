@@ -1,33 +1,30 @@
-"""
-The methods of the sandbox that order faults.
-"""
+"""The methods of the sandbox that order faults, and how each fault is played."""
 
 from __future__ import annotations
 
+import gzip
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import repeat
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import attrs
 
 from wacht._render.text import safe_repr
 
-from . import scripts
-from .answer import Answer
-from .server import End
+from .server import Answer, End, Pause, Step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+Part: TypeAlias = Literal["headers", "body"]
+Script: TypeAlias = Callable[[Answer], Iterator[Step]]
+# How to spoil an answer, and which one: None for the service's own.
+Fault: TypeAlias = tuple[Script, Answer | None]
 
-@attrs.frozen
-class Fault:
-    """
-    How to spoil an answer, and which one: None for the service's own.
-    """
-
-    script: scripts.Script
-    answer: Answer | None = None
+_MEBIBYTE = 1 << 20
 
 
 class Faults:
@@ -40,7 +37,7 @@ class Faults:
 
     def __init__(self) -> None:
         self._delay = 0.0
-        self._faults = deque[tuple[Fault, int | None]]()
+        self._faults = deque[Iterator[Fault]]()
         self._lock = threading.RLock()  # a `live` function may order faults
 
     def answer(
@@ -54,135 +51,150 @@ class Faults:
         """
         Answer with this status and body instead of the service's own.
 
-        Args:
-            status: Any status, 200 included.
-            body: Any bytes, or text to be sent as UTF-8.
-            headers: Any headers. `Content-Length` is added, unless they say how the
-                body is framed.
-            times: How many requests; None for all until `heal`.
+        `Content-Length` is added, unless the headers say how the body is framed.
         """
         data = body.encode() if isinstance(body, str) else body
-        self._add(scripts.whole, times, Answer(status, data, dict(headers or {})))
+        self._add(whole, times, Answer(status, data, dict(headers or {})))
 
     def reset(
-        self,
-        *,
-        at: Literal["request", "headers", "body"] = "request",
-        times: int | None = 1,
+        self, *, at: Literal["request", Part] = "request", times: int | None = 1
     ) -> None:
-        """
-        Reset the connection before the answer, or in the middle of its headers or body.
-        """
+        """Reset the connection before the answer, or within its headers or body."""
         _check_place(at, "request", "headers", "body")
-        self._add(scripts.break_off(at, End.RESET), times)
+        self._add(partial(_interrupted, at=at, by=End.RESET), times)
 
     def hang_up(self, *, times: int | None = 1) -> None:
-        """
-        Close the connection cleanly, without a byte of an answer.
-        """
-        self._add(scripts.break_off("request", End.CLOSE), times)
+        """Close the connection cleanly, without a byte of an answer."""
+        self._add(partial(_interrupted, at="request", by=End.CLOSE), times)
 
     def cut(self, *, times: int | None = 1) -> None:
-        """
-        Close the connection cleanly after half of the announced body.
-        """
-        self._add(scripts.break_off("body", End.CLOSE), times)
+        """Close the connection cleanly after half of the announced body."""
+        self._add(partial(_interrupted, at="body", by=End.CLOSE), times)
 
     def break_chunk(self, *, times: int | None = 1) -> None:
-        """
-        Send half of the body in chunks, then a chunk with an unreadable size.
-        """
-        self._add(scripts.break_chunk, times)
+        """Send half of the body in chunks, then a chunk with an unreadable size."""
+        self._add(_broken_chunk, times)
 
     def garble(self, *, times: int | None = 1) -> None:
-        """
-        Announce a gzip body and send one that isn't.
-        """
-        self._add(scripts.garble, times)
+        """Announce a gzip body and send one that isn't."""
+        self._add(_garbled, times)
 
     def stall(
-        self,
-        seconds: float,
-        *,
-        at: Literal["headers", "body"] = "headers",
-        times: int | None = 1,
+        self, seconds: float, *, at: Part = "headers", times: int | None = 1
     ) -> None:
-        """
-        Pause before the headers or in the middle of the body, then send the rest.
-
-        Closing the sandbox ends the pause.
-        """
+        """Pause before the headers or in the middle of the body, then send the rest."""
         _check_place(at, "headers", "body")
-        place: scripts.Place = "request" if at == "headers" else "body"
-        self._add(scripts.stall(seconds, place), times)
+        place = "request" if at == "headers" else at
+        self._add(partial(_interrupted, at=place, by=Pause(seconds)), times)
 
     def trickle(
-        self,
-        *,
-        interval: float = 0.05,
-        at: Literal["body", "headers"] = "body",
-        times: int | None = 1,
+        self, *, interval: float = 0.05, at: Part = "body", times: int | None = 1
     ) -> None:
         """
-        Send the body, or the headers alone, byte by byte, so that no read times out.
+        Send the body or the headers byte by byte, so that no read times out.
 
-        Args:
-            interval: The seconds before each byte.
-            at: What to send slowly.
-            times: How many requests; None for all until `heal`.
+        `interval` is the seconds before each byte.
         """
         _check_place(at, "headers", "body")
-        self._add(scripts.trickle(interval, at), times)
+        self._add(partial(_trickled, at=at, interval=interval), times)
 
     def flood(self, *, times: int | None = 1) -> None:
-        """
-        Send a body without end, until the client leaves.
-        """
-        self._add(scripts.flood, times)
+        """Send a body without end, until the client leaves."""
+        self._add(_flooded, times)
 
     def bomb(self, size: int, *, times: int | None = 1) -> None:
-        """
-        Send a small gzip body that unpacks to `size` bytes, all spaces.
-        """
-        self._add(scripts.bomb(size), times)
+        """Send a small gzip body that unpacks to `size` bytes, all spaces."""
+        count, rest = divmod(size, _MEBIBYTE)
+        packed = gzip.compress(b" " * _MEBIBYTE) * count + gzip.compress(b" " * rest)
+        self.answer(200, packed, headers={"Content-Encoding": "gzip"}, times=times)
 
     def delay(self, seconds: float) -> None:
-        """
-        Delay every answer from now on, like a slow network; 0 ends that.
-        """
+        """Delay every answer from now on, like a slow network; 0 ends that."""
         self._delay = seconds
 
     def heal(self) -> None:
-        """
-        Drop the delay and the faults that haven't happened yet.
-        """
+        """Drop the delay and the faults that haven't happened yet."""
         with self._lock:
             self._faults.clear()
             self._delay = 0.0
 
     def _add(
-        self, script: scripts.Script, times: int | None, answer: Answer | None = None
+        self, script: Script, times: int | None, answer: Answer | None = None
     ) -> None:
         if times is not None and times < 1:
             raise ValueError(f"times: expected at least 1, or None, got {times}")
+        fault: Fault = script, answer
+        faults = repeat(fault) if times is None else repeat(fault, times)
         with self._lock:
-            self._faults.append((Fault(script, answer), times))
+            self._faults.append(faults)
 
     def _next_fault(self) -> Fault | None:
-        """
-        Return the fault for the next request; call it with the lock held.
-        """
-        if not self._faults:
-            return None
-        fault, times = self._faults[0]
-        if times == 1:
+        """Return the fault for the next request; call it with the lock held."""
+        while self._faults:
+            for fault in self._faults[0]:
+                return fault
             self._faults.popleft()
-        elif times is not None:
-            self._faults[0] = fault, times - 1
-        return fault
+        return None
 
 
 def _check_place(at: str, *places: str) -> None:
     if at not in places:
         expected = ", ".join(places)
         raise ValueError(f"at: expected one of {expected}, got {safe_repr(at)}")
+
+
+def whole(answer: Answer) -> Iterator[Step]:
+    """Send the answer as it is."""
+    # One write: two would meet Nagle's algorithm and the client's delayed ACK.
+    yield answer.head + answer.body
+
+
+def _interrupted(answer: Answer, at: str, by: Step) -> Iterator[Step]:
+    """Take a step before the answer, or within its headers or body."""
+    positions = {
+        "request": 0,
+        "headers": len(answer.head) // 2,
+        "body": len(answer.head) + len(answer.body) // 2,
+    }
+    data, position = answer.head + answer.body, positions[at]
+    if position:
+        yield data[:position]
+    yield by
+    yield data[position:]
+
+
+def _trickled(answer: Answer, at: str, interval: float) -> Iterator[Step]:
+    """Send the headers or the body byte by byte, and the rest at once."""
+    for place, data in (("headers", answer.head), ("body", answer.body)):
+        if place == at:
+            for byte in data:
+                yield from (Pause(interval), bytes([byte]))
+        else:
+            yield data
+
+
+def _broken_chunk(answer: Answer) -> Iterator[Step]:
+    half = answer.body[: len(answer.body) // 2]
+    yield _chunked_head(answer) + _chunk(half) + b"not a size\r\n"
+    yield End.CLOSE
+
+
+def _garbled(answer: Answer) -> Iterator[Step]:
+    return whole(_with_header(answer, "Content-Encoding", "gzip"))
+
+
+def _flooded(answer: Answer) -> Iterator[Step]:
+    yield _chunked_head(answer)
+    yield from repeat(_chunk(b" " * 65536))
+
+
+def _with_header(answer: Answer, name: str, value: str) -> Answer:
+    return attrs.evolve(answer, headers={**answer.headers, name: value})
+
+
+def _chunked_head(answer: Answer) -> bytes:
+    return _with_header(answer, "Transfer-Encoding", "chunked").head
+
+
+def _chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)

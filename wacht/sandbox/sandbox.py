@@ -1,14 +1,12 @@
-"""
-The sandbox: its settings, its list of contexts, and the requests it has received.
-"""
+"""The sandbox: its settings, its list of contexts, and the requests it has received."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import parse_qsl
 
 import attrs
 
@@ -16,10 +14,8 @@ from wacht._render.text import safe_repr
 
 from .changes import with_ties
 from .data import make_contexts
-from .faults import Fault, Faults
-from .record import SandboxRequest, record
-from .scripts import whole
-from .server import Pause, Request, Server, Step
+from .faults import Faults, Script, whole
+from .server import Answer, Pause, Request, Server, Step
 from .service import (
     REVISIONS,
     Context,
@@ -32,34 +28,45 @@ from .service import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from types import TracebackType
     from typing import Self
 
     from wacht.session import Session
 
-    from .answer import Answer
-
     Live: TypeAlias = Callable[[list[Context]], object]
+
+
+@attrs.frozen
+class SandboxRequest:
+    """
+    A request that the sandbox received.
+
+    Attributes:
+        path: The path, without the query.
+        query: The decoded query; of a repeated key, the last value.
+        headers: The headers, each name in the form `Content-Type`. The credentials in
+            `Authorization` are replaced by `***`.
+        at: The time of arrival, from `time.monotonic`.
+        status: The status of the answer; None until its first byte is sent, and for
+            good if the connection breaks before that.
+    """
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    at: float
+    status: int | None = None
 
 
 class Sandbox(Faults):
     """
     Wacht's endpoint for execution contexts, served on loopback by this process.
 
-    It serves from construction until `close` or the end of a `with` block. As a pytest
-    fixture:
+    It serves from construction until `close` or the end of a `with` block:
 
-        @pytest.fixture
-        def sandbox():
-            with Sandbox() as sandbox:
-                yield sandbox
-
-    A test talks to it through a real session, over a real socket:
-
-        def test_report__survives_a_broken_connection(sandbox):
+        with Sandbox() as sandbox, sandbox.session() as session:
             sandbox.reset(at="body")
-            with sandbox.session() as session:
-                assert len(list(session.iter_execution_contexts())) == 250
+            assert len(list(session.iter_execution_contexts())) == 250
             assert len(sandbox.requests) == 4
 
     The methods named after faults spoil the next `times` requests: 1 by default, None
@@ -88,8 +95,6 @@ class Sandbox(Faults):
         contexts: The contexts. Insert, remove or move some while a client reads them:
             each request sees the list as it is then. The page revision lists them in
             this order, the offset revisions by `last_activity_at`, newest first.
-        api_key: The key that is accepted.
-        revision: The revision of the endpoint.
         url: Where it listens, for a session's `base_url`.
 
     Raises:
@@ -133,24 +138,14 @@ class Sandbox(Faults):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
-        return (
-            f"Sandbox({self.url!r}, contexts={len(self.contexts)}, "
-            f"revision={self.revision!r})"
-        )
+        return f"Sandbox({self.url!r}, revision={self.revision!r})"
 
     def close(self) -> None:
-        """
-        Stop serving and break all connections; does nothing the second time.
-        """
+        """Stop serving and break all connections; does nothing the second time."""
         self._server.close()
 
     def session(self, **kw: Any) -> Session:
@@ -158,10 +153,7 @@ class Sandbox(Faults):
         Return a session that talks to this sandbox.
 
         It has the sandbox's key and URL. If the sandbox has no limits, it has no
-        throttle either, unless you pass one.
-
-        Args:
-            **kw: Any other arguments of `wacht.Session`; they override these.
+        throttle either. Any argument of `wacht.Session` overrides these.
         """
         from wacht.session import Session  # noqa: PLC0415 - serving needs no client
 
@@ -172,38 +164,28 @@ class Sandbox(Faults):
 
     @property
     def requests(self) -> list[SandboxRequest]:
-        """
-        All requests so far in order of arrival, rejected ones included, as a new list.
-        """
+        """All requests so far in order of arrival, also those that were rejected."""
         return self._requests.copy()
 
     def _respond(self, request: Request) -> Iterator[Step]:
-        """
-        Record a request and play its answer; the status is recorded with its start.
-        """
         # The lock keeps the records in order of arrival.
         with self._lock:
-            received = record(request, time.monotonic())
+            received = _record(request)
             number = len(self._requests)
             self._requests.append(received)
-            fault, rejection = self._admit(request, received.at)
-            answer = fault.answer or rejection or self._answer(received)
+            script: Script = whole
+            if fault := self._next_fault():
+                self._limits.count(received.at)
+                script, answer = fault
+            elif not (answer := check_key(request.headers, self.api_key)):
+                answer = self._limits.admit(received.at)
+            answer = answer or self._answer(received)
         if self._delay:
             yield Pause(self._delay)
-        for step in fault.script(answer):
+        for step in script(answer):
             if isinstance(step, bytes) and self._requests[number].status is None:
                 self._requests[number] = attrs.evolve(received, status=answer.status)
             yield step
-
-    def _admit(self, request: Request, now: float) -> tuple[Fault, Answer | None]:
-        """
-        Return how to answer a request, and the 401 or 429 if it isn't accepted.
-        """
-        if fault := self._next_fault():
-            self._limits.count(now)
-            return fault, None
-        rejection = check_key(request.headers, self.api_key)
-        return Fault(whole), rejection or self._limits.admit(now)
 
     def _answer(self, request: SandboxRequest) -> Answer:
         if rejection := check_endpoint(request.method, request.path):
@@ -219,28 +201,29 @@ class Sandbox(Faults):
         return answer
 
 
+def _record(request: Request) -> SandboxRequest:
+    path, _, query = request.target.partition("?")
+    pairs = dict(parse_qsl(query, keep_blank_values=True))
+    headers = request.headers.copy()
+    if "Authorization" in headers:
+        scheme, space, _ = headers["Authorization"].partition(" ")
+        # A single word may be the key.
+        headers["Authorization"] = f"{scheme} ***" if space else "***"
+    return SandboxRequest(request.method, path, pairs, headers, time.monotonic())
+
+
 def _contexts(contexts: int | Iterable[Context], revision: Revision) -> list[Context]:
-    if not isinstance(contexts, int):
-        return _checked(contexts)
-    if contexts < 0:
-        raise ValueError(f"contexts: expected 0 or more, got {contexts}")
-    return [*make_contexts(contexts, all_fields=revision != "page")]
-
-
-def _checked(contexts: Iterable[Context]) -> list[Context]:
+    if isinstance(contexts, int):
+        if contexts < 0:
+            raise ValueError(f"contexts: expected 0 or more, got {contexts}")
+        return [*make_contexts(contexts, all_fields=revision != "page")]
     listed = list(contexts)
     for index, context in enumerate(listed):
-        if not _is_json_object(context):
+        try:
+            json.dumps({**context})
+        except (TypeError, ValueError, RecursionError):
             raise TypeError(
                 f"contexts[{index}]: expected a JSON object, as to_dict() gives, got "
                 f"{safe_repr(context)}"
-            )
+            ) from None
     return listed
-
-
-def _is_json_object(value: Any) -> bool:
-    try:
-        json.dumps(dict(value))
-    except (TypeError, ValueError, RecursionError):
-        return False
-    return isinstance(value, Mapping)

@@ -1,6 +1,4 @@
-"""
-A small HTTP server on loopback that plays scripts; it knows nothing of contexts.
-"""
+"""A small HTTP server on loopback that plays scripts; it knows nothing of contexts."""
 
 from __future__ import annotations
 
@@ -11,28 +9,45 @@ import socketserver
 import struct
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Mapping
+from http.client import responses as _PHRASES  # noqa: N812 - a table, and constant
 from typing import Any, TypeAlias
 
 import attrs
 
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # linger for 0 seconds
+_FRAMING = {"content-length", "transfer-encoding"}
+_RESET_ON_CLOSE = (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 _POLL_SECONDS = 0.02  # how long closing may wait for the accepting thread
 
 
 @attrs.frozen
+class Answer:
+    """A complete answer."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str])
+
+    @property
+    def head(self) -> bytes:
+        """The status line and the headers, as bytes."""
+        headers = dict(self.headers)
+        if not {name.lower() for name in headers} & _FRAMING:
+            headers["Content-Length"] = str(len(self.body))
+        lines = [f"HTTP/1.1 {self.status} {_PHRASES.get(self.status, '')}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+
+@attrs.frozen
 class Pause:
-    """
-    A step of a script: wait this many seconds, or until the server closes.
-    """
+    """A step of a script: wait this many seconds, or until the server closes."""
 
     seconds: float
 
 
 class End(enum.Enum):
-    """
-    The last step of a script: how the connection ends.
-    """
+    """The last step of a script: how the connection ends."""
 
     CLOSE = "close"
     RESET = "reset"
@@ -55,17 +70,8 @@ class Request:
     head: bytes
     method: str
     target: str
-    version: str
     headers: dict[str, str]
     perform: Callable[[Step], None]
-
-    @property
-    def keep_alive(self) -> bool:
-        """
-        Whether the client wants to send another request on this connection.
-        """
-        wish = self.headers.get("Connection", "").lower()
-        return self.version != "HTTP/1.0" and wish != "close"
 
 
 Respond: TypeAlias = Callable[[Request], Iterable[Step]]
@@ -78,36 +84,30 @@ class _Connection(socketserver.StreamRequestHandler):
 
     def handle(self) -> None:
         while not self._ended:
-            self._exchange()
-
-    def _exchange(self) -> None:
-        try:
-            request = self._receive()
-        except ValueError:
-            self._ended = True  # not HTTP
-            return
-        for step in self.server.respond(request):
-            self._perform(step)
-        self._ended |= not request.keep_alive
+            try:
+                request = self._receive()
+            except ValueError:
+                return  # not HTTP
+            for step in self.server.respond(request):
+                self._perform(step)
+                if isinstance(step, End):
+                    break
 
     def _receive(self) -> Request:
-        lines = list(self._lines())
+        lines = [self.rfile.read(1)]
+        if not lines[0].isalpha():
+            raise ValueError("a TLS handshake, for example, which has no lines")
+        lines[0] += self.rfile.readline()
+        while lines[-1].strip():
+            lines.append(self.rfile.readline())
+        if not lines[-1]:
+            raise ValueError("the client has left")
         method, target, version = lines[0].decode("latin-1").split()
         headers = dict(map(_header, lines[1:-1]))
         self.rfile.read(int(headers.get("Content-Length", "0")))
-        head = b"".join(lines)
-        return Request(head, method, target, version, headers, self._perform)
-
-    def _lines(self) -> Iterator[bytes]:
-        first = self.rfile.read(1)
-        if not first.isalpha():
-            raise ValueError("a TLS handshake, for example, which has no lines")
-        while line := first + self.rfile.readline():
-            first = b""
-            yield line
-            if not line.strip():
-                return
-        raise ConnectionError("the client is gone")
+        wish = headers.get("Connection", "").lower()
+        self._ended = version == "HTTP/1.0" or wish == "close"
+        return Request(b"".join(lines), method, target, headers, self._perform)
 
     def _perform(self, step: Step) -> None:
         if isinstance(step, bytes):
@@ -118,14 +118,10 @@ class _Connection(socketserver.StreamRequestHandler):
         else:
             self._ended = True
             if step is End.RESET:
-                self._reset()
-
-    def _reset(self) -> None:
-        connection = self.request
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-        # Both, and now: socketserver would first send the FIN of a clean close.
-        self.rfile.close()
-        connection.close()
+                self.request.setsockopt(*_RESET_ON_CLOSE)
+                # Both, and now: socketserver would first send the FIN of a clean close.
+                self.rfile.close()
+                self.request.close()
 
 
 def _header(line: bytes) -> tuple[str, str]:
@@ -155,38 +151,30 @@ class Server(socketserver.ThreadingTCPServer):
     def __init__(
         self, respond: Respond, *, port: int = 0, listening: bool = True
     ) -> None:
-        super().__init__(("127.0.0.1", port), _Connection, bind_and_activate=False)
+        super().__init__(("127.0.0.1", port), _Connection, bind_and_activate=listening)
         self.respond = respond
         self.closing: threading.Event = threading.Event()
         self.connections: int = 0
         self._open: dict[Any, threading.Thread] = {}
-        self._accepting: threading.Thread | None = None
-        try:
+        serve = self.serve_forever
+        self._accepting = threading.Thread(
+            None, serve, args=(_POLL_SECONDS,), daemon=True
+        )
+        if listening:
+            self._accepting.start()
+        else:
             self.server_bind()
-            self.url: str = f"http://127.0.0.1:{self.server_address[1]}"
-            if listening:
-                self.listen()
-        except OSError:
-            self.server_close()
-            raise
+        self.url: str = f"http://127.0.0.1:{self.server_address[1]}"
 
     def listen(self) -> None:
-        """
-        Accept connections; does nothing if it already does.
-        """
-        if self._accepting is None:
-            self.server_activate()
-            self._accepting = threading.Thread(
-                target=self.serve_forever, args=(_POLL_SECONDS,), daemon=True
-            )
-            self._accepting.start()
+        """Accept connections from now on."""
+        self.server_activate()
+        self._accepting.start()
 
     def close(self) -> None:
-        """
-        Stop at once and break all connections; does nothing the second time.
-        """
+        """Stop at once and break all connections; does nothing the second time."""
         self.closing.set()
-        if self._accepting is not None:
+        if self._accepting.ident is not None:
             self.shutdown()
             self._accepting.join()
         self.server_close()
@@ -196,29 +184,20 @@ class Server(socketserver.ThreadingTCPServer):
             thread.join()
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """
-        Start a thread for a connection.
-        """
+        """Start a thread for a connection."""
         # socketserver can only wait for threads that aren't daemons, so keep our own.
-        thread = threading.Thread(
-            target=self.process_request_thread,
-            args=(request, client_address),
-            daemon=True,
-        )
+        start = self.process_request_thread
+        arguments = request, client_address
         self.connections += 1
-        self._open[request] = thread
-        thread.start()
+        self._open[request] = threading.Thread(None, start, args=arguments, daemon=True)
+        self._open[request].start()
 
     def shutdown_request(self, request: Any) -> None:
-        """
-        End a connection.
-        """
+        """End a connection."""
         super().shutdown_request(request)
         self._open.pop(request, None)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """
-        Print the error, unless the client has left: it may do so at any point.
-        """
+        """Print the error, unless the client has left: it may do so at any point."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)

@@ -1,6 +1,4 @@
-"""
-The rules of the service: keys, limits, and what each revision of the endpoint lists.
-"""
+"""The rules of the service: keys, limits, and what each revision lists."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ from functools import lru_cache
 from random import Random
 from typing import Any, Literal, TypeAlias
 
-from .answer import Answer
+from .server import Answer
 
 Revision = Literal["page", "offset", "offset-without-echo"]
 REVISIONS: tuple[Revision, ...] = ("page", "offset", "offset-without-echo")
@@ -22,16 +20,14 @@ Context: TypeAlias = Mapping[str, Any]
 Query: TypeAlias = Mapping[str, str]
 
 PATH = "/ai/execution-contexts"
+NEVER = datetime.min.replace(tzinfo=UTC)
 
 _MAX_PER_PAGE = 100
 _NUMBER = re.compile(r"[0-9]{1,18}")  # always fits 64 bits
-NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Limits:
-    """
-    Two sliding windows over the accepted requests, each with its own limit.
-    """
+    """Two sliding windows over the accepted requests, each with its own limit."""
 
     def __init__(self, per_second: int | None, per_minute: int | None) -> None:
         windows = (per_second, 1.0), (per_minute, 60.0)
@@ -42,41 +38,24 @@ class Limits:
         self._arrivals = deque[float](maxlen=max(limits, default=0))
 
     def count(self, now: float) -> None:
-        """
-        Count a request, whether there is room for it or not.
-        """
+        """Count a request, whether there is room for it or not."""
         self._arrivals.append(now)
 
     def admit(self, now: float) -> Answer | None:
-        """
-        Count a request if there is room; otherwise return the 429.
-        """
-        wait = self._wait(now)
+        """Count a request if there is room; otherwise return the 429."""
+        wait = 0.0
+        for limit, span in self._windows:
+            if len(self._arrivals) >= limit:
+                wait = max(wait, self._arrivals[-limit] + span - now)
         if wait > 0:
-            return _rate_limited(wait)
+            seconds = math.ceil(wait)
+            return _text(429, f"Rate limit exceeded. Retry after {seconds} seconds")
         self.count(now)
         return None
 
-    def _wait(self, now: float) -> float:
-        arrivals = self._arrivals
-        return max(
-            (
-                arrivals[-limit] + span - now
-                for limit, span in self._windows
-                if len(arrivals) >= limit
-            ),
-            default=0.0,
-        )
-
-
-def _rate_limited(wait: float) -> Answer:
-    return _text(429, f"Rate limit exceeded. Retry after {math.ceil(wait)} seconds")
-
 
 def check_key(headers: Mapping[str, str], api_key: str) -> Answer | None:
-    """
-    Return the 401 for a request without the key, None for one that has it.
-    """
+    """Return the 401 for a request without the key, None for one that has it."""
     scheme, _, key = headers.get("Authorization", "").partition(" ")
     if scheme != "Bearer" or not key:
         return _text(401, "Authorization header must be Bearer token")
@@ -86,14 +65,16 @@ def check_key(headers: Mapping[str, str], api_key: str) -> Answer | None:
 
 
 def check_endpoint(method: str, path: str) -> Answer | None:
-    """
-    Return the 404 or 405 for any request that isn't one for the list.
-    """
+    """Return the 404 or 405 for any request that isn't one for the list."""
     if path != PATH:
         return _json(404, {"errors": [{"message": "Not found", "code": 404}]})
     if method != "GET":
         return Answer(405, headers={"Allow": "GET"})
     return None
+
+
+class _UnreadableError(Exception):
+    pass
 
 
 def listing(
@@ -106,55 +87,34 @@ def listing(
     """
     Return the page of contexts for a query.
 
-    Args:
-        revision: The revision of the endpoint.
-        contexts: All contexts there are.
-        query: The decoded query.
-        unstable_ties: Whether equal `last_activity_at` come in an order that depends
-            on `limit` and `offset`.
+    With `unstable_ties`, equal `last_activity_at` come in an order that depends on
+    `limit` and `offset`.
     """
     try:
         if revision == "page":
             return _json(200, _by_page(contexts, query))
-        page = _by_offset(contexts, query, unstable_ties=unstable_ties)
+        limit = _size(query, "limit", 50)
+        offset = _number(query, "offset", 0)
     except _UnreadableError as error:
         return _text(400, f"Failed to deserialize query string: {error}")
-    if revision == "offset-without-echo":
-        del page["limit"], page["offset"]
-    return _json(200, page)
-
-
-class _UnreadableError(Exception):
-    """
-    A query value that isn't a number.
-    """
+    chosen = _filtered(contexts, query, "status", "context_group")
+    if unstable_ties:
+        # PostgreSQL keeps limit + offset rows while it sorts, hence the seed.
+        Random(limit + offset).shuffle(chosen)  # noqa: S311 - not a secret
+    chosen.sort(key=last_activity, reverse=True)  # keeps ties in order
+    echo = {"limit": limit, "offset": offset} if revision == "offset" else {}
+    return _json(200, _slice(chosen, offset, limit) | echo)
 
 
 def _by_page(contexts: Sequence[Context], query: Query) -> dict[str, Any]:
     page = max(_number(query, "page", 1), 1)
-    per_page = _page_size(query, "per_page", 20)
+    per_page = _size(query, "per_page", 20)
     chosen = _filtered(contexts, query, "agent_id", "workflow_id")
     return _slice(chosen, (page - 1) * per_page, per_page)
 
 
-def _by_offset(
-    contexts: Sequence[Context], query: Query, *, unstable_ties: bool
-) -> dict[str, Any]:
-    limit = _page_size(query, "limit", 50)
-    offset = _number(query, "offset", 0)
-    chosen = _filtered(contexts, query, "status", "context_group")
-    if unstable_ties:
-        # PostgreSQL keeps limit + offset rows while it sorts, hence the seed.
-        chance = Random(limit + offset)  # noqa: S311 - not a secret
-        chosen = chance.sample(chosen, len(chosen))
-    chosen = sorted(chosen, key=last_activity, reverse=True)  # keeps ties in order
-    return _slice(chosen, offset, limit) | {"limit": limit, "offset": offset}
-
-
 def last_activity(context: Context) -> datetime:
-    """
-    Return the time of the last activity; without one, the earliest possible time.
-    """
+    """Return the time of the last activity; without one, the earliest possible time."""
     value = context.get("last_activity_at")
     return _parsed(value) if isinstance(value, str) else NEVER
 
@@ -175,17 +135,13 @@ def _number(query: Query, key: str, default: int) -> int:
     return int(value)
 
 
-def _page_size(query: Query, key: str, default: int) -> int:
+def _size(query: Query, key: str, default: int) -> int:
     return min(max(_number(query, key, default), 1), _MAX_PER_PAGE)
 
 
 def _filtered(contexts: Sequence[Context], query: Query, *keys: str) -> list[Context]:
-    wanted = {key: query[key] for key in keys if key in query}
-    return [
-        context
-        for context in contexts
-        if all(context.get(key) == value for key, value in wanted.items())
-    ]
+    wanted = [(key, query[key]) for key in keys if key in query]
+    return [c for c in contexts if all(c.get(key) == value for key, value in wanted)]
 
 
 def _slice(contexts: Sequence[Context], start: int, length: int) -> dict[str, Any]:
