@@ -1,5 +1,5 @@
 """
-What a walk misses on a list that changes while it is read: `python benchmarks/moving.py`.
+What walks miss on a list that changes meanwhile: `python benchmarks/moving.py`.
 
 The list is a table of a temporary PostgreSQL server, with the query of the reference
 service; two contexts change after each answer. Needs PostgreSQL and psycopg.
@@ -44,7 +44,7 @@ def measured(connection: psycopg.Connection, case: Case, prefetch: int | None) -
             errors += error
         missed.append(len(service.stayed() - got))
         requests.append(service.requests)
-    said = "" if not errors else ", and says so" if errors == RUNS else f", {errors} ×"
+    said = ", and says so" * (errors == RUNS) or f", {errors} errors" * (errors > 0)
     return f"{mean(missed):.0f}{said} | {mean(requests):.0f}"
 
 
