@@ -18,12 +18,12 @@ import pytest
 from urllib3 import Retry
 
 import wacht
-from tests.servers import KEY, RawServer, Wire, page_of
+from tests.servers import KEEP, KEY, RawServer, Wire, page_of
 from wacht.sandbox import Changes, Sandbox
 from wacht.throttle import Slot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 PATIENCE = 30  # seconds that only a broken test waits for
 REVISIONS = ["page", "offset"]
@@ -247,6 +247,54 @@ def refuse_page_3(wire: Wire) -> None:
         wire.answer(b"", status="503 Service Unavailable")
     else:
         wire.answer(page_of([number], has_more=True))
+
+
+def refuse_by_504(wire: Wire) -> None:
+    wire.answer(b"", status="504 Gateway Timeout")
+
+
+def refuse_by_silence(wire: Wire) -> None:
+    wire.pause(600)
+
+
+@pytest.mark.parametrize("refuse", [refuse_by_504, refuse_by_silence])
+def test_walk__asks_slow_pages_in_smaller_parts(refuse: Callable[[Wire], None]) -> None:
+    """A service that takes too long for more than 20 contexts still gives them all."""
+    ids = [str(number) for number in range(90)]
+
+    def script(wire: Wire) -> object:
+        size = int(wire.query["per_page"])
+        if size > 20:
+            return refuse(wire)
+        start = (int(wire.query["page"]) - 1) * size
+        page = ids[start : start + size]
+        wire.answer(page_of(page, has_more=start + size < len(ids)))
+        return KEEP
+
+    with (
+        RawServer(script) as server,
+        server.session(retry=ONE_ATTEMPT, timeout=(5, 0.2)) as session,
+    ):
+        assert ids_of(session.iter_execution_contexts()) == ids
+        assert len(server.heads) < 40
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_walk__asks_large_pages_in_smaller_parts(build: Any) -> None:
+    with Sandbox(120, revision=build) as sandbox:
+        text = "x" * 1000
+        sandbox.contexts[:] = [{**c, "context": text} for c in sandbox.contexts]
+        with sandbox.session(max_response_bytes=30_000) as session:
+            assert ids_of(session.iter_execution_contexts()) == ids_in(sandbox)
+        assert len(sandbox.requests) < 60
+
+
+def test_walk__a_service_that_is_down_costs_one_request_more() -> None:
+    retry = Retry(total=2, status_forcelist=[504])
+    with RawServer(refuse_by_504) as server, server.session(retry=retry) as session:
+        with pytest.raises(wacht.ServerError, match="504"):
+            next(session.iter_execution_contexts())
+        assert len(server.heads) <= 3 + 2
 
 
 # Errors and resume
