@@ -1,6 +1,4 @@
-"""
-The command, for `python -m wacht`.
-"""
+"""The command, for `python -m wacht`."""
 
 import sys
 

@@ -1,6 +1,4 @@
-"""
-Contexts as a pandas DataFrame.
-"""
+"""Contexts as a pandas DataFrame."""
 
 from __future__ import annotations
 
@@ -137,9 +135,7 @@ def _as_object(value: Any) -> dict[str, Any]:
 
 
 def _add_keys(columns: Columns, objects: Sequence[dict[str, Any]], prefix: str) -> None:
-    """
-    Add a column for each key of some objects, one object a row.
-    """
+    """Add a column for each key of some objects, one object a row."""
     added: Columns = {}
     for row, fields in enumerate(objects):
         for key, value in fields.items():

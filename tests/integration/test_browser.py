@@ -128,9 +128,7 @@ def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
 
 
 def eventually(look: Callable[[], Any]) -> Any:
-    """
-    Look again and again until there is something, and return it.
-    """
+    """Look again and again until there is something, and return it."""
     end = time.monotonic() + TIMEOUT
     while not (seen := look()):
         assert time.monotonic() < end, f"not seen in {TIMEOUT} s"
@@ -148,9 +146,7 @@ def seen(browser: webdriver.Chrome, selector: str, count: int) -> list[Any]:
 
 
 def luminance(color: str) -> float:
-    """
-    Return the relative luminance of a CSS colour, as WCAG defines it.
-    """
+    """Return the relative luminance of a CSS colour, as WCAG defines it."""
     parts = color.partition("(")[2].rstrip(")").split(",")
     red, green, blue = (
         part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
@@ -173,11 +169,6 @@ def assert_readable(browser: webdriver.Chrome, selector: str, theme: str) -> Non
 def test_notebook__in_jupyterlab(
     browser: webdriver.Chrome, notebook_url: str, tmp_path: Path
 ) -> None:
-    """
-    Table, card, frame and plots are shown as committed, and again after a run.
-
-    JupyterLab drops the style sheet of a notebook that was not run here.
-    """
     browser.get(notebook_url)
     assert_all_seen(browser)
     assert browser.execute_async_script(COMMAND, "runmenu:run-all", {}) == "done"
@@ -208,7 +199,6 @@ def assert_all_seen(browser: webdriver.Chrome) -> None:
 def test_site__in_a_browser(
     browser: webdriver.Chrome, site: Path, tmp_path: Path
 ) -> None:
-    """The documentation can be read in a light and in a dark browser."""
     browser.set_window_size(1400, 2000)
     for theme in ("light", "dark"):
         scheme = [{"name": "prefers-color-scheme", "value": theme}]

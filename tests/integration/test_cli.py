@@ -1,6 +1,4 @@
-"""
-The command in a real process: at a terminal, in pipes, with a service that fails.
-"""
+"""The command in a real process: at a terminal, in pipes, with a service that fails."""
 
 from __future__ import annotations
 
@@ -126,9 +124,7 @@ class Terminal:
         os.close(theirs)
 
     def read_until(self, wanted: bytes = b"") -> str:
-        """
-        Read what it shows until there is what is wanted, or to the end.
-        """
+        """Read what it shows until there is what is wanted, or to the end."""
         shown = b""
         while not wanted or wanted not in shown:
             assert select.select([self._ours], [], [], 60)[0], "it says no more"
@@ -142,15 +138,12 @@ class Terminal:
         return shown.decode().replace("\r\n", "\n")
 
     def close(self) -> int:
-        """
-        Wait for its end and return its status.
-        """
+        """Wait for its end and return its status."""
         os.close(self._ours)
         return self.process.wait(60)
 
 
 def test_terminal__table(sandbox: Sandbox) -> None:
-    """The table fits the terminal, in columns under one header, with whole ids."""
     sandbox.contexts[:] = Sandbox(revision="offset").contexts
     terminal = Terminal("list", columns=100)
     heading, *rows = terminal.read_until().splitlines()
@@ -162,7 +155,6 @@ def test_terminal__table(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("format_", ["table", "json", "jsonl", "csv"])
 def test_terminal__hostile_values(format_: str, sandbox: Sandbox) -> None:
-    """No control character of a server reaches a terminal, in any format."""
     sandbox.answer(200, hostile_body())
     terminal = Terminal("list", "--format", format_, columns=80)
     lines = terminal.read_until().splitlines()
@@ -173,7 +165,6 @@ def test_terminal__hostile_values(format_: str, sandbox: Sandbox) -> None:
 
 
 def test_terminal__wait_and_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A wait is reported; Ctrl-C during it ends at once and says how to go on."""
     with Sandbox(per_minute=1) as sandbox:
         address(sandbox, monkeypatch)
         terminal = Terminal("list", columns=80)
@@ -192,7 +183,6 @@ def test_terminal__wait_and_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_terminal__rows_to_a_file(
     *, option: bool, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """While rows go to a file, a bar on the terminal shows the progress."""
     pytest.importorskip("tqdm")
     path = tmp_path / "contexts.jsonl"
     arguments = ["list", "--format", "jsonl"]
@@ -214,7 +204,6 @@ def test_terminal__rows_to_a_file(
 
 
 def test_pipe__first_page_comes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A page's rows are there while the next is still waited for, without a message."""
     with Sandbox(per_minute=1) as sandbox:
         address(sandbox, monkeypatch)
         with running("list") as process:
@@ -231,7 +220,6 @@ def test_pipe__first_page_comes_at_once(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_pipe__verbose(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With -v each wait is a line on stderr, without a terminal as well."""
     with Sandbox(per_minute=1) as sandbox:
         address(sandbox, monkeypatch)
         # A short page, which any pipe holds while nobody reads it.
@@ -246,7 +234,6 @@ def test_pipe__verbose(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("format_", ["table", "json", "jsonl", "csv"])
 def test_pipe__reader_leaves(format_: str, sandbox: Sandbox) -> None:
-    """A reader that takes one line and leaves, as head does, causes no message."""
     sandbox.contexts[:] = [
         {**context, "id": f"{copy} {context['id']}"}
         for copy in range(20)  # more pages than a pipe holds
@@ -263,7 +250,6 @@ def test_pipe__reader_leaves(format_: str, sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("arguments", [["demo"], ["--help"], ["list", "--help"]])
 def test_pipe__no_reader(arguments: list[str]) -> None:
-    """Output that nobody reads causes no message."""
     reading, writing = os.pipe()
     os.close(reading)
     ran = run(*arguments, stdout=writing)
@@ -273,7 +259,6 @@ def test_pipe__no_reader(arguments: list[str]) -> None:
 
 @pytest.mark.parametrize("arguments", [["demo"], ["list"], ["--help"]])
 def test_pipe__full_disk(arguments: list[str], sandbox: Sandbox) -> None:
-    """A full disk is an error in one line, whatever was to be written."""
     if not Path("/dev/full").exists():
         pytest.skip("there is no /dev/full on this system")
     with Path("/dev/full").open("w") as full:
@@ -286,7 +271,6 @@ def test_pipe__full_disk(arguments: list[str], sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("closed", [">&-", "1</dev/null"])
 def test_pipe__closed(closed: str, sandbox: Sandbox) -> None:
-    """A stdout that is closed, or only for reading, is an error in one line."""
     script = f"{shlex.join(COMMAND)} list {closed}"
     ran = subprocess.run(
         ["/bin/sh", "-c", script], capture_output=True, text=True, check=False
@@ -304,7 +288,6 @@ def test_pipe__closed(closed: str, sandbox: Sandbox) -> None:
 def test_pipe__hostile_values(
     format_: str, encoding: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing that a server sends makes a listing fail, in any encoding."""
     monkeypatch.setenv("PYTHONIOENCODING", encoding)
     sandbox.answer(200, hostile_body())
     ran = subprocess.run(
@@ -327,7 +310,6 @@ def test_pipe__hostile_values(
 
 @pytest.mark.parametrize("prefetch", ["0", "3"])
 def test_list__whole(prefetch: str, sandbox: Sandbox, tmp_path: Path) -> None:
-    """A listing has each context once, in order, prefetched or not, in a file too."""
     path = tmp_path / "contexts.jsonl"
     arguments = ["list", "--format", "jsonl", "--per-page", "50"]
     ran = run(*arguments, "--prefetch", prefetch)
@@ -345,7 +327,6 @@ def listed(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str
 
 
 def test_list__filters(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
-    """The service filters; --since and a --limit beside it count client-side."""
     agent = sandbox.contexts[0]["agent_id"]
     contexts = listed(
         capsys, "--agent-id", agent, "--since", "2025-10-20", "--limit", "5"
@@ -366,7 +347,6 @@ def test_list__other_filters(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Each filter reaches the revision that knows it."""
     with Sandbox(revision=revision) as sandbox:
         address(sandbox, monkeypatch)
         value = next(context[name] for context in sandbox.contexts if context.get(name))
@@ -375,7 +355,6 @@ def test_list__other_filters(
 
 
 def test_list__limit(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
-    """A limit requests no more than it takes."""
     contexts = listed(capsys, "--limit", "5", "--verbose")
     assert [context["id"] for context in contexts] == ids(sandbox)[:5]
     assert len(sandbox.requests) == 1
@@ -384,7 +363,6 @@ def test_list__limit(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> No
 def test_list__active_since(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A time of activity lists the newest activity, in few requests."""
     with Sandbox(revision="offset") as sandbox:
         address(sandbox, monkeypatch)
         since = sandbox.contexts[9]["last_activity_at"]
@@ -394,7 +372,6 @@ def test_list__active_since(
 
 
 def test_list__exhaustive(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
-    """A listing that is exhaustive costs requests; its rows are the same."""
     plain = listed(capsys, "--no-exhaustive")
     requests = len(sandbox.requests)
     assert listed(capsys, "--exhaustive") == plain
@@ -406,7 +383,6 @@ def test_list__goes_on(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The command that stderr gives after an error lists the rest, without repeats."""
     arguments = ["list", "--format", "csv", "--per-page", "40", "--limit", "200"]
     with Sandbox(per_minute=2) as limited:
         address(limited, monkeypatch)
@@ -430,7 +406,6 @@ def test_list__goes_on(
 def test_list__output_of_a_broken_listing(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A broken listing leaves no file, and says so."""
     path = tmp_path / "contexts.csv"
     with Sandbox(per_minute=1) as sandbox:
         address(sandbox, monkeypatch)
@@ -444,7 +419,6 @@ def test_list__wrong_key(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A wrong key is an error with a hint, and nothing on stdout."""
     monkeypatch.setenv("WACHT_API_KEY", "wk_wrong")
     assert cli.main(["list", "--format", "csv"]) == 1
     out, message = capsys.readouterr()
@@ -454,7 +428,6 @@ def test_list__wrong_key(
 
 
 def test_list__no_key(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without a key, the line says where it belongs, and nothing of arguments."""
     assert cli.main(["list"]) == 1
     out, message = capsys.readouterr()
     assert out == ""
@@ -465,7 +438,6 @@ def test_list__no_key(capsys: pytest.CaptureFixture[str]) -> None:
 def test_list__plain_http(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A URL that would send the key in the clear is refused in the command's words."""
     monkeypatch.setenv("WACHT_API_KEY", "wk_live")
     monkeypatch.setenv("WACHT_BASE_URL", "http://example.com")
     assert cli.main(["list"]) == 1
@@ -475,7 +447,6 @@ def test_list__plain_http(
 
 
 def test_list__service_down(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A service that isn't there is an error in one line, in time."""
     with Sandbox() as sandbox:
         address(sandbox, monkeypatch)
     ran = run("list", "--deadline", "1")
@@ -487,7 +458,6 @@ def test_list__service_down(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_list__option_that_the_library_refuses(
     sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An option that the library refuses is a wrong command line; nothing is sent."""
     assert cli.main(["list", "--agent-id", ""]) == 2
     assert capsys.readouterr().err == (
         "wacht: --agent-id: expected a non-empty string, got ''\n"
@@ -499,7 +469,6 @@ def test_list__option_that_the_library_refuses(
 
 
 def test_demo(capsys: pytest.CaptureFixture[str]) -> None:
-    """The demo shows ten rows, how many more there are, and what it took."""
     assert cli.main(["demo"]) == 0
     out, message = capsys.readouterr()
     assert message == ""
@@ -516,7 +485,6 @@ def test_demo(capsys: pytest.CaptureFixture[str]) -> None:
 def test_sandbox__serves_until_interrupted(
     revision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The printed lines are all that a client needs; Ctrl-C is the way to stop."""
     options = ["--contexts", "30", "--revision", revision, "--per-second", "3"]
     with running("sandbox", *options) as process:
         assert process.stdout is not None
@@ -537,7 +505,6 @@ def test_sandbox__serves_until_interrupted(
 def test_sandbox__closed_after_ctrl_c(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once it is interrupted, the sandbox is closed."""
 
     def interrupt(_seconds: float) -> None:
         raise KeyboardInterrupt
@@ -557,7 +524,6 @@ def test_sandbox__closed_after_ctrl_c(
 def test_sandbox__port_taken(
     sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A port that is taken is an error in one line."""
     port = sandbox.url.rpartition(":")[2]
     assert cli.main(["sandbox", "--port", port]) == 1
     assert capsys.readouterr().err == f"wacht: port {port}: Address already in use\n"
@@ -566,7 +532,6 @@ def test_sandbox__port_taken(
 def test_module__is_the_command(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`python -m wacht` is the command, and its status that of the process."""
     monkeypatch.setattr(sys, "argv", ["__main__.py", "lst"])
     with pytest.raises(SystemExit) as caught:
         runpy.run_module("wacht", run_name="__main__")

@@ -1,6 +1,4 @@
-"""
-Notebooks: the example's committed outputs are current, and the bar counts down.
-"""
+"""Notebooks: the example's committed outputs are current, and the bar counts down."""
 
 from __future__ import annotations
 
@@ -36,9 +34,7 @@ def committed() -> Any:
 
 
 def texts(notebook: Any) -> list[list[dict[str, str]]]:
-    """
-    Return the text that each cell shows; pictures differ between machines.
-    """
+    """Return the text that each cell shows; pictures differ between machines."""
     return [
         [as_text(output) for output in cell.outputs]
         for cell in notebook.cells
@@ -60,12 +56,10 @@ def run(notebook: Any, folder: Path) -> Any:
 
 
 def test_notebook__runs_and_its_outputs_are_current(tmp_path: Path) -> None:
-    """The notebook runs, and shows the tables and texts that it is committed with."""
     assert texts(run(committed(), tmp_path)) == texts(committed())
 
 
 def test_notebook__has_all_its_outputs() -> None:
-    """It is committed with the outputs of one run: a table, a card and two plots."""
     code = [cell for cell in committed().cells if cell.cell_type == "code"]
     shown = [output for cell in code for output in cell.outputs]
     kinds = [kind for output in shown for kind in output.data]
@@ -75,13 +69,11 @@ def test_notebook__has_all_its_outputs() -> None:
 
 
 def test_notebook__names_no_machine() -> None:
-    """Its outputs show no address and no path."""
     shown = str(texts(committed()))
     assert not re.search(r"127\.0\.0\.1|localhost|/home/|/root/|/Users/", shown)
 
 
 def test_progress__counts_down_in_a_notebook(tmp_path: Path) -> None:
-    """After two of thirty seconds, the widget shows that 28 are left."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(WAIT)])
     widgets = run(notebook, tmp_path).metadata.widgets
     shown = json.dumps(widgets, ensure_ascii=False).replace("\u2007", " ")

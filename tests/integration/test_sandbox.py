@@ -107,7 +107,6 @@ def _until(condition: Callable[[], bool]) -> None:
     ],
 )
 def test_sandbox__revisions(revision: Any, extra: dict[str, int]) -> None:
-    """Each revision answers in its own way, with the fields that it has."""
     with Sandbox(5, revision=revision) as sandbox, _asking(sandbox) as ask:
         answer = json.loads(ask()[1])
         assert repr(sandbox) == f"Sandbox('{sandbox.url}', revision={revision!r})"
@@ -116,7 +115,6 @@ def test_sandbox__revisions(revision: Any, extra: dict[str, int]) -> None:
 
 
 def test_sandbox__contexts_of_the_caller() -> None:
-    """A caller's contexts come from any iterable and are served as they are."""
     mine: list[dict[str, Any]]
     mine = [{"id": 7, "novel": {"deep": [None]}}, {"title": "Rückfrage"}, {}]
     with Sandbox(iter(mine)) as sandbox, _asking(sandbox) as ask:
@@ -132,7 +130,6 @@ def test_sandbox__contexts_of_the_caller() -> None:
     ids=["text", "one", "a list", "values", "a time"],
 )
 def test_sandbox__not_json(wrong: Any) -> None:
-    """Contexts that aren't JSON objects are rejected at once, with their place."""
     with pytest.raises(TypeError, match=r"^contexts\[[01]\]: expected a JSON object"):
         Sandbox(wrong)
 
@@ -147,13 +144,11 @@ def test_sandbox__not_json(wrong: Any) -> None:
     ],
 )
 def test_sandbox__unusable_settings(settings: dict[str, Any], message: str) -> None:
-    """A setting out of range is an error that says what is possible."""
     with pytest.raises(ValueError, match=message):
         Sandbox(**settings)
 
 
 def test_sandbox__port() -> None:
-    """It listens on the given port, also right after that was in use."""
     with Sandbox() as first:
         _, port = _address(first)
         with _plain(first, b"GET / HTTP/1.0\r\n\r\n") as connection:
@@ -179,7 +174,6 @@ def test_session__arguments(
     given: dict[str, Any],
     added: dict[str, Any],
 ) -> None:
-    """A session has key and URL, no throttle without limits; arguments override."""
     monkeypatch.setattr("wacht.session.Session", dict)
     with Sandbox(api_key="wk_mine", **limits) as sandbox:
         key = given.get("api_key", "wk_mine")
@@ -189,7 +183,6 @@ def test_session__arguments(
 
 
 def test_sandbox__live() -> None:
-    """The list changes after each page that is listed, and after nothing else."""
     with Sandbox(
         [{"id": "old"}], live=lambda list_: list_.insert(0, {"id": "new"})
     ) as sandbox:
@@ -202,7 +195,6 @@ def test_sandbox__live() -> None:
 
 
 def test_sandbox__tied() -> None:
-    """Pages of contexts that share a time are inconsistent, as in PostgreSQL."""
     with Sandbox(200, revision="offset", tied=200) as sandbox, _asking(sandbox) as ask:
         once, again = [_ids(ask, "?limit=100") for _ in range(2)]
         rest = _ids(ask, "?limit=100&offset=100")
@@ -211,7 +203,6 @@ def test_sandbox__tied() -> None:
 
 
 def test_sandbox__rejections_keep_the_connection(sandbox: Sandbox, ask: Ask) -> None:
-    """After each rejection, the same connection takes the next request."""
     statuses = [
         ask("/elsewhere")[0],
         ask(method="POST", body=b"not the start of a request")[0],
@@ -225,7 +216,6 @@ def test_sandbox__rejections_keep_the_connection(sandbox: Sandbox, ask: Ask) -> 
 
 
 def test_sandbox__limits() -> None:
-    """A 429 has no Retry-After, and requests without the key don't count."""
     with Sandbox(per_minute=1, api_key="wk_mine") as sandbox, _asking(sandbox) as ask:
         keys = "Bearer", "Bearer wk_sandbox", "Bearer wk_mine"
         statuses = [ask(headers={"Authorization": key})[0] for key in keys]
@@ -240,7 +230,6 @@ def test_sandbox__limits() -> None:
 
 
 def test_requests__record(sandbox: Sandbox, ask: Ask) -> None:
-    """A record is a value with the decoded parts of a request and its status."""
     before = time.monotonic()
     ask(PATH + "?page=2&agent_id=a%26b+c&page=3&empty=", KEY | {"x-ODD-name": "a: b"})
     [request] = taken = sandbox.requests
@@ -257,7 +246,6 @@ def test_requests__record(sandbox: Sandbox, ask: Ask) -> None:
 
 
 def test_requests__in_order_of_arrival(sandbox: Sandbox) -> None:
-    """Requests from many threads are all recorded, in order of arrival."""
 
     def work() -> None:
         with _asking(sandbox) as ask:
@@ -286,14 +274,12 @@ def test_requests__in_order_of_arrival(sandbox: Sandbox) -> None:
 def test_requests__never_the_key(
     sandbox: Sandbox, ask: Ask, sent: dict[str, str], recorded: str | None
 ) -> None:
-    """Of the credentials, only the scheme is recorded."""
     ask(headers=sent)
     assert sandbox.requests[0].headers.get("Authorization") == recorded
     assert "wk_sandbox" not in repr(sandbox.requests)
 
 
 def test_answer__instead_of_the_service(sandbox: Sandbox) -> None:
-    """Any status, headers and bytes can be the answer."""
     sandbox.answer(503, b"\xff\x00", headers={"X-Request-Id": "r1"})
     with _plain(sandbox, b"GET / HTTP/1.0\r\n\r\n") as connection:
         head, _, body = _rest(connection).partition(b"\r\n\r\n")
@@ -326,7 +312,6 @@ def test_faults__outcome(
     outcome: Any,
     status: int | None,
 ) -> None:
-    """Each fault spoils `times` requests in its way, without checking their key."""
     sandbox.contexts[:] = []
     order(sandbox)
     for _ in range(2):
@@ -353,7 +338,6 @@ def test_faults__closing_ends_a_wait(
     received: bytes,
     status: int | None,
 ) -> None:
-    """While an answer waits, the client has only the part before the wait."""
     sandbox.contexts[:] = []
     order(sandbox)
     head = f"GET {PATH} HTTP/1.1\r\nAuthorization: Bearer wk_sandbox\r\n\r\n"
@@ -367,7 +351,6 @@ def test_faults__closing_ends_a_wait(
 def test_flood__until_the_client_leaves(
     sandbox: Sandbox, ask: Ask, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """The body doesn't end; a client that leaves or doesn't read does no harm."""
     sandbox.flood(times=2)
     with _plain(sandbox, REQUEST) as connection:
         assert sum(len(connection.recv(65536)) for _ in range(200)) > 200
@@ -388,7 +371,6 @@ def test_bomb__unpacks_to_its_size(sandbox: Sandbox, ask: Ask, size: int) -> Non
 
 
 def test_faults__queue(sandbox: Sandbox, ask: Ask) -> None:
-    """Faults come in the order of the calls; one without end lasts until `heal`."""
     sandbox.answer(500)
     sandbox.hang_up()
     sandbox.answer(502, times=None)
@@ -403,7 +385,6 @@ def test_faults__queue(sandbox: Sandbox, ask: Ask) -> None:
 
 
 def test_faults__count_against_the_limits() -> None:
-    """Spoilt requests count, and are answered beyond the limit as well."""
     with Sandbox(per_minute=2) as sandbox, _asking(sandbox) as ask:
         sandbox.answer(500, times=3)
         assert [ask()[0] for _ in range(4)] == [500, 500, 500, 429]
@@ -411,7 +392,6 @@ def test_faults__count_against_the_limits() -> None:
 
 @pytest.mark.parametrize("times", [0, -1])
 def test_faults__unusable_arguments(sandbox: Sandbox, times: int) -> None:
-    """Numbers below 1 and unknown places are errors."""
     with pytest.raises(ValueError, match=f"at least 1, or None, got {times}"):
         sandbox.cut(times=times)
     nowhere: Any = "header"
@@ -421,7 +401,6 @@ def test_faults__unusable_arguments(sandbox: Sandbox, times: int) -> None:
 
 
 def test_connection__pipelined_and_closed(sandbox: Sandbox) -> None:
-    """Requests on one connection are answered in turn, until the client closes it."""
     close = b"GET /c HTTP/1.1\r\nconnection: Close\r\n\r\n"
     with _plain(sandbox, REQUEST + b"GET /b HTTP/1.1\n\n" + close) as connection:
         assert _rest(connection).count(b"HTTP/1.1 401 Unauthorized\r\n") == 3
@@ -443,7 +422,6 @@ def test_connection__pipelined_and_closed(sandbox: Sandbox) -> None:
 def test_connection__not_a_request(
     sandbox: Sandbox, sent: bytes, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """The connection closes without a record and without output."""
     with _plain(sandbox, sent) as connection:
         connection.shutdown(socket.SHUT_WR)
         assert _rest(connection) == b""
@@ -455,7 +433,6 @@ def test_connection__not_a_request(
 def test_sandbox__mistake_in_the_list(
     sandbox: Sandbox, ask: Ask, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A context that the caller changed into something else shows on stderr."""
     sandbox.contexts.insert(0, {"id": {1, 2}})
     with pytest.raises(http.client.RemoteDisconnected):
         ask()
@@ -465,7 +442,6 @@ def test_sandbox__mistake_in_the_list(
 
 
 def test_close__leaves_nothing_behind() -> None:
-    """Idle, busy and half-asked connections end with all threads; twice is fine."""
     threads = set(threading.enumerate())
     with Sandbox() as sandbox, contextlib.ExitStack() as stack:
         sandbox.stall(3600)
@@ -482,7 +458,6 @@ def test_close__leaves_nothing_behind() -> None:
 
 
 def test_server__listens_late() -> None:
-    """Until a server listens, it refuses connections on the port it has."""
     server = Server(lambda _: [b"done"], listening=False)
     address = server.server_address
     with contextlib.closing(server):

@@ -1,6 +1,4 @@
-"""
-The command line: what it accepts, and how it words errors.
-"""
+"""The command line: what it accepts, and how it words errors."""
 
 from __future__ import annotations
 
@@ -54,7 +52,6 @@ def fail_with(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> int:
     ],
 )
 def test_time__date_or_time(option: str, text: str, expected: datetime) -> None:
-    """A time is RFC 3339 or a date, in UTC unless it has a zone."""
     assert parameters(option, text)[option[2:].replace("-", "_")] == expected
 
 
@@ -84,7 +81,6 @@ def test_time__date_or_time(option: str, text: str, expected: datetime) -> None:
 def test_arguments__wrong(
     arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A wrong command line is refused with status 2, in one safe line."""
     assert cli.main(arguments) == 2
     out, line = capsys.readouterr()
     assert out == ""
@@ -107,7 +103,6 @@ def test_arguments__wrong(
 def test_arguments__no_key(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A key as an argument is refused with the reason, and not repeated."""
     assert cli.main(arguments) == 2
     out, line = capsys.readouterr()
     assert "others on this machine can read arguments: set WACHT_API_KEY" in line
@@ -116,14 +111,12 @@ def test_arguments__no_key(
 
 @pytest.mark.parametrize("option", ["-V", "--version"])
 def test_arguments__version(option: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """The version is that of the package."""
     assert cli.main([option]) == 0
     assert capsys.readouterr() == (f"wacht {wacht.__version__}\n", "")
 
 
 @pytest.mark.parametrize("name", [None, "demo", "list", "sandbox"])
 def test_help__examples(name: str | None, capsys: pytest.CaptureFixture[str]) -> None:
-    """The help of each command has examples, and their options exist."""
     assert cli.main([name, "--help"] if name else ["-h"]) == 0
     text = capsys.readouterr().out
     assert "api-key" not in text
@@ -182,7 +175,6 @@ def test_main__error(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """An error is one line in the command's words, with a hint, and status 1."""
     assert fail_with(error, monkeypatch) == 1
     assert capsys.readouterr() == ("", f"wacht: {line}\n")
 
@@ -190,7 +182,6 @@ def test_main__error(
 def test_main__error_with_notes(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Notes on an error end its line."""
     error = wacht.ServerError(500, "trouble")
     error.add_note("to go on: wacht list --page 3")
     assert fail_with(error, monkeypatch) == 1
@@ -202,7 +193,6 @@ def test_main__error_with_notes(
 def test_main__option_that_the_library_refuses(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An option that the library refuses has the status of a wrong command line."""
     error = wacht.InvalidRequestError("agent_id: expected a non-empty string")
     assert fail_with(error, monkeypatch) == 2
     assert capsys.readouterr().err == "wacht: --agent-id: expected a non-empty string\n"
@@ -211,7 +201,6 @@ def test_main__option_that_the_library_refuses(
 def test_main__interrupted(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Ctrl-C is one line and the status that shells know it by."""
     assert fail_with(KeyboardInterrupt(), monkeypatch) == 130
     assert capsys.readouterr() == ("", "wacht: interrupted\n")
 
@@ -219,7 +208,6 @@ def test_main__interrupted(
 def test_main__full_disk(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A full disk is one line."""
     assert fail_with(OSError(28, "No space left on device"), monkeypatch) == 1
     assert capsys.readouterr().err == (
         "wacht: cannot write to the standard output: No space left on device\n"
@@ -229,7 +217,6 @@ def test_main__full_disk(
 def test_main__reader_gone(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """If the reader has gone, there is no message, and the status of SIGPIPE."""
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "w") as stdout:
@@ -247,7 +234,6 @@ def test_main__reader_gone(
 def test_import__without_the_extra(
     missing: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without the extra, one line says how to get it."""
     for name in [*sys.modules]:
         if name.startswith(("wacht.cli.", missing)):
             monkeypatch.delitem(sys.modules, name)
@@ -260,7 +246,6 @@ def test_import__without_the_extra(
 
 
 def test_import__another_module_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A module that is missing for another reason isn't blamed on the extra."""
     monkeypatch.delitem(sys.modules, "wacht.cli.run")
     monkeypatch.setitem(sys.modules, "wacht.cli.output", None)
     with pytest.raises(ModuleNotFoundError, match=r"wacht\.cli\.output"):
@@ -276,13 +261,11 @@ def loaded_after(code: str) -> set[str]:
 
 
 def test_import__without_command() -> None:
-    """The library alone doesn't import the command."""
     modules = loaded_after("import wacht")
     assert "wacht.session" in modules
     assert not modules & {"wacht.cli", "click", "rich"}
 
 
 def test_import__without_other_extras() -> None:
-    """The command starts without pandas, tqdm, IPython and the sandbox."""
     modules = loaded_after("import wacht.cli.run")
     assert not modules & {"pandas", "tqdm", "IPython", "wacht.sandbox"}

@@ -1,6 +1,4 @@
-"""
-Contexts are written whole, page by page, and safely for terminals and spreadsheets.
-"""
+"""Contexts are written whole, page by page, and safely for any reader."""
 
 from __future__ import annotations
 
@@ -58,7 +56,6 @@ def csv_cells(text: str) -> list[list[str]]:
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("style", [Style(), TERMINAL])
 def test_format__streams(name: str, style: Style) -> None:
-    """The first page is written before the second is requested."""
 
     def endless() -> Iterator[list[AiExecutionContext]]:
         for number in itertools.count():
@@ -75,21 +72,18 @@ def test_format__streams(name: str, style: Style) -> None:
 @pytest.mark.parametrize("name", FORMATS)
 @given(pages)
 def test_format__safe_on_a_terminal(name: str, pages: Pages) -> None:
-    """Whatever the contexts hold, a terminal gets lines of printable text."""
     for line in written(name, pages, TERMINAL).replace("\r\n", "\n").split("\n"):
         assert line.isprintable()
 
 
 @pytest.mark.parametrize("name", ["json", "jsonl", "csv"])
 def test_format__nothing(name: str) -> None:
-    """Without contexts there are an empty array, no lines, or the header alone."""
     header = ",".join([*FIELD_NAMES, "extra"]) + "\r\n"
     expected = {"json": "[]\n", "jsonl": "", "csv": header}[name]
     assert written(name, []) == written(name, [[], []]) == expected
 
 
 def test_table__on_a_terminal() -> None:
-    """Columns line up under one header, and an id is whole on any page."""
     long = AiExecutionContext(id="4" * 50, agent_id="5", status="waiting_for_input")
     text = written("table", [[], [FIRST, SECOND], [long]], Style(width=100))
     assert text.splitlines() == [
@@ -103,7 +97,6 @@ def test_table__on_a_terminal() -> None:
 
 
 def test_table__markup_is_text() -> None:
-    """What looks like rich's markup or an emoji's name is shown as it is."""
     title = "[bold]a[/bold] :rocket:"
     assert title in written(
         "table", [[AiExecutionContext(title=title)]], Style(width=90)
@@ -121,7 +114,6 @@ def test_table__markup_is_text() -> None:
     ],
 )
 def test_table__narrow(width: int, expected: list[str]) -> None:
-    """A column that doesn't fit is left out."""
     lines = written("table", [[FIRST]], Style(width=width)).splitlines()
     assert lines[0].split() == expected
     assert lines[1].startswith("1" * 19)
@@ -129,7 +121,6 @@ def test_table__narrow(width: int, expected: list[str]) -> None:
 
 @given(st.integers(1, 120), pages)
 def test_table__fits(width: int, pages: Pages) -> None:
-    """No line is wider than the terminal, and no id is cut."""
     ids = [AiExecutionContext(id=f"{number}" * 30) for number in (1, 2)]
     lines = written("table", [ids, *pages], Style(width=width)).splitlines()
     assert max(map(len, lines)) <= width
@@ -137,14 +128,12 @@ def test_table__fits(width: int, pages: Pages) -> None:
 
 
 def test_table__nothing() -> None:
-    """A terminal shows that there is nothing; a pipe gets the header."""
     assert written("table", [[], []], TERMINAL) == "no contexts\n"
     assert written("table", [[]]) == "\t".join(COLUMNS) + "\n"
 
 
 @given(pages)
 def test_table__piped(pages: Pages) -> None:
-    """Through a pipe every context is one line of the same columns."""
     heading, *lines = written("table", pages).split("\n")[:-1]
     assert heading.split("\t") == [*COLUMNS]
     assert len(lines) == sum(map(len, pages))
@@ -154,13 +143,11 @@ def test_table__piped(pages: Pages) -> None:
 @pytest.mark.parametrize("style", [Style(header=False), Style(width=80, header=False)])
 @pytest.mark.parametrize("name", ["table", "csv"])
 def test_header__left_out(name: str, style: Style) -> None:
-    """Without a header the first line is a context."""
     assert written(name, [[FIRST]], style).startswith("1" * 19)
 
 
 @given(pages)
 def test_json__is_what_to_dict_gives(pages: Pages) -> None:
-    """The array, and the lines, are the contexts with all their fields, in order."""
     expected = [context.to_dict() for page in pages for context in page]
     assert json.loads(written("json", pages)) == expected
     lines = written("jsonl", pages).splitlines()
@@ -168,7 +155,6 @@ def test_json__is_what_to_dict_gives(pages: Pages) -> None:
 
 
 def test_json__broken_off() -> None:
-    """An array that isn't closed shows that contexts are missing."""
 
     def broken() -> Iterator[list[AiExecutionContext]]:
         yield [FIRST, SECOND]
@@ -182,7 +168,6 @@ def test_json__broken_off() -> None:
 
 
 def test_csv__all_fields() -> None:
-    """A row has all fields, any JSON compact, nothing for null."""
     context = AiExecutionContext(
         id="1", created_at=NOON, context={"a": [1, "ü"]}, extra={"new": None}
     )
@@ -198,7 +183,6 @@ def test_csv__all_fields() -> None:
 
 @given(st.lists(texts | st.sampled_from(["a\nb", "a\rb", 'a"b', "a,b", "\r\n"])))
 def test_csv__any_text(titles: list[str]) -> None:
-    """A reader gets line breaks, quotes and commas back as they were."""
     page = [AiExecutionContext(title=title) for title in titles]
     text = written("csv", [page], Style(escape=False))
     place = FIELD_NAMES.index("title")
@@ -207,7 +191,6 @@ def test_csv__any_text(titles: list[str]) -> None:
 
 @pytest.mark.parametrize("start", "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 def test_csv__formula(start: str) -> None:
-    """Text that a spreadsheet would run begins with an apostrophe, unless unwanted."""
     title = f"{start}1+cmd|'/C calc'!A0"
     page = [AiExecutionContext(title=title)]
     assert escape_formula(title) == f"'{title}"
@@ -218,12 +201,10 @@ def test_csv__formula(start: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "a=1", "'", "-5", "+4.25", "[-5]"])
 def test_csv__no_formula(text: str) -> None:
-    """Other text, and numbers, don't change."""
     assert escape_formula(text) == text
 
 
 @pytest.mark.parametrize("value", [-5, -5.5, "=1+1", ["-5"], {"=": "@"}])
 def test_csv__json_cell(value: object) -> None:
-    """A JSON cell is never escaped."""
     [_, row] = csv_cells(written("csv", [[AiExecutionContext(context=value)]]))
     assert json.loads(row[FIELD_NAMES.index("context")]) == value

@@ -1,6 +1,4 @@
-"""
-The command's streams: safe lines, broken streams, files that are complete or absent.
-"""
+"""The command's streams: safe lines, broken streams, complete files."""
 
 from __future__ import annotations
 
@@ -8,6 +6,7 @@ import io
 import logging
 import os
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -39,7 +38,6 @@ class FullDisk(io.StringIO):
 
 
 def test_report__one_safe_line(capsys: pytest.CaptureFixture[str]) -> None:
-    """A message is one line on stderr, without control characters."""
     report("no\r\nsuch \x1b[2J thing")
     assert capsys.readouterr().err == "wacht: no\\r\\nsuch \\x1b[2J thing\n"
 
@@ -48,13 +46,11 @@ def test_report__one_safe_line(capsys: pytest.CaptureFixture[str]) -> None:
 def test_report__no_reader(
     stream: io.StringIO | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A stderr that is closed or full raises nothing."""
     monkeypatch.setattr(sys, "stderr", stream)
     report("nothing")
 
 
 def test_discard_buffer__broken_pipe() -> None:
-    """What a stream to a broken pipe still holds causes no error at its end."""
     reading, writing = os.pipe()
     with os.fdopen(writing, "w") as stream:
         stream.write("text")
@@ -64,7 +60,6 @@ def test_discard_buffer__broken_pipe() -> None:
 
 
 def test_output__any_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Any text can be written, whatever the encoding; line ends don't change."""
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii", newline="\r\n")
     monkeypatch.setattr(sys, "stdout", stream)
     with delivered_output():
@@ -73,14 +68,12 @@ def test_output__any_text(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_output__closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stdout that was closed from the start is an error before anything is done."""
     monkeypatch.setattr(sys, "stdout", None)
     with pytest.raises(OSError, match="Bad file descriptor"), delivered_output():
         pytest.fail("went on")
 
 
 def test_output__full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Output that can't be flushed is an error at once, not at Python's exit."""
     monkeypatch.setattr(sys, "stdout", FullDisk())
     with pytest.raises(OSError, match="No space left"), delivered_output():
         pass
@@ -92,7 +85,6 @@ def interrupted_while_writing() -> None:
 
 
 def test_output__interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After Ctrl-C nothing waits for a reader that has stopped reading."""
     reading, writing = os.pipe()
     with os.fdopen(writing, "w") as stream:
         monkeypatch.setattr(sys, "stdout", stream)
@@ -104,7 +96,6 @@ def test_output__interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_replacing__complete(tmp_path: Path) -> None:
-    """A complete file takes its name, keeps its mode, and leaves nothing beside it."""
     path = tmp_path / "contexts.csv"
     path.write_text("old")
     path.chmod(0o600)
@@ -118,7 +109,6 @@ def test_replacing__complete(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), WachtError("broken")])
 def test_replacing__broken(error: BaseException, tmp_path: Path) -> None:
-    """A listing that breaks changes no file."""
     path = tmp_path / "contexts.csv"
     with pytest.raises(type(error)), replacing(path) as file:  # noqa: PT012 - both
         file.write("half a row")
@@ -131,7 +121,6 @@ def test_replacing__broken(error: BaseException, tmp_path: Path) -> None:
     [("absent/file", "No such file or directory"), (os.devnull, "not a regular file")],
 )
 def test_replacing__unusable(name: str, reason: str, tmp_path: Path) -> None:
-    """A file that can't be written or replaced is an error that names it."""
     path = tmp_path / name
     with pytest.raises(WachtError, match=reason) as caught, replacing(path):
         pytest.fail("went on")
@@ -139,7 +128,6 @@ def test_replacing__unusable(name: str, reason: str, tmp_path: Path) -> None:
 
 
 def test_terminal_width(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A terminal has a width; a pipe or a file has none."""
     monkeypatch.setenv("COLUMNS", "123")
     monkeypatch.setattr(sys, "stdout", Terminal())
     assert terminal_width() == 123
@@ -148,7 +136,6 @@ def test_terminal_width(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_logged_waits__within_the_block(capsys: pytest.CaptureFixture[str]) -> None:
-    """INFO lines are written within the block and not after it."""
     logger = logging.getLogger("wacht")
     before = logger.level, logger.handlers.copy()
     with logged_waits():
@@ -159,10 +146,12 @@ def test_logged_waits__within_the_block(capsys: pytest.CaptureFixture[str]) -> N
     assert (logger.level, logger.handlers) == before
 
 
-def test_notices__each_wait_once(capsys: pytest.CaptureFixture[str]) -> None:
-    """Threads that wait side by side are one wait; a later one is another."""
+def test_notices__each_wait_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     now = 100.0
-    notice = wait_notices(lambda: now)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    notice = wait_notices()
     for seconds in (41.0, 41.2, 43.0):
         notice(WalkProgress(waiting=seconds, reason="rate limit"))
     notice(WalkProgress(pages=1))
@@ -180,20 +169,17 @@ def test_notices__each_wait_once(capsys: pytest.CaptureFixture[str]) -> None:
 def test_wait_display__no_terminal(
     stderr: io.StringIO | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without a terminal there is no display."""
     monkeypatch.setattr(sys, "stderr", stderr)
     assert wait_display(to_file=True) is False
 
 
 def test_wait_display__rows_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beside rows there are notices."""
     monkeypatch.setattr(sys, "stderr", Terminal())
     monkeypatch.setattr(sys, "stdout", Terminal())
     assert callable(wait_display(to_file=False))
 
 
 def test_wait_display__rows_into_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pipe may end at a pager, so there are notices as well."""
     reading, writing = os.pipe()
     with os.fdopen(writing, "w") as stdout, os.fdopen(reading):
         monkeypatch.setattr(sys, "stderr", Terminal())
@@ -206,7 +192,6 @@ def test_wait_display__rows_into_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None
 def test_wait_display__rows_into_a_file(
     *, to_file: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """For rows that go to a file there is a bar, if tqdm is installed."""
     pytest.importorskip("tqdm")
     with (tmp_path / "rows").open("w") as stdout:
         monkeypatch.setattr(sys, "stderr", Terminal())

@@ -1,6 +1,4 @@
-"""
-A DataFrame of contexts has the same columns and dtypes whatever they hold.
-"""
+"""A DataFrame of contexts has the same columns and dtypes whatever they hold."""
 
 import json
 import subprocess
@@ -82,7 +80,6 @@ def test_to_dataframe__any_contexts(
     flatten: bool,  # noqa: FBT001 - hypothesis passes it by position
     form: Literal["objects", "text"],
 ) -> None:
-    """Known columns keep their dtypes, and each key has one column of its own."""
     frame = to_dataframe(rows, flatten_context=flatten, json=form)
     assert list(frame.columns)[:5] == FIRST
     expected = {n: d if form == "objects" else d.replace("object", "string")
@@ -101,7 +98,6 @@ def test_to_dataframe__any_contexts(
 
 
 def test_to_dataframe__nothing_set() -> None:
-    """A missing value is missing in every dtype."""
     frame = to_dataframe([AiExecutionContext()])
     assert frame.isna().all(axis=None)
     assert frame.loc[0, "id"] is pd.NA
@@ -110,7 +106,6 @@ def test_to_dataframe__nothing_set() -> None:
 
 
 def test_to_dataframe__values() -> None:
-    """Ids stay strings, times are moved to UTC, and JSON stays as it is."""
     noon = datetime(2026, 3, 1, 12, 34, 56, 123456, tzinfo=UTC)
     east = noon.astimezone(timezone(timedelta(hours=5, minutes=30)))
     context = AiExecutionContext(id="0071", created_at=east, context={"a": [1, 2]})
@@ -123,7 +118,6 @@ def test_to_dataframe__values() -> None:
 
 
 def test_to_dataframe__ends_of_the_calendar() -> None:
-    """The first and the last datetime of Python are kept, in any time zone."""
     first = datetime.min.replace(tzinfo=timezone(timedelta(hours=14)))
     last = datetime.max.replace(tzinfo=timezone(timedelta(hours=-12)))
     frame = to_dataframe([AiExecutionContext(created_at=t) for t in (first, last)])
@@ -132,7 +126,6 @@ def test_to_dataframe__ends_of_the_calendar() -> None:
 
 
 def test_to_dataframe__order_of_columns() -> None:
-    """Five columns come first, unknown fields follow the known, empty ones are last."""
     rows = [
         AiExecutionContext(user_id="u", context={"k": 1}, extra={"b": None, "a": 1}),
         AiExecutionContext(extra={"c": 0}),
@@ -144,7 +137,6 @@ def test_to_dataframe__order_of_columns() -> None:
 
 
 def test_to_dataframe__names_that_clash() -> None:
-    """Two values of one name have two columns."""
     fields: dict[Any, int] = {1: 10, "1": 11, "title": 12}
     context = AiExecutionContext(
         id="1", context=fields, extra={"context.1": 13, "extra.id": 3, "id": 2}
@@ -163,7 +155,6 @@ def test_to_dataframe__names_that_clash() -> None:
 
 
 def test_to_dataframe__json_text() -> None:
-    """JSON becomes readable text; a lone surrogate becomes an escape."""
     frame = to_dataframe(MIXED, json="text", flatten_context=True)
     assert set(dtypes(frame).values()) == {"string", "datetime64[us, UTC]"}
     assert frame["context"].tolist() == ["{}", '{"a": "ü\\ud800"}', "1.5"]
@@ -180,7 +171,6 @@ def test_to_dataframe__other_tools(
     rows: list[AiExecutionContext],
     tmp_path: Path,
 ) -> None:
-    """Parquet, Arrow, polars and DuckDB read a frame with JSON as text."""
     pyarrow = pytest.importorskip("pyarrow")
     polars = pytest.importorskip("polars")
     duckdb = pytest.importorskip("duckdb")
@@ -200,26 +190,22 @@ def test_to_dataframe__other_tools(
     "wrong", [[{"id": "1"}], [ExecutionContextListResponse([], has_more=False)], "12"]
 )
 def test_to_dataframe__no_contexts(wrong: Any) -> None:
-    """Anything but a context is an error that shows it."""
     with pytest.raises(TypeError, match=r"expected contexts, .*, got "):
         to_dataframe(wrong)
 
 
 @pytest.mark.parametrize("wrong", ["strings", None, True, ["text"]])
 def test_to_dataframe__wrong_json(wrong: Any) -> None:
-    """`json` has two values."""
     with pytest.raises(InvalidRequestError, match=r"^json: expected .*, got "):
         to_dataframe([], json=wrong)
 
 
 def test_to_dataframe__without_pandas(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without pandas, the error says what to install."""
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ConfigError, match=r"needs pandas: install the extra notebook"):
         to_dataframe([])
 
 
 def test_import__without_pandas() -> None:
-    """Importing the package does not import pandas."""
     code = "import sys, wacht; sys.exit('pandas' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

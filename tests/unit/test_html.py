@@ -1,6 +1,4 @@
-"""
-Cards and tables hold our markup around other people's text, whatever the text is.
-"""
+"""Cards and tables hold our markup around other people's text, whatever the text is."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -39,9 +37,7 @@ rows = st.dictionaries(st.sampled_from(COLUMNS), values)
 
 
 class Reader(HTMLParser):
-    """
-    Read HTML as a browser does, and fail on what this package never writes.
-    """
+    """Read HTML as a browser does, and fail on what this package never writes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -90,7 +86,6 @@ def table(*page: Mapping[str, object]) -> str:
 
 @given(st.dictionaries(st.text() | st.sampled_from(MARKUP), values))
 def test_card_html__any_values(fields: dict[str, Any]) -> None:
-    """A card holds only our tags and attributes, closed, and encodes as UTF-8."""
     markup = card_html(fields)
     markup.encode()
     read(markup)
@@ -98,7 +93,6 @@ def test_card_html__any_values(fields: dict[str, Any]) -> None:
 
 @given(st.lists(rows, max_size=30), st.text())
 def test_table_html__any_values(page: list[Mapping[str, object]], caption: str) -> None:
-    """A table holds only our tags and attributes, closed, and encodes as UTF-8."""
     markup = table_html(page, caption=caption)
     markup.encode()
     read(markup)
@@ -106,14 +100,12 @@ def test_table_html__any_values(page: list[Mapping[str, object]], caption: str) 
 
 @pytest.mark.parametrize("text", MARKUP)
 def test_html__markup_in_values(text: str) -> None:
-    """Markup is shown as text, wherever it stands."""
     assert texts(card_html({"title": text, text[:30]: text})) == [text, text[:30], text]
     assert texts(table_html([{"title": text}], caption=text)).count(text) == 2
 
 
 @pytest.mark.parametrize("draw", [card_html, table])
 def test_html__loads_nothing_and_styles_nothing_else(draw: Any) -> None:
-    """There is no script or URL, and each CSS rule begins with a class of ours."""
     markup = draw({"id": "1", "title": "Refund"}).lower()
     for word in ("script", "url(", "http", "@import", "src=", "href", "position:"):
         assert word not in markup
@@ -124,7 +116,6 @@ def test_html__loads_nothing_and_styles_nothing_else(draw: Any) -> None:
 
 
 def test_html__controls_and_joiners() -> None:
-    """Bidirectional controls are escaped; the joiners of emoji stay."""
     assert texts(card_html({"title": "safe \u202egnp.exe"})) == [r"safe \u202egnp.exe"]
     assert texts(card_html({"title": "👩\u200d💻 ❤\ufe0f"})) == ["👩\u200d💻 ❤\ufe0f"]
 
@@ -141,7 +132,6 @@ def test_html__controls_and_joiners() -> None:
     ],
 )
 def test_card_html__fields(fields: dict[str, object], expected: list[str]) -> None:
-    """Title and id come first, then all other fields that are set, in their order."""
     assert texts(card_html(fields)) == expected
 
 
@@ -153,21 +143,18 @@ def test_card_html__fields(fields: dict[str, object], expected: list[str]) -> No
     ],
 )
 def test_card_html__long_values(value: object, summary: str, block: str) -> None:
-    """Long values are folded: a summary, and the whole below it."""
     shown = dict(read(card_html({"context": value})).texts)
     assert shown["summary"].startswith(summary)
     assert shown["pre"].startswith(block)
 
 
 def test_card_html__many_fields() -> None:
-    """A card shows 100 fields and says how many more there are."""
     reader = read(card_html({f"field{number}": number for number in range(1_300)}))
     assert reader.tags.count("tr") == 100
     assert reader.texts[-1] == ("div", "… 1,200 more fields")
 
 
 def test_table_html__columns() -> None:
-    """A column is shown if a row has a value for it; three are always shown."""
     reader = read(table({"title": None, "context": ""}, {"status": "idle"}))
     headings = [text for tag, text in reader.texts if tag == "th"]
     assert headings == ["id", "agent_id", "created_at", "status"]
@@ -176,14 +163,12 @@ def test_table_html__columns() -> None:
 
 @pytest.mark.parametrize(("count", "last"), [(20, "19"), (100, "… 80 more rows")])
 def test_table_html__rows(count: int, last: str) -> None:
-    """A table shows 20 rows and says how many more there are."""
     reader = read(table(*({"id": str(number)} for number in range(count))))
     assert reader.tags.count("tr") == 21
     assert reader.texts[-1] == ("div", last)
 
 
 def test_table_html__whole_and_cut_cells() -> None:
-    """Ids and times are never clipped to a width; other values are."""
     whole = table({"id": "7" * 19, "created_at": NOON})
     assert texts(whole)[-2:] == ["7" * 19, "2026-03-01 12:34:56 UTC"]
     assert 'class="wacht-cut"' not in whole
@@ -191,7 +176,6 @@ def test_table_html__whole_and_cut_cells() -> None:
 
 
 def test_html__large_values_stay_small() -> None:
-    """Large values make a small card and a small table."""
     deep: list[Any] = []
     for _ in range(900):
         deep = [deep]

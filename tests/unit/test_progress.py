@@ -1,6 +1,4 @@
-"""
-Progress goes nowhere, to the caller's function or to a bar that counts down.
-"""
+"""Progress goes nowhere, to the caller's function or to a bar that counts down."""
 
 from __future__ import annotations
 
@@ -45,7 +43,6 @@ class FakeTime:
 
 
 def test_open_report__off_and_function() -> None:
-    """False reports nowhere, and a function is used as it is."""
     with open_report(progress=False) as report:
         assert report is None
     with open_report(print) as report:
@@ -54,13 +51,11 @@ def test_open_report__off_and_function() -> None:
 
 @pytest.mark.parametrize("progress", [None, 0, 1, "yes", [True]])
 def test_open_report__wrong_type(progress: Any) -> None:
-    """Anything else is refused at the call."""
     with pytest.raises(InvalidRequestError, match=r"^progress: expected .*, got "):
         open_report(progress)
 
 
 def test_open_report__without_tqdm(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without tqdm, the error says at the call what to install."""
     monkeypatch.setitem(sys.modules, "tqdm", None)
     with pytest.raises(ConfigError, match=r"needs tqdm: install the extra notebook"):
         open_report(progress=True)
@@ -70,7 +65,6 @@ def test_open_report__without_tqdm(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_bar__opens_and_closes_with_the_walk(
     error: type[BaseException] | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The bar opens when it is entered, and ends its line however it is left."""
     opening = open_report(progress=True)
     assert not tqdm._instances
     opening.__enter__()
@@ -83,7 +77,6 @@ def test_bar__opens_and_closes_with_the_walk(
 def test_bar__shows_contexts_pages_and_waits(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The bar shows why the walk waits, on one line, until the next page."""
     with open_report(progress=True) as report:
         assert report is not None
         report(WalkProgress(pages=1, contexts=100))
@@ -97,7 +90,6 @@ def test_bar__shows_contexts_pages_and_waits(
 
 
 def test_bar__with_a_total(capsys: pytest.CaptureFixture[str]) -> None:
-    """With a total the bar fills, also if there are fewer contexts than that."""
     with open_report(progress=True, total=400) as report:
         assert report is not None
         report(WalkProgress(pages=1, contexts=100))
@@ -111,7 +103,6 @@ def test_bar__with_a_total(capsys: pytest.CaptureFixture[str]) -> None:
 def test_bar__counts_down(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The bar shows the seconds that are left, and no wait that is over."""
     time = FakeTime()
     monkeypatch.setattr(progress_module, "monotonic", time.monotonic)
     with open_report(progress=True) as report:
@@ -125,7 +116,6 @@ def test_bar__counts_down(
 
 
 def test_bar__countdown_ends_with_the_wait() -> None:
-    """The next report, or the end of the walk, ends the countdown."""
     with open_report(progress=True) as report:
         assert report is not None
         report(WAITING)
@@ -138,7 +128,6 @@ def test_bar__countdown_ends_with_the_wait() -> None:
 
 
 def test_bar__no_thread_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where no thread can start, the bar stands still, and the walk goes on."""
 
     def refuse(_thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
@@ -153,7 +142,6 @@ def test_bar__no_thread_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_bar__errors_of_tqdm_do_not_reach_the_walk(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A bar that can't be drawn isn't the walk's problem."""
 
     def refuse(*_arguments: object, **_keywords: object) -> None:
         raise OSError("no space")
@@ -166,7 +154,6 @@ def test_bar__errors_of_tqdm_do_not_reach_the_walk(
 
 
 def test_bar__reset_after_fork(capsys: pytest.CaptureFixture[str]) -> None:
-    """What a child reports isn't drawn."""
     with open_report(progress=True) as report:
         report.__self__.reset_after_fork()  # type: ignore[union-attr]
         assert report is not None
@@ -179,7 +166,6 @@ def test_bar__reset_after_fork(capsys: pytest.CaptureFixture[str]) -> None:
 def test_bar__stays_with_the_parent_after_a_fork(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """A child that goes on with the walk draws nothing, and ends."""
     with open_report(progress=True) as report:
         assert report is not None
         report(WAITING)

@@ -25,12 +25,10 @@ ORIGINAL = make_contexts(100, all_fields=True)
 
 
 def test_changes__nothing_by_default() -> None:
-    """Without numbers nothing changes."""
     assert _changed(Changes(), times=10) == ORIGINAL
 
 
 def test_changes__active() -> None:
-    """Active contexts move to the front with the newest times; the rest stays."""
     contexts = _changed(Changes(active=2), times=50)
     assert sorted(_ids(contexts)) == sorted(_ids(ORIGINAL))
     times = [last_activity(context) for context in contexts]
@@ -42,7 +40,6 @@ def test_changes__active() -> None:
 
 
 def test_changes__added() -> None:
-    """New contexts come first, with ids and times of their own."""
     contexts = _changed(Changes(added=2), times=50)
     assert contexts[100:] == ORIGINAL
     assert len(set(_ids(contexts))) == 200
@@ -51,7 +48,6 @@ def test_changes__added() -> None:
 
 
 def test_changes__removed() -> None:
-    """Contexts disappear from any place, down to none."""
     contexts = _changed(Changes(removed=3), times=10)
     assert contexts == [c for c in ORIGINAL if c in contexts]
     assert len(contexts) == 70
@@ -59,7 +55,6 @@ def test_changes__removed() -> None:
 
 
 def test_changes__empty_list() -> None:
-    """A list that was empty or becomes empty can grow again."""
     contexts = _changed(Changes(added=1, removed=150))
     assert set(contexts[0]) == {"id", "created_at", "last_activity_at"}
     contexts = []
@@ -68,21 +63,18 @@ def test_changes__empty_list() -> None:
 
 
 def test_changes__list_without_activity() -> None:
-    """Contexts of the page revision get no field that it doesn't have."""
     contexts = _changed(Changes(active=1, added=1), all_fields=False)
     assert "last_activity_at" not in contexts[0] | contexts[1]
     assert len(contexts) == 101
 
 
 def test_changes__seed() -> None:
-    """The same seed gives the same changes, another seed others."""
     lists = [_changed(Changes(active=2, removed=1, seed=seed)) for seed in (1, 1, 2)]
     assert lists[0] == lists[1] != lists[2]
 
 
 @pytest.mark.parametrize("reverse", [False, True])
 def test_with_ties__share_one_time(*, reverse: bool) -> None:
-    """Each group of neighbours by activity has the time of its first."""
     contexts = with_ties(ORIGINAL[::-1] if reverse else ORIGINAL, 40)
     assert _ids(contexts) == _ids(ORIGINAL)
     times = [context["last_activity_at"] for context in contexts]

@@ -26,7 +26,6 @@ def _values(contexts: list[dict[str, Any]], field: str) -> list[Any]:
 
 
 def test_make_contexts__same_at_every_run() -> None:
-    """Two runs give the same contexts, on every version of Python."""
     first, *_ = contexts = make_contexts(30, all_fields=True)
     assert contexts == make_contexts(30, all_fields=True)
     assert first["id"] == "1433470680879333376"
@@ -35,7 +34,6 @@ def test_make_contexts__same_at_every_run() -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 1000])
 def test_make_contexts__ids(count: int) -> None:
-    """Ids are unique strings of 64-bit numbers; only the parent's is a number."""
     contexts = make_contexts(count, all_fields=True)
     ids = {context["id"] for context in contexts}
     assert len(ids) == len(contexts) == count
@@ -45,7 +43,6 @@ def test_make_contexts__ids(count: int) -> None:
 
 
 def test_make_contexts__newest_activity_first(contexts: list[dict[str, Any]]) -> None:
-    """Contexts are in order of activity, which isn't the order of creation."""
     active = [datetime.fromisoformat(c["last_activity_at"]) for c in contexts]
     created = [datetime.fromisoformat(c["created_at"]) for c in contexts]
     assert active == sorted(active, reverse=True)
@@ -54,7 +51,6 @@ def test_make_contexts__newest_activity_first(contexts: list[dict[str, Any]]) ->
 
 
 def test_make_contexts__times_in_every_form(contexts: list[dict[str, Any]]) -> None:
-    """Fractions have 0 to 9 digits, and zones are Z or an offset."""
     values = _values(contexts, "created_at")
     times = [match for value in values if (match := TIME.fullmatch(value))]
     assert len(times) == len(values)
@@ -63,7 +59,6 @@ def test_make_contexts__times_in_every_form(contexts: list[dict[str, Any]]) -> N
 
 
 def test_make_contexts__something_to_filter_by(contexts: list[dict[str, Any]]) -> None:
-    """Each agent has a page or more, and each status occurs."""
     assert min(Counter(_values(contexts, "agent_id")).values()) > 20
     assert set(_values(contexts, "status")) == set(STATUSES.split())
     ended = {c["status"] for c in contexts if c["completed_at"] is not None}
@@ -71,7 +66,6 @@ def test_make_contexts__something_to_filter_by(contexts: list[dict[str, Any]]) -
 
 
 def test_make_contexts__gaps(contexts: list[dict[str, Any]]) -> None:
-    """Some fields are null or absent, and the stored context can be any JSON."""
     for field in ("workflow_id", "user_id", "session_id", "title"):
         assert None in _values(contexts, field)
         assert len(_values(contexts, field)) < len(contexts)
@@ -81,6 +75,5 @@ def test_make_contexts__gaps(contexts: list[dict[str, Any]]) -> None:
 
 
 def test_make_contexts__fields_of_the_page_revision() -> None:
-    """Without all fields, contexts have those of the page revision."""
     fields = set().union(*make_contexts(250, all_fields=False))
     assert fields == set(PAGE_FIELDS.split())

@@ -62,7 +62,6 @@ def _numbers(page: dict[str, Any]) -> list[int]:
 def test_page_revision__query(
     query: dict[str, str], expected: range, *, has_more: bool
 ) -> None:
-    """Pages count from 1 and have 1 to 100 contexts; unknown keys are ignored."""
     page = _ask("page", query)
     assert set(page) == {"data", "has_more"}
     assert (_numbers(page), page["has_more"]) == (list(expected), has_more)
@@ -85,13 +84,11 @@ def test_page_revision__query(
 def test_offset_revisions__query(
     revision: Revision, query: dict[str, str], expected: range, *, has_more: bool
 ) -> None:
-    """They take limit and offset; pages, agents and workflows are ignored."""
     page = _ask(revision, query)
     assert (_numbers(page), page["has_more"]) == (list(expected), has_more)
 
 
 def test_offset_revision__echo() -> None:
-    """The answer has the limit and the offset that were applied; the older one not."""
     query = {"limit": "500", "offset": "200"}
     page = _ask("offset", query)
     assert (page["limit"], page["offset"]) == (100, 200)
@@ -100,7 +97,6 @@ def test_offset_revision__echo() -> None:
 
 @pytest.mark.parametrize("revision", ["page", *OFFSET_REVISIONS])
 def test_order__of_activity(revision: Revision) -> None:
-    """Only the offset revisions sort: newest first, ties in order, no time last."""
     times = [
         None,
         "2026-01-01T12:00:00.5Z",
@@ -117,7 +113,6 @@ def test_order__of_activity(revision: Revision) -> None:
 
 
 def test_order__unstable_ties() -> None:
-    """Ties come in another order for another limit plus offset; times stay in order."""
     contexts = [
         {"id": str(number), "last_activity_at": f"2026-01-01T00:00:{59 - number // 30}"}
         for number in range(90)
@@ -143,14 +138,12 @@ def test_order__unstable_ties() -> None:
 )
 @pytest.mark.parametrize("value", ["", "abc", "-1", "+1", "1.5", " 1", "٣", "9" * 5000])
 def test_number__unreadable(revision: Revision, key: str, value: str) -> None:
-    """A value that isn't a number is a 400, in the words of the service."""
     expected = f"Failed to deserialize query string: {key}: invalid digit found"
     answer = listing(revision, CONTEXTS, {key: value})
     assert answer == Answer(400, f"{expected} in string".encode(), TEXT)
 
 
 def test_listing__contexts_of_the_caller() -> None:
-    """Any mapping will do, a filter needs its field, and UTF-8 stays as it is."""
     contexts = [
         UserDict(id="1", title="Rückfrage \ud800"),
         {"id": "2", "agent_id": "a"},
@@ -172,7 +165,6 @@ def test_listing__contexts_of_the_caller() -> None:
     ],
 )
 def test_check_endpoint__status(method: str, path: str, expected: int | None) -> None:
-    """Other paths are a 404, other methods a 405."""
     answer = check_endpoint(method, path)
     assert (answer and answer.status) == expected
     if answer and answer.status == 404:
@@ -181,7 +173,6 @@ def test_check_endpoint__status(method: str, path: str, expected: int | None) ->
 
 @pytest.mark.parametrize("header", ["", "Bearer", "key", "Basic key", "Bearer key2"])
 def test_check_key__rejected(header: str) -> None:
-    """Without the key, or with another, the answer is a 401 of text."""
     answer = check_key({"Authorization": header}, "key")
     texts = {"Bearer key2": b"Authentication failed: unknown API key"}
     text = texts.get(header, b"Authorization header must be Bearer token")
@@ -189,7 +180,6 @@ def test_check_key__rejected(header: str) -> None:
 
 
 def test_check_key__accepted() -> None:
-    """The key is accepted, and no header at all is rejected."""
     assert check_key({"Authorization": "Bearer key"}, "key") is None
     assert check_key({}, "key") == check_key({"Authorization": ""}, "key")
 
@@ -206,7 +196,6 @@ def test_check_key__accepted() -> None:
 def test_limits__windows(
     limits: tuple[Any, Any], times: list[float], accepted: list[int]
 ) -> None:
-    """Windows slide; what is rejected doesn't count."""
     windows = Limits(*limits)
     assert [windows.admit(now) is None for now in times] == accepted
 
@@ -215,7 +204,6 @@ def test_limits__windows(
     ("now", "seconds"), [(0.0, 60), (0.5, 60), (1.0, 59), (59.999, 1)]
 )
 def test_limits__retry_after(now: float, seconds: int) -> None:
-    """The 429 is text: the whole seconds, rounded up, until there is room."""
     limits = Limits(None, 1)
     limits.count(0.0)
     text = f"Rate limit exceeded. Retry after {seconds} seconds"
@@ -224,6 +212,5 @@ def test_limits__retry_after(now: float, seconds: int) -> None:
 
 @pytest.mark.parametrize("limits", [(0, None), (None, 0), (-1, 5)])
 def test_limits__below_one(limits: tuple[int | None, int | None]) -> None:
-    """A limit that accepts nothing is an error."""
     with pytest.raises(ValueError, match="expected at least 1"):
         Limits(*limits)

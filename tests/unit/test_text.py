@@ -1,6 +1,4 @@
-"""
-Any value becomes text that is safe to show.
-"""
+"""Any value becomes text that is safe to show."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -27,7 +25,6 @@ class Broken:
 
 @given(any_text)
 def test_escape_controls__any_text(text: str) -> None:
-    """The result is printable and can be encoded."""
     shown = escape_controls(text)
     assert shown.isprintable()
     shown.encode()
@@ -45,32 +42,27 @@ def test_escape_controls__any_text(text: str) -> None:
     ],
 )
 def test_escape_controls__cases(text: str, shown: str) -> None:
-    """Scripts and emoji stay as they are; controls become escapes."""
     assert escape_controls(text) == shown
 
 
 def test_escape_controls__keep() -> None:
-    """The caller can keep some characters."""
     assert escape_controls("a\nb\tc", keep="\n") == "a\nb\\tc"
 
 
 @given(any_text, st.integers(1, 20))
 def test_safe_line__any_text(text: str, limit: int) -> None:
-    """The result is one printable line within the limit."""
     line = safe_line(text, limit)
     assert line.isprintable()
     assert len(line) <= limit
 
 
 def test_safe_line__white_space_and_joiners() -> None:
-    """White space is folded, and joiners are dropped."""
     assert safe_line(" two\r\n lines ") == "two lines"
     assert safe_line("👩\u200d💻 ❤\ufe0f") == "👩💻 ❤"
 
 
 @given(st.none() | any_text | st.binary() | st.lists(any_text), st.integers(1, 20))
 def test_safe_repr__any_value(value: object, limit: int) -> None:
-    """The result is printable and within the limit."""
     shown = safe_repr(value, limit)
     assert shown.isprintable()
     assert len(shown) <= limit
@@ -81,12 +73,10 @@ def test_safe_repr__any_value(value: object, limit: int) -> None:
     [("a\n", r"'a\n'"), (Broken(), "<Broken>"), ([10**5_000], "<list>")],
 )
 def test_safe_repr__cases(value: object, shown: str) -> None:
-    """A value whose repr fails is shown by its type."""
     assert safe_repr(value) == shown
 
 
 def test_truncate__limit() -> None:
-    """Text that fits isn't changed."""
     assert truncate("12345", 5) == "12345"
     assert truncate("123456", 5) == "1234…"
 
@@ -112,12 +102,10 @@ def test_truncate__limit() -> None:
     ],
 )
 def test_plain_text__cases(value: object, text: str) -> None:
-    """Any value has a text, also those that JSON and the calendar don't allow."""
     assert plain_text(value, 80) == text
 
 
 def test_plain_text__limit() -> None:
-    """JSON is cut at the limit, also if it contains itself."""
     circle: list[Any] = []
     circle.append(circle)
     assert plain_text([1, 2, 3], 9) == "[1, 2, 3]"
@@ -126,7 +114,6 @@ def test_plain_text__limit() -> None:
 
 
 def test_plain_text__reads_no_more_than_it_shows() -> None:
-    """A long list isn't read to its end."""
 
     class Long(list[int]):
         def __iter__(self) -> Any:

@@ -1,3 +1,1 @@
-"""
-How values look: safe text for messages and terminals, HTML for notebooks.
-"""
+"""How values look: safe text for messages and terminals, HTML for notebooks."""

@@ -1,6 +1,4 @@
-"""
-Contexts as HTML for notebooks: a card for one, a table for a page.
-"""
+"""Contexts as HTML for notebooks: a card for one, a table for a page."""
 
 from __future__ import annotations
 
@@ -66,9 +64,7 @@ _CUT = (
 
 
 def card_html(fields: Row) -> str:
-    """
-    Draw one context: title and id on top, then the fields that are set.
-    """
+    """Draw one context: title and id on top, then the fields that are set."""
     shown = {name: value for name, value in fields.items() if _is_set(value)}
     top = [
         _safe(shown.pop(name), _CELL_LENGTH)

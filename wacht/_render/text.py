@@ -1,6 +1,4 @@
-"""
-Make any value safe to show: in messages, on terminals and in HTML.
-"""
+"""Make any value safe to show: in messages, on terminals and in HTML."""
 
 from __future__ import annotations
 
@@ -18,9 +16,7 @@ _DROP_JOINERS = dict.fromkeys(map(ord, JOINERS))
 
 
 def safe_repr(value: object, limit: int = REPR_LENGTH) -> str:
-    """
-    Represent any value in at most `limit` printable characters.
-    """
+    """Represent any value in at most `limit` printable characters."""
     try:
         text = repr(value[:limit] if isinstance(value, str | bytes) else value)
     except Exception:  # noqa: BLE001 - a broken repr must not replace the message
@@ -29,9 +25,7 @@ def safe_repr(value: object, limit: int = REPR_LENGTH) -> str:
 
 
 def safe_line(text: str, limit: int | None = None) -> str:
-    """
-    Fold text into one printable line of at most `limit` characters.
-    """
+    """Fold text into one printable line of at most `limit` characters."""
     kept = text if limit is None else text[: 2 * limit]
     line = escape_controls(" ".join(kept.split()).translate(_DROP_JOINERS))
     return line if limit is None else truncate(line, limit)
@@ -55,9 +49,7 @@ def escape_controls(text: str, keep: str = "") -> str:
 
 
 def truncate(text: str, limit: int) -> str:
-    """
-    Shorten text to `limit` characters, the last of which then is an ellipsis.
-    """
+    """Shorten text to `limit` characters, the last of which then is an ellipsis."""
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 

@@ -1,6 +1,4 @@
-"""
-The commands and their options.
-"""
+"""The commands and their options."""
 
 from __future__ import annotations
 
@@ -89,16 +87,12 @@ def _time(text: str) -> datetime:
 )
 @click.version_option(__version__, "-V", "--version", message="wacht %(version)s")
 def wacht() -> None:
-    """
-    List Wacht's AI execution contexts.
-    """
+    """List Wacht's AI execution contexts."""
 
 
 @wacht.command(epilog="\b\nExample:\n  wacht demo\n")
 def demo() -> None:
-    """
-    List a sandbox's contexts, to see it run.
-    """
+    """List a sandbox's contexts, to see it run."""
     from wacht.sandbox import Sandbox  # noqa: PLC0415 - a listing needs no server
 
     seen: list[WalkProgress] = []
@@ -148,9 +142,7 @@ _OUTPUT = "Write to this file, replaced when the listing is complete."
 @click.option("-v", "--verbose", is_flag=True, help="Log each wait to stderr.")
 @click.pass_context
 def list_(ctx: click.Context, /, **_params: object) -> None:
-    """
-    List execution contexts, each once.
-    """
+    """List execution contexts, each once."""
     Listing(ctx).run()
 
 
@@ -167,9 +159,7 @@ def list_(ctx: click.Context, /, **_params: object) -> None:
     default="page",
 )
 def sandbox(**settings: Any) -> None:
-    """
-    Serve invented contexts on this machine, until Ctrl-C.
-    """
+    """Serve invented contexts on this machine, until Ctrl-C."""
     from wacht.sandbox import Sandbox  # noqa: PLC0415 - a listing needs no server
 
     try:

@@ -1,6 +1,4 @@
-"""
-Contexts as text, page by page: a table, JSON or CSV.
-"""
+"""Contexts as text, page by page: a table, JSON or CSV."""
 
 from __future__ import annotations
 
@@ -31,34 +29,23 @@ COLUMNS: tuple[str, ...] = ("id", "agent_id", "created_at", "status", "title")
 _IDS = COLUMNS[:2]
 _ALWAYS = COLUMNS[:3]
 _CSV_FIELDS = (*FIELD_NAMES, "extra")
-_JSON_FIELDS = (
-    "context",
-    "execution_state",
-    "external_resource_metadata",
-    "completion_summary",
-    "extra",
-)
+_METADATA = "external_resource_metadata"
+_JSON_FIELDS = ("context", "execution_state", _METADATA, "completion_summary", "extra")
+_COMPACT = (",", ":")
 # What starts a formula in a spreadsheet, full-width forms included; a number doesn't.
 _FORMULA = re.compile("[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 _NUMBER = re.compile(r"[+-][0-9]+(\.[0-9]+)?")
 
 _GAP = 2  # between two columns
-# The least and the most of each column. The last one gets the room that is left.
-_WIDTHS = {
-    "id": (19, 40),  # a snowflake has 19 digits; an id longer than 40 is folded
-    "agent_id": (19, 40),
-    "created_at": (19, 19),
-    "status": (9, 20),
-    "title": (10, 10),
-}
+# The least and the most of each column. The last one gets the room that is left. A
+# snowflake has 19 digits; an id longer than 40 is folded.
+_WIDTHS = ((19, 40), (19, 40), (19, 19), (9, 20), (10, 10))
 _SECONDS = len("2026-01-15T10:30:00")
 
 
 @frozen
 class Style:
-    """
-    How to write: for a terminal of some width, with a header, with formulas escaped.
-    """
+    """How to write: for a terminal of some width, with a header, formulas escaped."""
 
     width: int | None = None
     header: bool = True
@@ -66,9 +53,7 @@ class Style:
 
 
 def table(pages: Pages, style: Style) -> Iterator[str]:
-    """
-    Write a line for each context: columns on a terminal, else separated by tabs.
-    """
+    """Write a line for each context: columns on a terminal, else separated by tabs."""
     if style.width is not None:
         return _terminal_table(pages, style.width, header=style.header)
     header = "\t".join(COLUMNS) + "\n" if style.header else ""
@@ -106,11 +91,9 @@ def _terminal_table(pages: Pages, width: int, *, header: bool) -> Iterator[str]:
 
 
 def _column_widths(rows: list[dict[str, str]], width: int) -> dict[str, int]:
-    """
-    Choose the columns that fit, and their widths, from the first rows.
-    """
+    """Choose the columns that fit, and their widths, from the first rows."""
     widths: dict[str, int] = {}
-    for name, (least, most) in _WIDTHS.items():
+    for name, (least, most) in zip(COLUMNS, _WIDTHS, strict=True):
         longest = max(cell_len(row[name]) for row in rows)
         if longest or name in _ALWAYS:
             widths[name] = min(max(least, longest), most)
@@ -144,28 +127,24 @@ def _draw(rows: list[dict[str, str]], widths: dict[str, int], *, header: bool) -
 
 
 def json_array(pages: Pages, _style: Style) -> Iterator[str]:
-    """
-    Write one array, a context a line, closed only if the listing is complete.
-    """
+    """Write one array, a context a line, closed only if the listing is complete."""
     before = "[\n"
     for page in pages:
         for context in page:
-            yield before + _json(context.to_dict(), ensure_ascii=True)
+            yield before + json.dumps(context.to_dict(), separators=_COMPACT)
             before = ",\n"
     yield "[]\n" if before == "[\n" else "\n]\n"
 
 
 def json_lines(pages: Pages, _style: Style) -> Iterator[str]:
-    """
-    Write an object a line.
-    """
-    return _lines(pages, "", lambda c: _json(c.to_dict(), ensure_ascii=True) + "\n")
+    """Write an object a line."""
+    return _lines(
+        pages, "", lambda c: json.dumps(c.to_dict(), separators=_COMPACT) + "\n"
+    )
 
 
 def csv_rows(pages: Pages, style: Style) -> Iterator[str]:
-    """
-    Write CSV as in RFC 4180: all fields, and `extra` as JSON at the end.
-    """
+    """Write CSV as in RFC 4180: all fields, and `extra` as JSON at the end."""
     write = csv.writer(_Echo()).writerow
     header = write(_CSV_FIELDS) if style.header else ""
     return _lines(pages, header, lambda context: write(_csv_cells(context, style)))
@@ -175,17 +154,11 @@ def _csv_cells(context: AiExecutionContext, style: Style) -> Iterator[str]:
     fields: dict[str, Any] = {**context.to_dict(), "extra": context.extra or None}
     for name in _CSV_FIELDS:
         is_json = name in _JSON_FIELDS and fields[name] is not None
-        cell = _json(fields[name]) if is_json else fields[name] or ""
+        cell = fields[name] or ""
+        if is_json:
+            cell = json.dumps(fields[name], ensure_ascii=False, separators=_COMPACT)
         shown = cell if style.width is None else escape_controls(cell)
         yield escape_formula(shown) if style.escape and not is_json else shown
-
-
-def escape_formula(text: str) -> str:
-    """
-    Put an apostrophe before text that a spreadsheet would run as a formula.
-    """
-    is_formula = _FORMULA.match(text) and not _NUMBER.fullmatch(text)
-    return f"'{text}" if is_formula else text
 
 
 class _Echo:
@@ -193,8 +166,10 @@ class _Echo:
         return text
 
 
-def _json(value: Any, *, ensure_ascii: bool = False) -> str:
-    return json.dumps(value, ensure_ascii=ensure_ascii, separators=(",", ":"))
+def escape_formula(text: str) -> str:
+    """Put an apostrophe before text that a spreadsheet would run as a formula."""
+    is_formula = _FORMULA.match(text) and not _NUMBER.fullmatch(text)
+    return f"'{text}" if is_formula else text
 
 
 FORMATS: dict[str, Format] = {

@@ -1,6 +1,4 @@
-"""
-What `wacht list` does: walk, write, and say how to go on where that breaks.
-"""
+"""What `wacht list` does: walk, write, and say how to go on where that breaks."""
 
 from __future__ import annotations
 
@@ -10,7 +8,7 @@ from contextlib import closing, nullcontext
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from wacht.errors import PaginationError, WachtError
+from wacht.errors import WachtError
 from wacht.models import MAX_PER_PAGE, ListExecutionContextsOptions, ListFilters
 from wacht.session import Session
 
@@ -25,21 +23,12 @@ if TYPE_CHECKING:
 
     from wacht.models import AiExecutionContext, ExecutionContextListResponse
 
-_WALK_OPTIONS = (
-    *ListFilters.__optional_keys__,
-    "active_since",
-    "exhaustive",
-    "prefetch",
-    "deadline",
-)
+_WALK_OPTIONS = ("active_since", "exhaustive", "prefetch", "deadline")
 
 
 class Listing:
     """
     One run of `wacht list`.
-
-    Args:
-        ctx: The options of the command.
 
     Attributes:
         received: How many contexts the walk gave, in pages that were written.
@@ -77,9 +66,7 @@ class Listing:
     def write(
         self, pages: Iterable[ExecutionContextListResponse], file: TextIO
     ) -> None:
-        """
-        Write pages in the format that was chosen.
-        """
+        """Write pages in the format that was chosen."""
         style = Style(
             width=None if self._params["output"] else terminal_width(),
             header=not self._params["no_header"],
@@ -89,42 +76,23 @@ class Listing:
         file.writelines(write(self._chosen(pages, file), style))
 
     def notes(self, error: BaseException) -> Generator[str]:
-        """
-        Say how far the listing came, and how to go on after an error.
-        """
+        """Say how far the listing came, and how to go on after an error."""
         if output := self._params["output"]:
             yield f"nothing was written to {output}"
         elif self.received:
             contexts = "context" if self.listed == 1 else "contexts"
             yield f"{self.listed:,} {contexts} listed before that"
-            if resume := self._resume(error):
-                yield f"{self._lead(error, resume)}: {self._command(resume)}"
-
-    def _resume(self, error: BaseException) -> ListExecutionContextsOptions | None:
-        if isinstance(error, WachtError):
-            return error.resume
-        size = self._params["per_page"] or MAX_PER_PAGE
-        sizes = range(size, size // 2, -1)  # the one that fits best: little comes again
-        per_page = max(sizes, key=lambda n: self._end() - self._end() % n)
-        page = self._end() // per_page + 1
-        return ListExecutionContextsOptions(page=page, per_page=per_page)
-
-    def _end(self) -> int:
-        """
-        Return the place in the list, if it didn't change, that the listing reached.
-        """
-        size: int = self._params["per_page"] or MAX_PER_PAGE
-        return ((self._params["page"] or 1) - 1) * size + self.received
-
-    def _lead(self, error: BaseException, resume: ListExecutionContextsOptions) -> str:
-        if isinstance(error, PaginationError):  # the command as it is would end so too
-            return "to go on once that is set right"
-        start = ((resume.page or 1) - 1) * (resume.per_page or MAX_PER_PAGE)
-        again = max(0, self._end() - start)
-        return f"to go on, with {again} of them again" if again else "to go on"
+            size: int = self._params["per_page"] or MAX_PER_PAGE
+            end = ((self._params["page"] or 1) - 1) * size + self.received
+            whole = ListExecutionContextsOptions(page=end // size + 1, per_page=size)
+            if resume := error.resume if isinstance(error, WachtError) else whole:
+                start = ((resume.page or 1) - 1) * (resume.per_page or MAX_PER_PAGE)
+                again = f", with {end - start} of them again" if end > start else ""
+                yield f"to go on{again}: {self._command(resume)}"
 
     def _walk(self) -> dict[str, Any]:
-        walk = {name: self._params[name] for name in _WALK_OPTIONS}
+        names = (*ListFilters.__optional_keys__, *_WALK_OPTIONS)
+        walk = {name: self._params[name] for name in names}
         if self._params["since"] is None:  # else it counts what is left by the filter
             walk["limit"] = self._params["limit"]
         if not self._params["verbose"]:
@@ -162,9 +130,7 @@ class Listing:
 
 
 def command_line(ctx: click.Context, **changes: object) -> str:
-    """
-    Write the command with the options it was given, some of them changed.
-    """
+    """Write the command with the options it was given, some of them changed."""
     words = ["wacht", "list"]
     for param in ctx.command.params:
         name = param.name or ""

@@ -1,6 +1,4 @@
-"""
-The command's streams: deliver all output, or say why that failed.
-"""
+"""The command's streams: deliver all output, or say why that failed."""
 
 from __future__ import annotations
 
@@ -40,7 +38,10 @@ def delivered_output() -> Generator[None]:
     """
     if sys.stdout is None:  # how Python represents a stdout closed from the start
         raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-    _accept_any_text(sys.stdout)
+    stdout: TextIO = sys.stdout
+    if isinstance(stdout, TextIOWrapper):
+        # An empty newline keeps the line ends of the formats, on Windows too.
+        stdout.reconfigure(errors="backslashreplace", newline="")
     try:
         yield
     except KeyboardInterrupt:
@@ -50,25 +51,15 @@ def delivered_output() -> Generator[None]:
         sys.stdout.flush()
 
 
-def _accept_any_text(stream: TextIO) -> None:
-    if isinstance(stream, TextIOWrapper):
-        # An empty newline keeps the line ends of the formats, on Windows too.
-        stream.reconfigure(errors="backslashreplace", newline="")
-
-
 def discard_buffer(stream: TextIO | None) -> None:
-    """
-    Drop what a stream still holds, which Python would try to write at exit.
-    """
+    """Drop what a stream still holds, which Python would try to write at exit."""
     if stream is not None:
         with suppress(OSError), Path(os.devnull).open("wb") as devnull:
             os.dup2(devnull.fileno(), stream.fileno())
 
 
 def report(message: str) -> None:
-    """
-    Write one line to stderr, if anybody reads it.
-    """
+    """Write one line to stderr, if anybody reads it."""
     if sys.stderr is None:
         return
     try:
@@ -92,10 +83,8 @@ def replacing(path: Path) -> Generator[TextIO]:
     if target.exists() and not target.is_file():
         raise WachtError(f"cannot write to {path}: not a regular file")
     try:
-        with part.open(
-            "x", encoding="utf-8", errors="backslashreplace", newline=""
-        ) as f:
-            yield f
+        with part.open("x", -1, "utf-8", "backslashreplace", "") as file:
+            yield file
         if target.exists():
             shutil.copymode(target, part)
         part.replace(target)
@@ -109,17 +98,13 @@ def replacing(path: Path) -> Generator[TextIO]:
 
 
 def terminal_width() -> int | None:
-    """
-    Return the width of the terminal on stdout, None without a terminal.
-    """
+    """Return the width of the terminal on stdout, None without a terminal."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 @contextmanager
 def logged_waits() -> Generator[None]:
-    """
-    Write what the package logs to stderr.
-    """
+    """Write what the package logs to stderr."""
     logger = logging.getLogger("wacht")
     handler = _StderrHandler()
     level = logger.level
@@ -156,19 +141,15 @@ def _is_file(stream: TextIO) -> bool:
     return False
 
 
-def wait_notices(
-    clock: Callable[[], float] = time.monotonic,
-) -> Callable[[WalkProgress], None]:
-    """
-    Report each wait once, though prefetched pages wait side by side.
-    """
+def wait_notices() -> Callable[[WalkProgress], None]:
+    """Report each wait once, though prefetched pages wait side by side."""
     reported = -inf  # when the wait that was reported last ends
 
     def notice(progress: WalkProgress) -> None:
         nonlocal reported
         if progress.waiting is None:
             return
-        now = clock()
+        now = time.monotonic()
         end = now + progress.waiting
         if now >= reported or end >= reported + _NEW_WAIT:
             reported = end

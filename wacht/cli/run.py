@@ -1,6 +1,4 @@
-"""
-Run a command line: every error becomes one line and an exit status.
-"""
+"""Run a command line: every error becomes one line and an exit status."""
 
 from __future__ import annotations
 
@@ -42,9 +40,7 @@ _OPTION = re.compile(
 
 
 def run(argv: Sequence[str] | None) -> int:
-    """
-    Run a command line, that of the process if None, and return the exit status.
-    """
+    """Run a command line, that of the process if None, and return the exit status."""
     try:
         with delivered_output():
             return _invoke(sys.argv[1:] if argv is None else [*argv])
@@ -86,9 +82,7 @@ def _notes(error: BaseException) -> list[str]:
 
 
 def message_of(error: errors.WachtError) -> str:
-    """
-    Word the library's message for someone who has options instead of arguments.
-    """
+    """Word the library's message for someone who has options instead of arguments."""
     text = str(error)
     if isinstance(error, errors.ApiError):  # the service's words
         return text
