@@ -59,7 +59,7 @@ class Chain:
     def add(self, run: Run, joint: Joint) -> None:
         """Add a run at the end."""
         del joint
-        self.end = run.window.end
+        self.end = max(self.end, run.window.end)
 
     def following(self, end: int, size: int, most: int = MAX_PER_PAGE) -> Window:
         """

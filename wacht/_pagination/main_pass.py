@@ -15,6 +15,7 @@ from .chain import Joint
 from .deduplication import MAX_STALLS, Deduplicator, StallDetector
 from .memory import Memory, Top
 from .prefetch import Prefetcher
+from .reader import resembles
 from .state import Step
 
 if TYPE_CHECKING:
@@ -62,9 +63,10 @@ class MainPass:
         run = self._first_run()
         last = False
         while True:
-            run = self._leading_on(run)
-            yield from self._completed_first(run)
-            self._stalls.check(run)
+            if state.reader.size.most >= state.size:  # else it is small on purpose
+                run = self._leading_on(run)
+                yield from self._completed_first(run)
+                self._stalls.check(run)
             if state.reader.fruitless > MAX_FRUITLESS + 2 * state.options.prefetch:
                 raise PaginationError(
                     f"{state.reader.fruitless} answers in a row had nothing new, "
@@ -160,15 +162,14 @@ class MainPass:
     def _leading_on(self, run: Run) -> Run:
         """Read a window again if it brought nothing new: it may be a stale answer."""
         reader, size, first = self._state.reader, self._state.size, self.doubtful_first
-        if reader.size.most < size:  # it was made smaller on purpose
-            return run
         window = Window(run.window.offset, max(run.window.limit, size))
         short = 0 < len(run.contexts) < size  # as servers of another build give
         for _ in range(_RETRIES if short else 1):
-            if self._stalls.leads_on(run):
+            again = first is not None and run is not first and resembles(run, first)
+            if self._stalls.leads_on(run) and not again:
                 return run
             run = reader.read(window)
-            if first is not None and run.contexts == first.contexts:
+            if first is not None and resembles(run, first):
                 return self._switch(first)
         return run
 

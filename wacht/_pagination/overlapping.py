@@ -111,6 +111,8 @@ class OverlappingChain(Chain):
         if joint is not Joint.PROVEN:
             self.unproven.append(run.window.offset)
         self._runs += 1
+        # A part of a window may end before the edge; else the new offsets count.
+        behind = self.end if run.contexts and self._is_unmoved(run.contexts[-1]) else 0
         self._note_shift(run)
         self._note_ties(run)
         for offset, context in enumerate(run.contexts, run.window.offset):
@@ -119,7 +121,7 @@ class OverlappingChain(Chain):
             self._places[key] = _Place(context.last_activity_at, offset)
         for key in list(islice(self._places, max(0, len(self._places) - _REMEMBERED))):
             del self._places[key]
-        self.end = run.window.end
+        self.end = max(behind, run.window.end)
         self._ended = not run.has_more
         self._blank = not run.contexts
 

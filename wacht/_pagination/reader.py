@@ -16,6 +16,7 @@ from wacht._protocol.windows import DEFAULT_PER_PAGE, Run, Window, window_of
 from wacht.errors import ApiError, PaginationError, RequestError
 from wacht.models import ExecutionContextListResponse
 
+from .deduplication import identity
 from .window_size import WindowSize
 
 if TYPE_CHECKING:
@@ -221,9 +222,14 @@ class Reader:
             return True
         if not self.may_be_cut(run) or len(run.contexts) == window.limit:
             return False
-        return (
-            run.contexts == self._ask(self.revision, Window(0, window.limit)).contexts
-        )
+        return resembles(run, self._ask(self.revision, Window(0, window.limit)))
+
+
+def resembles(run: Run, first: Run) -> bool:
+    """Return whether a run is the first one again, some contexts apart that moved."""
+    known = set(map(identity, first.contexts))
+    shared = sum(identity(context) in known for context in run.contexts)
+    return run.has_more and 2 * shared >= len(run.contexts) > 0
 
 
 def _is_by_activity(run: Run, window: Window) -> bool:
