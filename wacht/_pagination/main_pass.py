@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .state import WalkState
 
 MAX_FRUITLESS = 50  # answers in a row without a new context
+_FIRST_RETRIES = 5  # of the first page, if another one was longer
 _RETRIES = 2  # of a window that a server of another build may have answered
 
 
@@ -205,10 +206,14 @@ class MainPass:
         if first is None or second is first:
             return
         self.doubtful_first = None
-        for _ in range(_RETRIES):
-            if state.chain.proves or len(second.contexts) <= len(first.contexts):
-                return
+        if state.chain.proves or len(second.contexts) <= len(first.contexts):
+            return
+        for _ in range(_FIRST_RETRIES):
             run = state.reader.read(first.window)
             if len(run.contexts) > len(first.contexts):
                 yield Step(state.fresh(run), run.has_more)
                 return
+        raise PaginationError(
+            f"the first page has {len(first.contexts)} contexts and the second "
+            f"{len(second.contexts)}: contexts are missing in between"
+        )

@@ -65,9 +65,8 @@ def _open_bar(total: int | None) -> Generator[Report]:
     from tqdm.auto import tqdm  # noqa: PLC0415 - an extra, and slow to import
 
     layout = _LAYOUT if total is None else None
-    bar = _Bar(
-        tqdm(total=total, unit="", bar_format=layout, disable=sys.stderr is None)
-    )
+    shown = sys.stderr is not None
+    bar = _Bar(tqdm(total=total, unit="", bar_format=layout, disable=not shown))
     try:
         yield bar.report
     finally:
@@ -109,12 +108,8 @@ class _Bar:
 
     def _start_countdown(self, seconds: float) -> None:
         self._stop.clear()
-        countdown = Thread(
-            target=self._count_down,
-            args=(monotonic() + seconds,),
-            name="wacht-progress",
-            daemon=True,
-        )
+        work, end = self._count_down, monotonic() + seconds
+        countdown = Thread(None, work, "wacht-progress", args=(end,), daemon=True)
         with suppress(RuntimeError):  # no more threads: the bar stands still
             countdown.start()
             self._countdown = countdown
