@@ -86,12 +86,15 @@ def docs(session: nox.Session) -> None:
 @nox.session
 def browser(session: nox.Session) -> None:
     """
-    Run the examples and the notebook, and look at the pages in a real browser.
+    Run what needs more packages: examples, notebook, other libraries, a real browser.
     """
-    groups = [f"--group={name}" for name in ("browser", "docs", "examples")]
+    groups = [
+        f"--group={name}" for name in ("browser", "docs", "examples", "libraries")
+    ]
     session.install("-e", ".[test]", *groups)
     files = ["unit/test_dataframe", "integration/test_documentation"]
     files += ["integration/test_notebook", "integration/test_browser"]
+    files += ["integration/test_other_libraries"]
     paths = [f"tests/{file}.py" for file in files]
     report = str(session.run("python", "-m", "pytest", "-n0", *paths, silent=True))
     session.log(report)
