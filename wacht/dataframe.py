@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from ._render.text import safe_repr
 from .errors import ConfigError, InvalidRequestError
-from .models import AiExecutionContext
+from .models import FIELD_NAMES, AiExecutionContext
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,30 +20,17 @@ Columns: TypeAlias = "dict[str, list[Any]]"
 _TEXT = "string[python]"  # the same with and without pyarrow, and it takes any str
 _TIME = "datetime64[us, UTC]"  # holds every datetime that Python has
 _JSON = "object"
-_DTYPES = {
-    "id": _TEXT,
-    "agent_id": _TEXT,
-    "created_at": _TIME,
-    "status": _TEXT,
-    "title": _TEXT,
-    "workflow_id": _TEXT,
-    "user_id": _TEXT,
-    "session_id": _TEXT,
-    "updated_at": _TIME,
-    "last_activity_at": _TIME,
-    "completed_at": _TIME,
-    "deployment_id": _TEXT,
-    "parent_context_id": _TEXT,
-    "context_group": _TEXT,
-    "external_context_id": _TEXT,
-    "source": _TEXT,
-    "system_instructions": _TEXT,
-    "context": _JSON,
-    "execution_state": _JSON,
-    "external_resource_metadata": _JSON,
-    "completion_summary": _JSON,
+_FIRST = ("id", "agent_id", "created_at", "status", "title")
+_JSON_FIELDS = {
+    "context",
+    "execution_state",
+    "external_resource_metadata",
+    "completion_summary",
 }
-_FIRST = tuple(_DTYPES)[:5]
+_DTYPES = {
+    name: _JSON if name in _JSON_FIELDS else _TIME if name.endswith("_at") else _TEXT
+    for name in (*_FIRST, *FIELD_NAMES)
+}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -157,8 +144,4 @@ def _as_text(values: list[Any], dtype: str) -> list[Any]:
         return values
     if dtype == _JSON:
         values = [v if v is None else dumps(v, ensure_ascii=False) for v in values]
-    return [v if v is None else _encodable(v) for v in values]
-
-
-def _encodable(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode()
+    return [v and v.encode("utf-8", "backslashreplace").decode() for v in values]

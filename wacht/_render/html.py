@@ -13,20 +13,10 @@ if TYPE_CHECKING:
 
 Row: TypeAlias = "Mapping[str, object]"
 
-COLUMNS = (
-    "id",
-    "agent_id",
-    "created_at",
-    "status",
-    "title",
-    "workflow_id",
-    "user_id",
-    "session_id",
-    "last_activity_at",
-    "context_group",
-    "context",
-)
 ALWAYS_SHOWN = ("id", "agent_id", "created_at")
+_IDS = ("workflow_id", "user_id", "session_id")
+_LAST = ("last_activity_at", "context_group", "context")
+COLUMNS = (*ALWAYS_SHOWN, "status", "title", *_IDS, *_LAST)
 
 _NAME_LENGTH = 40
 _LINE_LENGTH = 120
@@ -66,11 +56,8 @@ _CUT = (
 def card_html(fields: Row) -> str:
     """Draw one context: title and id on top, then the fields that are set."""
     shown = {name: value for name, value in fields.items() if _is_set(value)}
-    top = [
-        _safe(shown.pop(name), _CELL_LENGTH)
-        for name in ("title", "id")
-        if name in shown
-    ]
+    names = [name for name in ("title", "id") if name in shown]
+    top = [_safe(shown.pop(name), _CELL_LENGTH) for name in names]
     heading, *below = top or ["untitled"]
     rows = "".join(_field_html(*item) for item in list(shown.items())[:_MAX_FIELDS])
     return _view(
@@ -85,10 +72,7 @@ def table_html(rows: Sequence[Row], *, caption: str) -> str:
     """
     Draw the first rows of a page, without the columns that are empty in all of them.
 
-    Args:
-        rows: The fields of each context.
-        caption: A line above the table.
-
+    Each row is the fields of a context. The caption is a line above the table.
     """
     shown = rows[:_MAX_ROWS]
     names = _columns(shown)
@@ -113,9 +97,7 @@ def _columns(rows: Sequence[Row]) -> list[str]:
 
 
 def _is_set(value: object) -> bool:
-    return value is not None and not (
-        isinstance(value, str | dict | list) and not value
-    )
+    return value is not None and value not in ("", {}, [])
 
 
 def _view(content: str) -> str:

@@ -36,12 +36,7 @@ def escape_controls(text: str, keep: str = "") -> str:
     Replace each character that isn't printable by an escape such as `\x1b`.
 
     That covers line breaks, terminal escapes, bidirectional controls and lone
-    surrogates. Unusual spaces become plain ones.
-
-    Args:
-        text: Text of unknown origin.
-        keep: Characters to leave as they are.
-
+    surrogates. Unusual spaces become plain ones. The characters in `keep` stay.
     """
     if text.isprintable():
         return text
@@ -58,18 +53,11 @@ def plain_text(value: object, limit: int, indent: int | None = None) -> str:
     Write a value as people read it, in at most `limit` characters, not yet escaped.
 
     A string stays as it is, a time is in UTC, anything else is JSON.
-
-    Args:
-        value: Any value.
-        limit: The most characters to return.
-        indent: Spaces for each level of JSON; None for one line.
-
     """
-    if isinstance(value, str):
-        return truncate(value, limit)
     if isinstance(value, datetime):
-        return truncate(_time_text(value), limit)
-    return truncate(_json_text(value, limit, indent), limit)
+        value = _time_text(value)
+    text = value if isinstance(value, str) else _json_text(value, limit, indent)
+    return truncate(text, limit)
 
 
 def _escape(character: str) -> str:
