@@ -27,7 +27,7 @@ exhaustive: dict[Kind, bool | None] = {"page": True, "offset": None, "older": No
 
 @st.composite
 def services(draw: st.DrawFn, kind: Kind) -> Service:
-    """Draw a list, with equal times or without, and with a known revision or without."""
+    """Draw a list, with equal times or not, and with a known revision or not."""
     contexts = draw(st.integers(0, 60))
     service = Service(
         contexts,
@@ -67,7 +67,7 @@ def give(
 def test_walk__misses_nothing_that_stayed(
     data: st.DataObject, kind: Kind, seed: int
 ) -> None:
-    """What stays from the first request to the last is given once, or there is an error."""
+    """What stays from the first request to the last is given, or there is an error."""
     service = data.draw(services(kind))
     service.change = data.draw(changes(seed, kind))
     per_page, prefetch = data.draw(st.integers(1, 7)), data.draw(st.integers(0, 8))
@@ -95,7 +95,7 @@ def test_walk__misses_nothing_that_stayed(
 def test_resume__misses_nothing_that_stayed(
     data: st.DataObject, kind: Kind, broken: int, seed: int
 ) -> None:
-    """The same holds for a walk that breaks at some request and the next one together."""
+    """The same holds for a walk that breaks somewhere and the next one together."""
     service = data.draw(services(kind))
     service.change = data.draw(changes(seed, kind))
     service.errors[broken] = RequestError("refused")
@@ -119,3 +119,44 @@ def test_resume__misses_nothing_that_stayed(
                 options = pickle.loads(pickle.dumps(broke)).resume  # noqa: S301
     assert len(got) == len(set(got))
     assert error or set(service.stayed) <= set(got)
+
+
+def test_walk__says_that_the_top_never_rests() -> None:
+    service = Service(200)
+    service.revision = OffsetRevision()
+
+    def change(service: Service) -> None:
+        number = len(service.queries)
+        moves = 40 if number == 9 else 16 if number > 10 else 0
+        for _ in range(moves):
+            service.touch(len(service.contexts) - 1)
+
+    service.change = change
+    error = give(service, [], options=Options(per_page=20))
+    assert "moved to the top of the list faster" in str(error)
+    assert len(service.queries) < 150
+
+
+def test_walk__says_how_many_may_be_missing() -> None:
+    """Large groups of equal times can't be checked once others left the list."""
+    errors = []
+    for seed in range(10):
+        service = Service(400, tied=200, stable=False)
+        service.revision = OffsetRevision()
+        service.change = RandomChanges(seed, 3, "remove")
+        got: list[str | None] = []
+        error = give(service, got, options=Options(per_page=30))
+        assert error or set(service.stayed) <= set(got)
+        errors.append(str(error))
+    assert any(error.startswith("up to ") for error in errors)
+
+
+@pytest.mark.parametrize("late", [0, 4])
+def test_walk__finds_what_commits_late(late: float) -> None:
+    """A change is dated to the start of its transaction."""
+    service = Service(60, gap=0.5)
+    service.revision = OffsetRevision()
+    service.change = lambda service: service.touch(len(service.contexts) - 1, late=late)
+    got: list[str | None] = []
+    assert give(service, got, options=Options(per_page=20)) is None
+    assert set(got) == set(service.stayed)

@@ -30,6 +30,7 @@ from wacht import (
     WalkProgress,
 )
 from wacht._pagination import walk as walk_module
+from wacht._pagination.reader import Reader
 from wacht._protocol.answers import Answer, TooLargeError
 from wacht._protocol.revisions import OffsetRevision, PageRevision
 from wacht._waiting import Deadline, RequestBudget, StoppedError
@@ -234,6 +235,32 @@ def test_walk__a_service_that_is_down() -> None:
     assert len(service.queries) <= 3
 
 
+def test_fetch__a_page_that_is_too_large() -> None:
+    """A single page has to come as it was asked for."""
+    service = limited_to(9, ServerError(504, "timeout"), known("page", 130))
+    reader = Reader(service, Options(), RequestBudget())
+    with pytest.raises(ServerError):
+        reader.page()
+    assert len(service.queries) == 1
+
+
+def test_walk__a_first_page_that_is_too_large_to_compare() -> None:
+    service = Service(130, "older")
+    service.errors[2] = TooLargeError(ServerError(504, "timeout"))
+    _, error = until_error(walk_of(service, Options(page=2, per_page=60)))
+    assert isinstance(error, ServerError)
+
+
+def test_walk__contexts_without_ids_cant_be_compared() -> None:
+    service = known("offset", 130)
+    service.contexts = [evolve(context, id=None) for context in service.contexts]
+    _, error = until_error(walk_of(service))
+    assert isinstance(error, PaginationError)
+    assert "no id" in str(error)
+    got = [*walk_of(service, exhaustive=False).contexts()]
+    assert len(got) == 130
+
+
 # resume
 
 
@@ -294,6 +321,15 @@ def test_resume__of_a_walk_that_began_further_down(kind: Kind) -> None:
             service, broken, ServerError(503, "down"), options=options
         )
         assert got == service.ids[20:], broken
+
+
+def test_resume__keeps_a_fixed_revision() -> None:
+    service = Service(55, "page")
+    service.errors[3] = RequestError("refused")
+    _, error = until_error(walk_of(service, Options(per_page=10)))
+    fixed = Service(55, "page", revision=PageRevision())
+    ids = ids_of(walk_of(fixed, travelled(error)).contexts())
+    assert ids == fixed.ids[20:]
 
 
 def test_resume__of_a_walk_that_read_nothing() -> None:
