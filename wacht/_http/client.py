@@ -98,7 +98,9 @@ class HttpClient:
     def _prepared(
         self, template: requests.PreparedRequest, query: Query
     ) -> requests.PreparedRequest:
-        prepared = template.copy()
+        prepared = requests.PreparedRequest()
+        vars(prepared).update(vars(template))  # its copy() takes three times as long
+        prepared.headers = template.headers.copy()
         if query:  # requests' own way to add it takes a twentieth of a page's time
             url = prepared.url or ""
             prepared.url = f"{url}{'&' if '?' in url else '?'}{urlencode(query)}"

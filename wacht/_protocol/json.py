@@ -47,7 +47,7 @@ def parse_json(body: bytes) -> Any:
 
     """
     body = body.removeprefix(_BYTE_ORDER_MARK)
-    if _count_values(body) > MAX_VALUES:
+    if len(body) > MAX_VALUES and _count_values(body) > MAX_VALUES:
         raise ShapeError(f"the body: expected at most {MAX_VALUES:,} values, got more")
     fast = _fast_parser()
     if fast is not None:
@@ -55,7 +55,7 @@ def parse_json(body: bytes) -> Any:
             return fast(body)
     text = body.decode()
     try:
-        return json.loads(text, parse_constant=_refuse, parse_float=_finite_float)
+        return _STRICT.decode(text)
     except _NotFiniteError:
         document = json.loads(text, parse_constant=_NotFinite, parse_float=_any_float)
     raise ShapeError(_first_not_finite(document))
@@ -86,6 +86,9 @@ def _refuse(text: str) -> NoReturn:
 def _finite_float(text: str) -> float:
     number = float(text)
     return number if isfinite(number) else _refuse(text)
+
+
+_STRICT = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite_float)
 
 
 def _any_float(text: str) -> float | _NotFinite:
