@@ -279,15 +279,6 @@ def test_requests__never_the_key(
     assert "wk_sandbox" not in repr(sandbox.requests)
 
 
-def test_answer__instead_of_the_service(sandbox: Sandbox) -> None:
-    sandbox.answer(503, b"\xff\x00", headers={"X-Request-Id": "r1"})
-    with _plain(sandbox, b"GET / HTTP/1.0\r\n\r\n") as connection:
-        head, _, body = _rest(connection).partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
-    assert b"\r\nX-Request-Id: r1" in head
-    assert body == b"\xff\x00"
-
-
 @pytest.mark.parametrize(
     ("order", "outcome", "status"),
     [

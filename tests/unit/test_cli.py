@@ -131,51 +131,52 @@ def test_help__examples(name: str | None, capsys: pytest.CaptureFixture[str]) ->
 # Errors
 
 
-@pytest.mark.parametrize(
-    ("error", "line"),
-    [
-        (
-            wacht.ConfigError("no API key: set WACHT_API_KEY, or pass api_key"),
-            "no API key: set WACHT_API_KEY; `wacht demo` needs neither key nor URL",
-        ),
-        (
-            wacht.ConfigError("use https (or allow_plain_http, if you must)"),
-            "use https; `wacht demo` needs neither key nor URL",
-        ),
-        (
-            wacht.AuthenticationError(401, "unknown API key"),
-            "401 Unauthorized: unknown API key; check WACHT_API_KEY",
-        ),
-        (
-            wacht.PermissionDeniedError(403, "no"),
-            "403 Forbidden: no; check what the key in WACHT_API_KEY may do",
-        ),
-        (
-            wacht.NotFoundError(404, "Not found"),
-            "404 Not Found: Not found; check WACHT_BASE_URL",
-        ),
-        (
-            wacht.RequestError("no whole answer"),
-            "no whole answer; check the network, and WACHT_BASE_URL",
-        ),
-        (
-            wacht.PaginationError('active_since needs pagination "page"'),
-            "--active-since needs --pagination page; see --pagination and --exhaustive",
-        ),
-        (
-            wacht.BadRequestError(400, "per_page=no"),
-            "400 Bad Request: per_page=no",
-        ),
-        (wacht.WachtError("a\nb\x1b[2J"), "a\\nb\\x1b[2J"),
-    ],
-)
+CASES: list[tuple[BaseException, int, str]] = [
+    (
+        wacht.ConfigError("no API key: set WACHT_API_KEY, or pass api_key"),
+        1,
+        "no API key: set WACHT_API_KEY; `wacht demo` needs neither key nor URL",
+    ),
+    (
+        wacht.ConfigError("use https (or allow_plain_http, if you must)"),
+        1,
+        "use https; `wacht demo` needs neither key nor URL",
+    ),
+    (
+        wacht.AuthenticationError(401, "unknown API key"),
+        1,
+        "401 Unauthorized: unknown API key; check WACHT_API_KEY",
+    ),
+    (
+        wacht.PaginationError('active_since needs pagination "page"'),
+        1,
+        "--active-since needs --pagination page; see --pagination and --exhaustive",
+    ),
+    (wacht.BadRequestError(400, "per_page=no"), 1, "400 Bad Request: per_page=no"),
+    (
+        wacht.InvalidRequestError("agent_id: expected a non-empty string"),
+        2,
+        "--agent-id: expected a non-empty string",
+    ),
+    (wacht.WachtError("a\nb\x1b[2J"), 1, "a\\nb\\x1b[2J"),
+    (KeyboardInterrupt(), 130, "interrupted"),
+    (
+        OSError(28, "No space left on device"),
+        1,
+        "cannot write to the standard output: No space left on device",
+    ),
+]
+
+
+@pytest.mark.parametrize(("error", "status", "line"), CASES)
 def test_main__error(
-    error: wacht.WachtError,
+    error: BaseException,
+    status: int,
     line: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert fail_with(error, monkeypatch) == 1
+    assert fail_with(error, monkeypatch) == status
     assert capsys.readouterr() == ("", f"wacht: {line}\n")
 
 
@@ -187,30 +188,6 @@ def test_main__error_with_notes(
     assert fail_with(error, monkeypatch) == 1
     assert capsys.readouterr().err == (
         "wacht: 500 Internal Server Error: trouble; to go on: wacht list --page 3\n"
-    )
-
-
-def test_main__option_that_the_library_refuses(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    error = wacht.InvalidRequestError("agent_id: expected a non-empty string")
-    assert fail_with(error, monkeypatch) == 2
-    assert capsys.readouterr().err == "wacht: --agent-id: expected a non-empty string\n"
-
-
-def test_main__interrupted(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert fail_with(KeyboardInterrupt(), monkeypatch) == 130
-    assert capsys.readouterr() == ("", "wacht: interrupted\n")
-
-
-def test_main__full_disk(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert fail_with(OSError(28, "No space left on device"), monkeypatch) == 1
-    assert capsys.readouterr().err == (
-        "wacht: cannot write to the standard output: No space left on device\n"
     )
 
 

@@ -71,18 +71,6 @@ def test_listing__since() -> None:
     assert (listing.received, listing.listed) == (4, 2)
 
 
-def test_listing__flushes_each_page() -> None:
-
-    class File(io.StringIO):
-        def flush(self) -> None:
-            flushed.append(len(asked))
-
-    asked: list[int] = []
-    flushed: list[int] = []
-    Listing(context_of()).write(walk([1, 1], asked), File())
-    assert flushed == [1, 2]
-
-
 def notes_after(error: BaseException, sizes: list[int], *arguments: str) -> list[str]:
     listing, _ = listed(walk(sizes, []), *arguments)
     if isinstance(error, PaginationError):

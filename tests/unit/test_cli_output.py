@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -165,38 +165,38 @@ def test_notices__each_wait_once(
     )
 
 
-@pytest.mark.parametrize("stderr", [None, io.StringIO()])
-def test_wait_display__no_terminal(
-    stderr: io.StringIO | None, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "case",
+    [
+        (None, True, True, False),
+        (io.StringIO(), True, True, False),
+        (Terminal(), True, False, True),
+        (Terminal(), False, True, True),
+        (Terminal(), False, False, callable),
+    ],
+    ids=["closed", "no terminal", "--output", "redirected", "rows on a terminal"],
+)
+def test_wait_display__where_nothing_else_is_written(
+    case: tuple[Any, bool, bool, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(sys, "stderr", stderr)
-    assert wait_display(to_file=True) is False
-
-
-def test_wait_display__rows_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stderr", Terminal())
-    monkeypatch.setattr(sys, "stdout", Terminal())
-    assert callable(wait_display(to_file=False))
+    stderr, to_file, redirected, expected = case
+    pytest.importorskip("tqdm")
+    with (tmp_path / "rows").open("w") as file:
+        monkeypatch.setattr(sys, "stderr", stderr)
+        monkeypatch.setattr(sys, "stdout", file if redirected else Terminal())
+        display = wait_display(to_file=to_file)
+        monkeypatch.setitem(sys.modules, "tqdm", None)
+        without_tqdm = wait_display(to_file=to_file)
+        monkeypatch.undo()
+    assert callable(display) if expected is callable else display is expected
+    assert callable(without_tqdm) == bool(expected)
 
 
 def test_wait_display__rows_into_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pipe may end at a pager, so there are notices as well."""
     reading, writing = os.pipe()
     with os.fdopen(writing, "w") as stdout, os.fdopen(reading):
         monkeypatch.setattr(sys, "stderr", Terminal())
         monkeypatch.setattr(sys, "stdout", stdout)
         assert callable(wait_display(to_file=False))
-        monkeypatch.undo()
-
-
-@pytest.mark.parametrize("to_file", [True, False])
-def test_wait_display__rows_into_a_file(
-    *, to_file: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    pytest.importorskip("tqdm")
-    with (tmp_path / "rows").open("w") as stdout:
-        monkeypatch.setattr(sys, "stderr", Terminal())
-        monkeypatch.setattr(sys, "stdout", Terminal() if to_file else stdout)
-        assert wait_display(to_file=to_file) is True
-        monkeypatch.setitem(sys.modules, "tqdm", None)
-        assert callable(wait_display(to_file=to_file))
         monkeypatch.undo()
