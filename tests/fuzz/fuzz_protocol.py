@@ -1,5 +1,5 @@
 """
-Feed the protocol whatever bytes coverage leads to, with atheris.
+Feed the protocol the bytes that coverage leads to, with atheris.
 
     python -m pip install atheris
     python tests/fuzz/fuzz_protocol.py -max_total_time=300
@@ -23,11 +23,11 @@ import atheris
 
 with atheris.instrument_imports(include=["wacht", "email"]):
     from wacht import AiExecutionContext, ApiError, DecodeError
-    from wacht._convert import structure_page
-    from wacht._json import parse_json
-    from wacht._protocol import Answer, answer_of
-    from wacht._reply import Reply
-    from wacht._secret import Secret
+    from wacht._http.credentials import ApiKey
+    from wacht._protocol.answers import Answer, TooLargeError, read_answer
+    from wacht._protocol.decoding import structure_page
+    from wacht._protocol.json import parse_json
+    from wacht._protocol.replies import Reply
     from wacht.models import FIELD_NAMES
 
 if TYPE_CHECKING:
@@ -71,26 +71,31 @@ TOKENS = (
 
 
 def test_one_input(data: bytes) -> None:
-    """
-    Hold one reply against what is promised of each.
-    """
+    """Check one reply against what is promised of all."""
     source = atheris.FuzzedDataProvider(data)
     key = KEYS[source.ConsumeIntInRange(0, 1)]
     reply = _reply(source, key)
-    try:
-        answer = answer_of(reply, attempts=1, secret=Secret(key))
-    except (ApiError, DecodeError) as error:
-        assert reply.succeeded is isinstance(error, DecodeError)  # noqa: PT017 - no pytest here
-        _check_error(error, key)
-    else:
+    ended = _outcome(reply, key)
+    if isinstance(ended, Answer):
         assert reply.succeeded
-        _check_answer(answer)
+        _check_answer(ended)
+    else:
+        assert reply.succeeded is isinstance(ended, DecodeError)
+        _check_error(ended, key)
+
+
+def _outcome(reply: Reply, key: str) -> Answer | ApiError | DecodeError:
+    try:
+        return read_answer(reply, attempts=1, redactor=ApiKey(key))
+    except (ApiError, DecodeError) as error:
+        return error
+    except TooLargeError as error:
+        assert isinstance(error.error, DecodeError)  # noqa: PT017 - no pytest here
+        return error.error
 
 
 def _reply(source: atheris.FuzzedDataProvider, key: str) -> Reply:
-    """
-    Take numbers from the end of what was given, and bytes from its beginning.
-    """
+    """Take numbers from the end of the data, and bytes from its beginning."""
     status = STATUSES[source.ConsumeIntInRange(0, len(STATUSES) - 1)]
     if status is None:
         status = source.ConsumeIntInRange(-10, 1100)
@@ -106,14 +111,12 @@ def _reply(source: atheris.FuzzedDataProvider, key: str) -> Reply:
         headers=headers,
         body=_with_key(body, key),
         received=NOW,
-        cut_at=len(body) if cut else None,
+        truncated_at=len(body) if cut else None,
     )
 
 
 def _with_key(data: bytes, key: str) -> bytes:
-    """
-    Put the key where a byte stands for it: as it is, as JSON or as HTML writes it.
-    """
+    """Put the key in place of some bytes: plain, or as JSON or HTML writes it."""
     spellings = key, json.dumps(key)[1:-1], html.escape(key)
     for byte, spelling in zip((b"\x01", b"\x02", b"\x03"), spellings, strict=True):
         data = data.replace(byte, spelling.encode())
@@ -130,10 +133,8 @@ def _check_error(error: ApiError | DecodeError, key: str) -> None:
 
 
 def _check_answer(answer: Answer) -> None:
-    """
-    Round-trip what the page holds, as far as JSON has words for it.
-    """
-    for context in answer.page:
+    """Check that what JSON can express survives a round trip."""
+    for context in answer.contexts:
         assert len(repr(context)) < 3000
         text = _json_or_none(context)
         if text is not None:
@@ -143,7 +144,7 @@ def _check_answer(answer: Answer) -> None:
 def _json_or_none(context: AiExecutionContext) -> bytes | None:
     try:
         return json.dumps(context.to_dict(), allow_nan=False).encode()
-    except (ValueError, RecursionError):  # 1e999, which was read as infinity
+    except (ValueError, RecursionError):  # not JSON any more
         return None
 
 
@@ -165,9 +166,7 @@ def _main() -> None:
 
 
 def _starts(bodies: list[bytes]) -> Iterator[tuple[str, bytes]]:
-    """
-    Write replies as `_reply` reads them: numbers from the end, the first one last.
-    """
+    """Write replies as `_reply` reads them: numbers from the end, the first one last."""
     for number, body in enumerate(bodies):
         for status, key in product(range(len(STATUSES)), range(len(KEYS))):
             yield (

@@ -228,6 +228,7 @@ def _fast_hook(converter: Converter) -> Hook:
     hooks |= dict.fromkeys(_IDS, _id)
     del hooks["extra"]
     strings = {name for name, hook in hooks.items() if hook in (_id, _string)}
+    anything = {a.name for a in attributes if a.type is Any}
     if [a.name for a in attributes if hasattr(a.default, "factory")] != ["extra"]:
         raise TypeError("a field other than `extra` has a factory: set it below")
 
@@ -240,7 +241,7 @@ def _fast_hook(converter: Converter) -> Hook:
         values["extra"] = extra
         given: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType] - JSON
         for name, item in given.items():
-            if type(item) is str and name in strings:
+            if (type(item) is str and name in strings) or name in anything:
                 values[name] = item
             elif name not in hooks:
                 extra[name] = item
