@@ -166,7 +166,7 @@ def _main() -> None:
 
 
 def _starts(bodies: list[bytes]) -> Iterator[tuple[str, bytes]]:
-    """Write replies as `_reply` reads them: numbers from the end, the first one last."""
+    """Write replies as `_reply` reads them: numbers from the end, the first last."""
     for number, body in enumerate(bodies):
         for status, key in product(range(len(STATUSES)), range(len(KEYS))):
             yield (
