@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from wacht.models import WalkProgress
 
 _DEMO_ROWS = 10
-_HOUR = 3600
 _EXAMPLES = """\b
 Examples:
   wacht demo
@@ -44,17 +43,18 @@ revision. Times are in UTC unless they have a zone.
 The table shows some fields; through a pipe it is separated by tabs. The other formats
 have all fields. A JSON array that isn't closed is incomplete. In CSV, text that a
 spreadsheet would run as a formula begins with an apostrophe.
-
-The exit status is 0 for a complete listing, 1 after an error, 2 for a wrong command
-line, 130 after Ctrl-C and 141 if the reader of a pipe has gone.
 """
-_SANDBOX_EXAMPLES = """\b
+_SANDBOX_HELP = """\b
 Examples:
   wacht sandbox --port 8080
   wacht sandbox --contexts 10000 --per-second 20 --per-minute 100
   wacht sandbox --revision offset
 """
 _POSITIVE = click.IntRange(min=1)
+_PER_PAGE = click.IntRange(1, MAX_PER_PAGE)
+_PORT = click.IntRange(0, 65535)
+_PAGINATION = click.Choice(["auto", "page", "offset"])
+_REVISION = click.Choice(["page", "offset", "offset-without-echo"])
 
 
 class _Group(click.Group):
@@ -109,9 +109,7 @@ def demo() -> None:
     )
 
 
-_SINCE = (
-    "Only those created then or later; filtered client-side; doesn't reduce requests."
-)
+_SINCE = "Only those created then or later; filtered client-side."
 _ACTIVE = "Only those active then or later, in as few requests as they fill (*)."
 _EXHAUSTIVE = "Whether contexts that move during the listing are found as well."
 _OUTPUT = "Write to this file, replaced when the listing is complete."
@@ -126,15 +124,11 @@ _OUTPUT = "Write to this file, replaced when the listing is complete."
 @click.option("--active-since", type=_time, metavar="TIME", help=_ACTIVE)
 @click.option("--limit", type=_POSITIVE, help="At most this many.")
 @click.option("--exhaustive/--no-exhaustive", default=None, help=_EXHAUSTIVE)
-@click.option(
-    "--per-page", type=click.IntRange(1, MAX_PER_PAGE), help="100 if not set."
-)
+@click.option("--per-page", type=_PER_PAGE, help="100 if not set.")
 @click.option("--page", type=click.IntRange(1, MAX_PAGE), help="Where to start.")
 @click.option("--prefetch", type=int, default=0, help="Pages to request ahead.")
 @click.option("--deadline", type=float, help="Seconds for all, waits included.")
-@click.option(
-    "--pagination", type=click.Choice(["auto", "page", "offset"]), default="auto"
-)
+@click.option("--pagination", type=_PAGINATION, default="auto")
 @click.option("--format", type=click.Choice([*FORMATS]), default="table")
 @click.option("--no-header", is_flag=True, help="Table and CSV: no names of columns.")
 @click.option("--no-escape", is_flag=True, help="CSV: leave formulas as they are.")
@@ -146,18 +140,12 @@ def list_(ctx: click.Context, /, **_params: object) -> None:
     Listing(ctx).run()
 
 
-@wacht.command(epilog=_SANDBOX_EXAMPLES)
-@click.option(
-    "--port", type=click.IntRange(0, 65535), default=0, help="0: any free one."
-)
+@wacht.command(epilog=_SANDBOX_HELP)
+@click.option("--port", type=_PORT, default=0, help="0: any free one.")
 @click.option("--contexts", type=click.IntRange(0), default=250, help="How many.")
 @click.option("--per-second", type=_POSITIVE, help="Requests to allow in any second.")
 @click.option("--per-minute", type=_POSITIVE, help="Requests to allow in any minute.")
-@click.option(
-    "--revision",
-    type=click.Choice(["page", "offset", "offset-without-echo"]),
-    default="page",
-)
+@click.option("--revision", type=_REVISION, default="page")
 def sandbox(**settings: Any) -> None:
     """Serve invented contexts on this machine, until Ctrl-C."""
     from wacht.sandbox import Sandbox  # noqa: PLC0415 - a listing needs no server
@@ -175,4 +163,4 @@ def sandbox(**settings: Any) -> None:
         )
         with suppress(KeyboardInterrupt):
             while True:
-                time.sleep(_HOUR)
+                time.sleep(3600)

@@ -27,28 +27,16 @@ _WALK_OPTIONS = ("active_since", "exhaustive", "prefetch", "deadline")
 
 
 class Listing:
-    """
-    One run of `wacht list`.
-
-    Attributes:
-        received: How many contexts the walk gave, in pages that were written.
-        listed: How many of them were written.
-    """
+    """One run of `wacht list`."""
 
     def __init__(self, ctx: click.Context) -> None:
-        self.received: int = 0
-        self.listed: int = 0
+        self.received: int = 0  # contexts that the walk gave
+        self.listed: int = 0  # those of them that were written
         self._ctx = ctx
         self._params = ctx.params
 
     def run(self) -> None:
-        """
-        List what the options ask for.
-
-        Raises:
-            WachtError: As a walk does; with notes on what was listed and how to go on.
-
-        """
+        """List what the options ask for; an error says how far that came."""
         output = self._params["output"]
         with (
             logged_waits() if self._params["verbose"] else nullcontext(),

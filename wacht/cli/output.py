@@ -29,13 +29,7 @@ _NEW_WAIT = 5  # seconds; a wait that ends this much later gets a notice of its 
 
 @contextmanager
 def delivered_output() -> Generator[None]:
-    """
-    Make stdout accept any text, and flush it before leaving.
-
-    Raises:
-        OSError: stdout can't be written to.
-
-    """
+    """Make stdout accept any text, and flush it before leaving."""
     if sys.stdout is None:  # how Python represents a stdout closed from the start
         raise OSError(errno.EBADF, os.strerror(errno.EBADF))
     stdout: TextIO = sys.stdout
@@ -71,13 +65,7 @@ def report(message: str) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Generator[TextIO]:
-    """
-    Write a file that takes its name only when it is complete.
-
-    Raises:
-        WachtError: The file can't be written.
-
-    """
+    """Write a file that takes its name only when it is complete."""
     target = path.resolve()  # so that a link is followed, not replaced
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     if target.exists() and not target.is_file():
@@ -123,13 +111,10 @@ class _StderrHandler(logging.Handler):
 
 
 def wait_display(*, to_file: bool) -> bool | Callable[[WalkProgress], object]:
-    """
-    Choose the `progress` of a walk: nothing without a terminal, else a bar or notices.
-
-    A bar would spoil rows, or a pager, on the same terminal.
-    """
+    """Choose the `progress` of a walk: nothing without a terminal, a bar or notices."""
     if sys.stderr is None or not sys.stderr.isatty():
         return False
+    # A bar would spoil rows, or a pager, on the same terminal.
     if find_spec("tqdm") is not None and (to_file or _is_file(sys.stdout)):
         return True
     return wait_notices()

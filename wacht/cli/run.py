@@ -31,12 +31,8 @@ _HINTS: dict[type[errors.WachtError], str] = {
     errors.PaginationError: "see --pagination and --exhaustive",
 }
 # Arguments of the library that the command doesn't have, and those that it has.
-_NO_OPTION = re.compile(
-    r",? \(?or (pass )?(api_key|allow_plain_http)(=True)?(,? if you must)?\)?"
-)
-_OPTION = re.compile(
-    r"(?:Session\()?\b(pagination|per_page)(?:=['\"]?| ['\"])(\w+)['\"]?\)?"
-)
+_NO_OPTION = r",? \(?or (pass )?(api_key|allow_plain_http)(=True)?(,? if you must)?\)?"
+_OPTION = r"(?:Session\()?\b(pagination|per_page)(?:=['\"]?| ['\"])(\w+)['\"]?\)?"
 
 
 def run(argv: Sequence[str] | None) -> int:
@@ -45,8 +41,8 @@ def run(argv: Sequence[str] | None) -> int:
         with delivered_output():
             return _invoke(sys.argv[1:] if argv is None else [*argv])
     except errors.WachtError as error:
-        hint = [_HINTS[type(error)]] if type(error) in _HINTS else []
-        report("; ".join([message_of(error), *hint, *_notes(error)]))
+        words = [message_of(error), _HINTS.get(type(error), ""), *_notes(error)]
+        report("; ".join(filter(None, words)))
         return 2 if isinstance(error, errors.InvalidRequestError) else 1
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "wacht"
@@ -89,8 +85,8 @@ def message_of(error: errors.WachtError) -> str:
     name, colon, rest = text.partition(":")
     if isinstance(error, errors.InvalidRequestError) and name.isidentifier():
         return f"--{name.replace('_', '-')}{colon}{rest}"
-    text = _NO_OPTION.sub("", text).replace("active_since", "--active-since")
-    return _OPTION.sub(_as_option, text)
+    text = re.sub(_NO_OPTION, "", text).replace("active_since", "--active-since")
+    return re.sub(_OPTION, _as_option, text)
 
 
 def _as_option(argument: re.Match[str]) -> str:
