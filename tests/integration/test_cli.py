@@ -398,7 +398,6 @@ def test_sandbox__serves_until_interrupted(
 def test_sandbox__closed_after_ctrl_c(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-
     def interrupt(_seconds: float) -> None:
         raise KeyboardInterrupt
 

@@ -246,7 +246,6 @@ def test_requests__record(sandbox: Sandbox, ask: Ask) -> None:
 
 
 def test_requests__in_order_of_arrival(sandbox: Sandbox) -> None:
-
     def work() -> None:
         with _asking(sandbox) as ask:
             for _ in range(25):

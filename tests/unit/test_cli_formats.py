@@ -56,7 +56,6 @@ def csv_cells(text: str) -> list[list[str]]:
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("style", [Style(), TERMINAL])
 def test_format__streams(name: str, style: Style) -> None:
-
     def endless() -> Iterator[list[AiExecutionContext]]:
         for number in itertools.count():
             asked.append(number)
@@ -155,7 +154,6 @@ def test_json__is_what_to_dict_gives(pages: Pages) -> None:
 
 
 def test_json__broken_off() -> None:
-
     def broken() -> Iterator[list[AiExecutionContext]]:
         yield [FIRST, SECOND]
         raise ConnectionError

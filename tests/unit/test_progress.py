@@ -128,7 +128,6 @@ def test_bar__countdown_ends_with_the_wait() -> None:
 
 
 def test_bar__no_thread_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
-
     def refuse(_thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
@@ -142,7 +141,6 @@ def test_bar__no_thread_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_bar__errors_of_tqdm_do_not_reach_the_walk(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-
     def refuse(*_arguments: object, **_keywords: object) -> None:
         raise OSError("no space")
 

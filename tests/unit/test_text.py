@@ -114,7 +114,6 @@ def test_plain_text__limit() -> None:
 
 
 def test_plain_text__reads_no_more_than_it_shows() -> None:
-
     class Long(list[int]):
         def __iter__(self) -> Any:
             yield from range(10)
