@@ -64,6 +64,12 @@ class Block:
     def is_for_pytest(self) -> bool:
         return "def test_" in self.source or "@pytest.fixture" in self.source
 
+    @property
+    def names(self) -> dict[str, object]:
+        """A docstring's example needn't import the class that it documents."""
+        documented = {"Sandbox": Sandbox} if self.page.suffix == ".py" else {}
+        return {"__name__": "__main__", **documented}
+
     def skip_without_its_packages(self) -> None:
         needed = {name for call, name in NEEDED.items() if call in self.source}
         for name in sorted(needed.union(IMPORTED.findall(self.source))):
@@ -151,7 +157,7 @@ def test_block__runs(
         service.revision = "offset"
     # Line numbers of a traceback are then those of the page.
     source = "\n" * block.line + block.source
-    exec(compile(source, str(block.page), "exec"), {"__name__": "__main__"})  # noqa: S102 - our own words
+    exec(compile(source, str(block.page), "exec"), block.names)  # noqa: S102 - our own words
     assert block.printed in (None, capsys.readouterr().out)
 
 
