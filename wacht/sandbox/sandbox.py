@@ -64,6 +64,8 @@ class Sandbox(Faults):
 
     It serves from construction until `close` or the end of a `with` block:
 
+        from wacht.sandbox import Sandbox
+
         with Sandbox() as sandbox, sandbox.session() as session:
             sandbox.reset(at="body")
             assert len(list(session.iter_execution_contexts())) == 250
