@@ -103,13 +103,15 @@ def test_walk__starts_at_a_page(build: Any, per_page: int) -> None:
 
 
 @pytest.mark.parametrize("per_page", [1, 20, 49, 51, 100])
-@pytest.mark.parametrize("build", BUILDS)
-def test_fetch__a_later_page_of_each_build(build: Any, per_page: int) -> None:
+@pytest.mark.parametrize(
+    ("build", "number"),
+    [("page", 1), ("page", 2), ("offset", 1), ("offset", 2), (BUILDS[-1], 2)],
+)
+def test_fetch__a_page_of_each_build(build: Any, number: int, per_page: int) -> None:
     """Only a first page of just the size that was asked for can't be told."""
     with Sandbox(350, revision=build) as sandbox, sandbox.session() as session:
-        page = session.fetch_execution_contexts(page=2, per_page=per_page)
-        ids = ids_in(sandbox)[per_page : 2 * per_page]
-        assert ids_of(page) == ids
+        page = session.fetch_execution_contexts(page=number, per_page=per_page)
+        assert ids_of(page) == ids_in(sandbox)[: number * per_page][-per_page:]
         assert page.has_more
         assert len(sandbox.requests) <= 3
 
