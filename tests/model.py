@@ -7,6 +7,7 @@ lists without a socket or a thread.
 
 from __future__ import annotations
 
+import pickle
 from concurrent.futures import Future
 from contextlib import nullcontext
 from copy import copy
@@ -14,19 +15,19 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any, Literal
 
+import pytest
 from attrs import evolve
 
-from wacht import AiExecutionContext, ListExecutionContextsOptions
+from wacht import AiExecutionContext, ListExecutionContextsOptions, WachtError
 from wacht._pagination import prefetch as prefetching
 from wacht._pagination.options import WalkOptions
 from wacht._pagination.walk import Walk
 from wacht._protocol.answers import Answer
+from wacht._protocol.revisions import OffsetRevision, PageRevision
 from wacht._protocol.windows import Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-
-    import pytest
 
     from wacht import WalkProgress
     from wacht._protocol.revisions import Query, Revision
@@ -155,6 +156,20 @@ class Service:
 def _noop(_service: Service) -> None: ...
 
 
+REVISIONS: dict[Kind, Revision] = {
+    "page": PageRevision(),
+    "offset": OffsetRevision(),
+    "older": OffsetRevision(echoes=False),
+}
+
+
+def known(kind: Kind, contexts: int, **settings: Any) -> Service:
+    """Return a service whose revision the session has learned."""
+    service = Service(contexts, kind, **settings)
+    service.revision = REVISIONS[kind]
+    return service
+
+
 class RandomChanges:
     """
     Change a service's list at random.
@@ -264,3 +279,19 @@ def walk_of(
 def ids_of(contexts: Iterable[AiExecutionContext]) -> list[str | None]:
     """Return the ids of contexts."""
     return [context.id for context in contexts]
+
+
+def until_error(walk: Walk) -> tuple[list[str | None], WachtError]:
+    """Walk into an error; return what came before it, and the error."""
+    got: list[str | None] = []
+    with pytest.raises(WachtError) as caught:
+        got.extend(context.id for context in walk.contexts())
+    return got, caught.value
+
+
+def travelled(error: WachtError) -> ListExecutionContextsOptions:
+    """Take `resume` out of an error that was in another process."""
+    resume = pickle.loads(pickle.dumps(error)).resume  # noqa: S301 - our own
+    assert resume == error.resume
+    assert isinstance(resume, ListExecutionContextsOptions)
+    return resume

@@ -11,7 +11,17 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tests.model import KINDS, START, Kind, RandomChanges, Service, ids_of, walk_of
+from tests.model import (
+    KINDS,
+    REVISIONS,
+    START,
+    Kind,
+    RandomChanges,
+    Service,
+    ids_of,
+    known,
+    walk_of,
+)
 from wacht import (
     InvalidRequestError,
     ListExecutionContextsOptions,
@@ -20,25 +30,9 @@ from wacht import (
 )
 from wacht._protocol.revisions import (
     OFFSET_DEFAULT_LIMIT,
-    OffsetRevision,
-    PageRevision,
-    Revision,
 )
 
 Options = ListExecutionContextsOptions
-
-REVISIONS: dict[Kind, Revision] = {
-    "page": PageRevision(),
-    "offset": OffsetRevision(),
-    "older": OffsetRevision(echoes=False),
-}
-
-
-def known(kind: Kind, contexts: int, **settings: Any) -> Service:
-    """Return a service whose revision the session has learned."""
-    service = Service(contexts, kind, **settings)
-    service.revision = REVISIONS[kind]
-    return service
 
 
 def given_by(service: Service, options: Options | None = None, **walk: Any) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import pickle
 import threading
 import tracemalloc
 import weakref
@@ -17,7 +16,16 @@ from attrs import evolve
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.model import KINDS, Kind, Service, ids_of, walk_of
+from tests.model import (
+    KINDS,
+    Kind,
+    Service,
+    ids_of,
+    known,
+    travelled,
+    until_error,
+    walk_of,
+)
 from wacht import (
     AiExecutionContext,
     ApiError,
@@ -26,13 +34,12 @@ from wacht import (
     PaginationError,
     RequestError,
     ServerError,
-    WachtError,
     WalkProgress,
 )
 from wacht._pagination import walk as walk_module
 from wacht._pagination.reader import Reader
 from wacht._protocol.answers import Answer, TooLargeError
-from wacht._protocol.revisions import OffsetRevision, PageRevision
+from wacht._protocol.revisions import PageRevision
 from wacht._waiting import Deadline, RequestBudget, StoppedError
 
 if TYPE_CHECKING:
@@ -69,29 +76,6 @@ class Scripted:
         number = int(query["page"]) if "page" in query else len(self.queries)
         contexts = [AiExecutionContext(id=id_) for id_ in self._page(number)]
         return Answer(contexts, number < self._pages, applied=None)
-
-
-def known(kind: Kind, contexts: int) -> Service:
-    """Return a service whose revision the session has learned."""
-    service = Service(contexts, kind)
-    if kind != "page":
-        service.revision = OffsetRevision(echoes=kind == "offset")
-    return service
-
-
-def until_error(walk: Walk) -> tuple[list[str | None], WachtError]:
-    got: list[str | None] = []
-    with pytest.raises(WachtError) as caught:
-        got.extend(context.id for context in walk.contexts())
-    return got, caught.value
-
-
-def travelled(error: WachtError) -> Options:
-    """Take `resume` out of an error that was in another process."""
-    resume = pickle.loads(pickle.dumps(error)).resume  # noqa: S301 - our own
-    assert resume == error.resume
-    assert isinstance(resume, Options)
-    return resume
 
 
 # A service whose pages lead nowhere
@@ -281,99 +265,6 @@ def test_walk__contexts_without_ids_cant_be_compared() -> None:
     assert "no id" in str(error)
     got = [*walk_of(service, exhaustive=False).contexts()]
     assert len(got) == 130
-
-
-# resume
-
-
-def broken_and_resumed(
-    service: Service, broken: int, error: WachtError, **walk: Any
-) -> list[str | None]:
-    options = walk.pop("options", None)
-    service.errors[broken] = error
-    got: list[str | None] = []
-    try:
-        got.extend(
-            context.id for context in walk_of(service, options, **walk).contexts()
-        )
-    except type(error) as caught:
-        options = travelled(caught)
-        got.extend(
-            context.id for context in walk_of(service, options, **walk).contexts()
-        )
-    return got
-
-
-@pytest.mark.parametrize("prefetch", [0, 4])
-@pytest.mark.parametrize("exhaustive", [None, True, False])
-@pytest.mark.parametrize("learned", [True, False])
-@pytest.mark.parametrize("kind", KINDS)
-def test_resume__at_each_request(
-    *, kind: Kind, learned: bool, exhaustive: bool | None, prefetch: int
-) -> None:
-    """The broken walk and the next one give each context once, in order."""
-    walk = {"exhaustive": exhaustive, "prefetch": prefetch}
-    for broken in range(1, 13):
-        for error in (ServerError(503, "down"), DeadlineExceededError("too late")):
-            service = known(kind, 55) if learned else Service(55, kind)
-            options = Options(per_page=10)
-            got = broken_and_resumed(service, broken, error, options=options, **walk)
-            assert got == service.ids, broken
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_resume__from_the_numbers_alone(kind: Kind) -> None:
-    """Written down as numbers, `resume` loses nothing."""
-    for broken in range(1, 7):
-        service = known(kind, 55)
-        service.errors[broken] = ServerError(503, "down")
-        got, error = until_error(walk_of(service, Options(per_page=10)))
-        resume = travelled(error)
-        numbers = Options(page=resume.page, per_page=resume.per_page)
-        got += ids_of(walk_of(service, numbers).contexts())
-        assert set(got) == set(service.ids), broken
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_resume__of_a_walk_that_began_further_down(kind: Kind) -> None:
-    for broken in range(1, 9):
-        service = known(kind, 55)
-        options = Options(page=3, per_page=10)
-        got = broken_and_resumed(
-            service, broken, ServerError(503, "down"), options=options
-        )
-        assert got == service.ids[20:], broken
-
-
-def test_resume__keeps_a_fixed_revision() -> None:
-    service = Service(55, "page")
-    service.errors[3] = RequestError("refused")
-    _, error = until_error(walk_of(service, Options(per_page=10)))
-    fixed = Service(55, "page", revision=PageRevision())
-    ids = ids_of(walk_of(fixed, travelled(error)).contexts())
-    assert ids == fixed.ids[20:]
-
-
-def test_resume__of_a_walk_that_read_nothing() -> None:
-    service = Service(55, "page")
-    service.errors[1] = RequestError("refused")
-    _, error = until_error(walk_of(service, Options(agent_id="a")))
-    assert error.resume == Options(page=1, per_page=100, agent_id="a")
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_resume__of_a_walk_that_was_resumed(kind: Kind) -> None:
-    service = Service(55, kind)
-    service.errors = {number: RequestError("refused") for number in range(2, 20, 2)}
-    options: Options | None = Options(per_page=10)
-    got: list[str | None] = []
-    for _ in range(20):
-        try:
-            got.extend(context.id for context in walk_of(service, options).contexts())
-            break
-        except RequestError as error:
-            options = travelled(error)
-    assert got == service.ids
 
 
 # Deadline
