@@ -111,17 +111,24 @@ class MainPass:
             return self._resumed_run(self._memory)
         state, start = self._state, self._state.start
         window = Window(start, state.size)
+        known = state.reader.is_known and state.new_chain(start).proves
+        if start and known:
+            self._read_top()
         run = self._read_first(window)
         self._begin_chain(start)
         if state.reader.may_be_cut(run):
             self.doubtful_first = run
-        if start and state.chain.proves:
-            # Read the top before the first page that counts, to see what moves there.
-            state.top = Top.of(state.reader.read(Window(0, 1)))
+        if not start:
+            state.top = Top.of(run)
+            self.one_answer = state.is_last(run)
+        elif state.chain.proves and not known:
+            self._read_top()
             return state.reader.read(window)
-        state.top = Top.of(run)
-        self.one_answer = not start and state.is_last(run)
         return run
+
+    def _read_top(self) -> None:
+        """Read the top before a first page further down, to see what moves there."""
+        self._state.top = Top.of(self._state.reader.read(Window(0, 1)))
 
     def _resumed_run(self, memory: Memory) -> Run:
         self._state.chain = deepcopy(memory.chain)

@@ -68,6 +68,11 @@ class Reader:
         """The revision that is served, as far as known."""
         return self._endpoint.revision or PageRevision()
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the revision is known."""
+        return self._endpoint.revision is not None
+
     def assume(self, revision: Revision) -> None:
         """Read in another revision from now on, unless the caller fixed it."""
         if not self._endpoint.fixed:
@@ -95,19 +100,33 @@ class Reader:
             WachtError: There is no such page.
 
         """
-        unknown = self._endpoint.revision is None
+        known = self.is_known
         window = window_of(self._options, DEFAULT_PER_PAGE)
         names = ("page", "per_page")
         omitted = {name for name in names if getattr(self._options, name) is None}
         try:
             run = self._checked(self._ask(self.revision, window, omitted), window)
-            if unknown and run.has_more and run.window.limit < window.limit:
+            if self.may_be_cut(run) and len(run.contexts) != window.limit:
+                run = self._by_offset(window) or run
+            elif not known and run.has_more and run.window.limit < window.limit:
                 run = self._ask(self.revision, window)
         except TooLargeError as error:
             raise error.error from error.error.__cause__
         more = run.has_more or run.window.limit > window.limit
         most = window.limit if run.window != window else None
         return ExecutionContextListResponse(run.contexts[:most], more)
+
+    def _by_offset(self, window: Window) -> Run | None:
+        """Read a window by offset, if the service is the build that ignores pages."""
+        revision = OffsetRevision(echoes=False)
+        try:
+            run = self._ask(revision, window, retry=False)
+        except (TooLargeError, ApiError, RequestError, PaginationError):
+            return None
+        if run.has_more and len(run.contexts) != window.limit:
+            return None
+        self.assume(revision)
+        return run
 
     def first(self, window: Window) -> Run:
         """Read the first window of a walk; the answer counts whatever its size."""

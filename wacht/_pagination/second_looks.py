@@ -80,7 +80,13 @@ class SecondLooks:
             state.tally.looks += 1
             calm = state.tally.looks > 1 or not state.chain.moved
             view = yield from self._look(before, order, calm=calm)
-            if view.one_answer or before.is_unchanged(view.top):
+            unchanged = before.is_unchanged(view.top)
+            if state.start and before.newest is None and not unchanged:
+                raise PaginationError(
+                    "contexts moved to the top of the list, above the page where the "
+                    "walk began; without times, nothing tells which of them are missing"
+                )
+            if view.one_answer or unchanged:
                 return
             before, order = view.top, view.order
         raise PaginationError(

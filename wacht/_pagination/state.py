@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import count, pairwise
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from attrs import define, evolve, field, frozen
@@ -130,15 +130,17 @@ class WalkState:
         """
         waiting = [_cut(run, chain.start)]
         bridged = False
-        for step in count():
+        steps = 0
+        while waiting:
             joint = chain.joint(waiting[-1])
-            if joint is Joint.APART and step < MAX_STEPS:
-                self.tally.steps_back += 1
+            if joint is Joint.APART and steps < MAX_STEPS:
                 if bridged:  # the list has changed since this run was answered
                     waiting.pop()
-                bridge = self.reader.read(self._bridge(chain, waiting, step))
+                bridge = self.reader.read(self._bridge(chain, waiting, steps))
                 waiting.append(_cut(bridge, chain.start))
                 bridged = False
+                steps += 1
+                self.tally.steps_back += 1
                 continue
             run = waiting.pop()
             chain.add(run, joint)
@@ -148,9 +150,7 @@ class WalkState:
                     "missing"
                 )
             yield run, not waiting
-            if not waiting:
-                return
-            bridged = chain.end > waiting[-1].window.offset
+            bridged = bool(waiting) and chain.end > waiting[-1].window.offset
 
     def _bridge(self, chain: Chain, waiting: list[Run], step: int) -> Window:
         if not waiting:
