@@ -27,9 +27,7 @@ nox.options.sessions = ["lint", "layers", "types", "docs", "package", "browser"]
 @nox.session(python=PYTHONS)
 @nox.parametrize("versions", [nox.param(v, id=v) for v in ("oldest", "newest")])
 def tests(session: nox.Session, versions: str) -> None:
-    """
-    Run the tests with the oldest or the newest versions that we promise to support.
-    """
+    """Run the tests with the oldest or the newest versions that we support."""
     arguments = session.posargs
     if versions == "oldest":
         lowest = "--resolution=lowest-direct"
@@ -41,9 +39,7 @@ def tests(session: nox.Session, versions: str) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """
-    Check style, format and workflows.
-    """
+    """Check style, format and workflows."""
     session.install("--group", "lint")
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
@@ -52,18 +48,14 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def layers(session: nox.Session) -> None:
-    """
-    Check that imports point down.
-    """
+    """Check that imports point down."""
     session.install("-e", ".[cli,notebook,speed]", "--group", "layers")
     session.run("lint-imports", "--no-logo")
 
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """
-    Check the types, and that a script in another folder sees them.
-    """
+    """Check the types, and that a script in another folder sees them."""
     session.install("-e", ".[cli,notebook,speed]", "--group", "types")
     session.run("mypy")
     session.run("mypy", "--platform=win32")
@@ -75,9 +67,7 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """
-    Build the documentation, with every warning an error.
-    """
+    """Build the documentation, with every warning an error."""
     session.install("-e", ".[cli,notebook]", "--group", "docs")
     site = session.posargs or [str(Path(session.create_tmp(), "site"))]
     session.run("sphinx-build", "-q", "-W", "-n", "-b", "html", "docs", *site)
@@ -85,9 +75,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def browser(session: nox.Session) -> None:
-    """
-    Run what needs more packages: examples, notebook, other libraries, a real browser.
-    """
+    """Run what needs more packages: examples, notebook, libraries, a real browser."""
     groups = [
         f"--group={name}" for name in ("browser", "docs", "examples", "libraries")
     ]
@@ -104,9 +92,7 @@ def browser(session: nox.Session) -> None:
 
 @nox.session
 def package(session: nox.Session) -> None:
-    """
-    Build the package, check it, and run it on the oldest and the newest Python.
-    """
+    """Build the package, check it, and run it on the oldest and the newest Python."""
     session.install("--group", "package")
     dist = Path(session.create_tmp(), "dist").resolve()
     build = ["python", "-m", "build", "--installer=uv", f"--outdir={dist}"]
@@ -124,9 +110,7 @@ def package(session: nox.Session) -> None:
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """
-    Look for an answer that ends in anything but a page or one of our errors.
-    """
+    """Look for an answer that ends in anything but a page or one of our errors."""
     session.install("-e", ".", "--group", "fuzz")
     limits = session.posargs or ["-max_total_time=300"]
     session.run("python", "tests/fuzz/fuzz_protocol.py", *limits)
@@ -134,9 +118,7 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session
 def mutation(session: nox.Session) -> None:
-    """
-    Change the code in one place at a time, and list the changes that no test notices.
-    """
+    """Change the code place by place, and list the changes that no test notices."""
     session.install("-e", ".[test]", "--group", "mutation")
     session.run("mutmut", "run", *session.posargs)
     session.run("mutmut", "results")

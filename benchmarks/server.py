@@ -32,9 +32,7 @@ TIME = "2026-03-01T12:34:56.123456Z"
 
 
 def context(number: int, *, whole: bool = False) -> dict[str, Any]:
-    """
-    Make a context as the service sends it: seven fields, or all twenty-one.
-    """
+    """Make a context as the service sends it: seven fields, or all twenty-one."""
     seven = {
         "id": str(FIRST_ID + number),
         "agent_id": "1329980420571420001",
@@ -68,9 +66,7 @@ def _more(number: int) -> dict[str, Any]:
 
 @cache
 def answer(shape: str, page: int, pages: int) -> bytes:
-    """
-    Write the whole answer for a page in the shape of a client's paging.
-    """
+    """Write the whole answer for a page in the shape of a client's paging."""
     data = [context(number) for number in range((page - 1) * PER_PAGE, page * PER_PAGE)]
     body: Any = {"data": data, "has_more": page < pages}
     links = b""
@@ -106,9 +102,7 @@ SHAPES = {
 
 
 def respond(head: bytes, pages: int) -> bytes:
-    """
-    Answer a request's head.
-    """
+    """Answer a request's head."""
     target = head.split(b" ", 2)[1]
     shape = SHAPES[target.partition(b"?")[0]]
     number = NUMBER.search(target)
@@ -122,9 +116,7 @@ def respond(head: bytes, pages: int) -> bytes:
 
 
 class Limits:
-    """
-    The service's two sliding windows, in seconds that may be scaled down.
-    """
+    """The service's two sliding windows, in seconds that may be scaled down."""
 
     def __init__(self, scale: float) -> None:
         self.refused = 0
@@ -133,9 +125,7 @@ class Limits:
         self._lock = threading.Lock()
 
     def admit(self) -> bool:
-        """
-        Let a request in, or count it as refused.
-        """
+        """Let a request in, or count it as refused."""
         with self._lock:
             now = time.monotonic()
             for limit, seconds in self._windows:
@@ -148,9 +138,7 @@ class Limits:
 
 
 def main(pages: int, latency: float, scale: float) -> None:
-    """
-    Print the URL, and serve until the process is ended.
-    """
+    """Print the URL, and serve until the process is ended."""
     limits = Limits(scale) if scale else None
 
     def play(request: Request) -> Iterator[Step]:
@@ -169,9 +157,7 @@ def main(pages: int, latency: float, scale: float) -> None:
 
 @contextmanager
 def running(pages: int, *, latency: float = 0.0, scale: float = 0.0) -> Generator[str]:
-    """
-    Run the server in a process of its own, and give its URL.
-    """
+    """Run the server in a process of its own, and give its URL."""
     command = [sys.executable, __file__, str(pages), str(latency), str(scale)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:

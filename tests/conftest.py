@@ -1,6 +1,4 @@
-"""
-For every test: a clean environment, and in unit tests no sleep and no network.
-"""
+"""For every test: a clean environment, and in unit tests no sleep and no network."""
 
 from __future__ import annotations
 

@@ -182,7 +182,8 @@ class PostgresService:
         if change == "add":
             self._connection.execute(
                 "INSERT INTO contexts"
-                " SELECT max(id) + 1, 'idle', now() - interval '1 s' * %s FROM contexts",
+                " SELECT max(id) + 1, 'idle', now() - interval '1 s' * %s"
+                " FROM contexts",
                 (age,),
             )
         elif change == "activity":

@@ -1,6 +1,4 @@
-"""
-The sandbox's server with a raw script for each request.
-"""
+"""The sandbox's server with a raw script for each request."""
 
 from __future__ import annotations
 
@@ -37,41 +35,29 @@ class Wire:
 
     @property
     def query(self) -> dict[str, str]:
-        """
-        The decoded query of the request.
-        """
+        """The decoded query of the request."""
         return dict(parse_qsl(urlsplit(self._request.target).query))
 
     def send(self, data: bytes) -> None:
-        """
-        Send some bytes.
-        """
+        """Send some bytes."""
         self._request.perform(data)
 
     def drip(self, data: bytes, interval: float) -> None:
-        """
-        Send byte by byte, each after a pause.
-        """
+        """Send byte by byte, each after a pause."""
         for position in range(len(data)):
             self.pause(interval)
             self.send(data[position : position + 1])
 
     def pause(self, seconds: float) -> None:
-        """
-        Send nothing for a while.
-        """
+        """Send nothing for a while."""
         self._request.perform(Pause(seconds))
 
     def reset(self) -> None:
-        """
-        Reset the connection.
-        """
+        """Reset the connection."""
         self._request.perform(End.RESET)
 
     def answer(self, body: bytes, *headers: str, status: str = "200 OK") -> None:
-        """
-        Send a complete answer.
-        """
+        """Send a complete answer."""
         lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", ""]
         self.send("\r\n".join(lines).encode("latin-1") + body)
 
@@ -128,15 +114,11 @@ class RawServer:
 
     @property
     def connections(self) -> int:
-        """
-        How many connections it has accepted.
-        """
+        """How many connections it has accepted."""
         return self._server.connections
 
     def session(self, **kw: Any) -> wacht.Session:
-        """
-        Return a session for this server, without a throttle.
-        """
+        """Return a session for this server, without a throttle."""
         defaults = {"api_key": KEY, "base_url": self.url, "throttle": None}
         return wacht.Session(**(defaults | kw))
 
@@ -159,9 +141,7 @@ class RawServer:
 
 
 def page_of(ids: list[str], *, has_more: bool = False) -> bytes:
-    """
-    Write a page of contexts that only have an id.
-    """
+    """Write a page of contexts that only have an id."""
     return json.dumps(
         {"data": [{"id": id_} for id_ in ids], "has_more": has_more}
     ).encode()

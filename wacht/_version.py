@@ -1,5 +1,3 @@
-"""
-The version, where every module can import it from.
-"""
+"""The version, where every module can import it from."""
 
 __version__ = "0.1.0"

@@ -247,4 +247,4 @@ class _Registry:
         }
 
 
-shared_throttle = _Registry().get
+shared_throttle: Callable[[Hashable, object], Throttle] = _Registry().get

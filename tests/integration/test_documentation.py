@@ -1,6 +1,4 @@
-"""
-Each Python example runs: those of the README, docs and docstrings, and the scripts.
-"""
+"""Each Python example runs: of the README, docs and docstrings, and the scripts."""
 
 from __future__ import annotations
 

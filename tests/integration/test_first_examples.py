@@ -1,6 +1,4 @@
-"""
-The three examples with which the service documents its endpoint, in Python.
-"""
+"""The three examples with which the service documents its endpoint, in Python."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-The example of a budget that processes share, on a real file and a real Redis.
-"""
+"""The example of a budget that processes share, on a real file and a real Redis."""
 
 from __future__ import annotations
 

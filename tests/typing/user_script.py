@@ -1,6 +1,4 @@
-"""
-A script as a user writes it: checked by mypy and pyright, never run.
-"""
+"""A script as a user writes it: checked by mypy and pyright, never run."""
 
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true
 
@@ -77,9 +75,7 @@ def filter_by(session: wacht.Session) -> None:
 
 
 def misuse(session: wacht.Session) -> None:
-    """
-    What a type checker has to find: each line is an error that is really there.
-    """
+    """What a type checker has to find: each line is an error that is really there."""
     wacht.Sesion()  # type: ignore[attr-defined]
     session.fetch_execution_contexts(page="2")  # type: ignore[arg-type]
     session.iter_execution_contexts(agent_id=5)  # type: ignore[arg-type]
