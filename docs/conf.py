@@ -54,9 +54,7 @@ nitpick_ignore_regex = [
 
 
 def add_site_part(app: Sphinx, page: str, source: list[str]) -> None:
-    """
-    Append what only the website has to a page.
-    """
+    """Append what only the website has to a page."""
     part = Path(app.srcdir, "_site", f"{page}.md")
     if part.exists():
         source[0] += part.read_text(encoding="utf-8")
@@ -77,9 +75,7 @@ def read_docstring(_app: Sphinx, *described: Any) -> None:
 def hide_signature(
     _app: Sphinx, kind: str, _name: str, described: object, *more: Any
 ) -> tuple[str, None] | None:
-    """
-    Leave out the signatures of values and errors: their fields are listed below.
-    """
+    """Leave out the signatures of values and errors: their fields are listed below."""
     _options, signature, _returns = more
     listed_below = kind == "exception" or attrs.has(described)
     return ("", None) if signature and listed_below else None

@@ -1,4 +1,4 @@
-"""Each Python example runs: of the README, docs and docstrings, and the scripts."""
+"""Each Python example runs: in the README, docs and docstrings, and the scripts."""
 
 from __future__ import annotations
 
