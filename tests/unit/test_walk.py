@@ -17,6 +17,7 @@ from tests.model import (
     START,
     Kind,
     RandomChanges,
+    Scheduler,
     Service,
     ids_of,
     known,
@@ -141,6 +142,17 @@ def test_walk__by_offset_with_equal_times_in_stable_order(
         assert given_by(service) == service.ids
     assert caplog.messages == []
     assert len(service.queries) <= (20 if tied == 40 else 12)
+
+
+@pytest.mark.parametrize("per_page", [5, 10, 20])
+@pytest.mark.parametrize("tied", [2, 8, 30, 60])
+def test_walk__by_offset_with_equal_times_read_ahead(
+    tied: int, per_page: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed in range(5):
+        service = known("offset", 60, tied=tied)
+        Scheduler(service, seed).install(monkeypatch)
+        assert given_by(service, Options(per_page=per_page), prefetch=8) == service.ids
 
 
 def test_walk__by_page_exhaustively_costs_a_seventh_more() -> None:
