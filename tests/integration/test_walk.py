@@ -249,19 +249,20 @@ def refuse_page_3(wire: Wire) -> None:
         wire.answer(page_of([number], has_more=True))
 
 
-def refuse_by_504(wire: Wire) -> None:
+def refuse_by_504(wire: Wire) -> object:
     wire.answer(b"", status="504 Gateway Timeout")
+    return KEEP
 
 
-def refuse_by_silence(wire: Wire) -> None:
-    wire.pause(600)
+def refuse_by_silence(wire: Wire) -> object:
+    return wire.pause(600)
 
 
 @pytest.mark.parametrize(
     ("refuse", "timeout"), [(refuse_by_504, 30), (refuse_by_silence, 0.5)]
 )
 def test_walk__asks_slow_pages_in_smaller_parts(
-    refuse: Callable[[Wire], None], timeout: float
+    refuse: Callable[[Wire], object], timeout: float
 ) -> None:
     """A service that takes too long for more than 20 contexts still gives them all."""
     ids = [str(number) for number in range(90)]
