@@ -47,7 +47,7 @@ def changes(draw: st.DrawFn, seed: int, kind: Kind) -> RandomChanges:
     # Without times, nothing tells a late commit.
     known = ["touch", "add", "remove", *["late"] * (kind != "page")]
     kinds = draw(st.lists(st.sampled_from(known), min_size=1, max_size=4, unique=True))
-    # Without times, contexts that moved may pass for others that didn't, if they're many.
+    # Without times, many contexts that moved may pass for some that didn't.
     most = draw(st.integers(1, 2 if kind == "page" else 6))
     answers = draw(st.sampled_from([3, 10, 30]))
     return RandomChanges(seed, most, " ".join(kinds), answers)

@@ -233,6 +233,21 @@ def test_walk__a_service_that_is_down() -> None:
     assert len(service.queries) <= 3
 
 
+@pytest.mark.parametrize("error", [None, ServerError(500, "no such parameter")])
+def test_fetch__a_first_page_of_fifty(error: ServerError | None) -> None:
+    """It looks like one of the older build; but the service doesn't list by offset."""
+
+    def page(number: int) -> list[str]:
+        if error is not None and number > 1:
+            raise error
+        return [f"c{number}" for number in range(50)]
+
+    endpoint = Scripted(page)
+    answer = Reader(endpoint, Options(per_page=100), RequestBudget()).page()
+    assert (len(answer.data), answer.has_more) == (50, True)
+    assert len(endpoint.queries) == 2
+
+
 def test_fetch__a_page_that_is_too_large() -> None:
     """A single page has to come as it was asked for."""
     service = limited_to(9, ServerError(504, "timeout"), known("page", 130))
