@@ -34,6 +34,7 @@ class Chain:
         moved: Whether contexts changed their place during the pass, or may have.
         unproven: The offsets of runs that were added without a proof.
         gaps: How many of them are apart.
+        widest: The most equal times in a row that an overlap can reach over.
         outrun: Whether the list changes faster than it is read, so that its end can't
             come.
 
@@ -47,6 +48,7 @@ class Chain:
         self.moved = True
         self.unproven: list[int] = []
         self.gaps: int = 0
+        self.widest: int = 1
 
     @property
     def outrun(self) -> bool:

@@ -49,6 +49,7 @@ class MainPass:
         self._state = state
         self._memory = memory
         self._already_given = len(state.given.seen)
+        self._widest = 1  # when windows were requested ahead
         self._ahead = Prefetcher(state.reader.read, state.options.prefetch)
         self._stalls = self._stall_detector()
 
@@ -101,8 +102,10 @@ class MainPass:
         duplicates = state.given.duplicates
         fresh = state.fresh(run)
         if not last:
-            if state.given.duplicates > duplicates and not state.chain.proves:
+            shifted = state.given.duplicates > duplicates and not state.chain.proves
+            if shifted or state.chain.widest > self._widest:
                 self._ahead.restart()  # what was asked for together may have a gap
+                self._widest = state.chain.widest
             self._ahead.plan(state.chain.end, self._following, self._wanted_end())
         return Step(fresh, run.has_more, complete=last and self.complete)
 

@@ -10,7 +10,7 @@ they were answered.
 from __future__ import annotations
 
 from collections import deque
-from itertools import islice, pairwise, takewhile
+from itertools import groupby, islice, pairwise, takewhile
 from typing import TYPE_CHECKING, ClassVar
 
 from attrs import frozen
@@ -54,7 +54,6 @@ class OverlappingChain(Chain):
         self._places: dict[str, _Place] = {}
         self._edge: AiExecutionContext | None = None  # the furthest context
         self._tied = 1  # contexts at the edge with one last_activity_at
-        self._ties_seen = False
         self._losses: deque[int] = deque([0], maxlen=_RECENT_JOINTS)
         self._runs = 0
         self._growth = 0  # contexts that came in above the runs
@@ -68,19 +67,22 @@ class OverlappingChain(Chain):
     @property
     def overlap(self) -> int:
         """
-        How many contexts the next window must share with the last one.
+        How many contexts the next window must share with the last run.
 
         One is enough as long as the list is calm and all times differ. Otherwise the
         window reaches back beyond a group of equal times, and beyond as many contexts
         as the list lately lost between two answers.
         """
-        base = 2 if self.moved or self._ties_seen else 1
+        base = 2 if self.moved or self.widest > 1 else 1
         tied = self._tied + 1 if 1 < self._tied <= _WIDE else 0
         return max(base, tied) + max(self._losses)
 
     def following(self, end: int, size: int, most: int = MAX_PER_PAGE) -> Window:
-        limit = min(size + self.overlap, most)
-        overlap = min(self.overlap, limit - 1)
+        overlap = self.overlap
+        if end > self.end and self.widest > 1:  # read ahead: the edge isn't known yet
+            overlap = max(overlap, self.widest + 1)
+        limit = min(size + overlap, most)
+        overlap = min(overlap, limit - 1)
         return Window(max(self.start, end - overlap), limit)
 
     def bridge(self, apart: Window, size: int, most: int, step: int) -> Window:
@@ -155,7 +157,7 @@ class OverlappingChain(Chain):
         Without times, a single context may have moved.
         """
         places = [self._places.get(identity(context)) for context in run.contexts]
-        return any(a and b and a.offset < b.offset for a, b in pairwise(places))
+        return any(a and b and b.offset == a.offset + 1 for a, b in pairwise(places))
 
     def _is_lone_edge(self, run: Run) -> bool:
         """
@@ -182,7 +184,7 @@ class OverlappingChain(Chain):
 
     def _note_ties(self, run: Run) -> None:
         times = [context.last_activity_at for context in run.contexts]
-        self._ties_seen = self._ties_seen or _has_ties(times)
+        self.widest = max(self.widest, _widest_group(times))
         if not times or self._ends_before_edge(run.contexts[-1]):
             return
         tied = sum(1 for _ in takewhile(lambda time: time == times[-1], times[::-1]))
@@ -198,5 +200,7 @@ class OverlappingChain(Chain):
         )
 
 
-def _has_ties(times: Iterable[datetime | None]) -> bool:
-    return any(a == b and a is not None for a, b in pairwise(times))
+def _widest_group(times: Iterable[datetime | None]) -> int:
+    """Return how many equal times follow each other; 2 for a group that is too wide."""
+    groups = (sum(1 for _ in group) for time, group in groupby(times) if time)
+    return max((size if size <= _WIDE else 2 for size in groups), default=1)
