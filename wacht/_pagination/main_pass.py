@@ -151,7 +151,7 @@ class MainPass:
     def _stall_detector(self) -> StallDetector:
         # Pages that were requested together may all show the same shift.
         overlapping = self._state.chain.proves
-        most = MAX_STALLS + self._state.options.prefetch * overlapping
+        most = MAX_STALLS + 2 * self._state.options.prefetch * overlapping
         return StallDetector(self._state.given, most, overlapping=overlapping)
 
     def _following(self, end: int) -> Window:
