@@ -165,6 +165,7 @@ def test_default_session__made_from_the_environment_once(
     with pytest.raises(wacht.InvalidRequestError, match="deadline"):
         wacht.iter_execution_contexts(deadline=0)
     assert page.data == contexts == [wacht.AiExecutionContext(id="1")]
+    assert list(wacht.iter_execution_context_pages()) == [page]
     for call in responses.calls:
         assert call.request.headers["Authorization"] == "Bearer wk_of_the_environment"
     assert wacht._default_session() is wacht._default_session()

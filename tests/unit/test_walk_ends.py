@@ -479,3 +479,13 @@ def test_memory__one_page_at_a_time(prefetch: int) -> None:
     finally:
         tracemalloc.stop()
     assert peak < 5 * 2**20
+
+
+def test_walk__moves_above_a_start_further_down() -> None:
+    """Without times, nothing tells what moved there from below."""
+    service = Service(60, "page")
+    service.change = lambda service: service.touch(50)
+    walk = walk_of(service, Options(page=2, per_page=20), exhaustive=True)
+    got, error = until_error(walk)
+    assert isinstance(error, PaginationError)
+    assert len(got) == len({*got})
