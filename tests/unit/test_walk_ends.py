@@ -489,3 +489,21 @@ def test_walk__moves_above_a_start_further_down() -> None:
     got, error = until_error(walk)
     assert isinstance(error, PaginationError)
     assert len(got) == len({*got})
+
+
+def test_walk__a_list_that_grows_faster_than_it_is_read() -> None:
+    service = Service(3000, "offset")
+    service.change = lambda service: [service.add() for _ in range(101)]
+    got, error = until_error(walk_of(service))
+    assert "changes faster than it can be read" in str(error)
+    assert len(service.queries) <= 250
+    assert len(got) == len({*got})
+
+
+def test_walk__repeats_that_go_on() -> None:
+    """Each page ends further down than the one before, but none has anything new."""
+    first = [f"c{number}" for number in range(100)]
+    endpoint = Scripted(lambda number: first if number == 1 else [f"c{number}"])
+    _, error = until_error(walk_of(endpoint))
+    assert "had nothing new" in str(error)
+    assert len(endpoint.queries) <= 60
