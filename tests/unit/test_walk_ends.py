@@ -492,9 +492,9 @@ def test_walk__moves_above_a_start_further_down() -> None:
 
 
 def test_walk__a_list_that_grows_faster_than_it_is_read() -> None:
-    service = Service(3000, "offset")
-    service.change = lambda service: [service.add() for _ in range(101)]
-    got, error = until_error(walk_of(service))
+    service = known("older", 300)
+    service.change = lambda service: [service.add() for _ in range(11)]
+    got, error = until_error(walk_of(service, Options(per_page=10)))
     assert "changes faster than it can be read" in str(error)
     assert len(service.queries) <= 250
     assert len(got) == len({*got})
