@@ -48,7 +48,7 @@ class Service:
         kind: Which revision to serve; "older" is the offset revision without an echo.
         gap: Seconds between the times of two contexts that follow each other.
         tied: How many contexts share each time.
-        stable: Whether contexts of one time keep their order whatever the window.
+        stable: Whether contexts of one time keep their order in every window.
         revision: The revision that the caller fixed.
 
     Attributes:

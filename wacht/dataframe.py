@@ -43,7 +43,7 @@ def to_dataframe(
     """
     Make a pandas DataFrame of contexts, one row each, in their order.
 
-    Every field has a column with the same dtype whatever the contexts hold: `string`
+    Every field has a column with the same dtype, with any contexts: `string`
     for text, with `pandas.NA` where it is missing; `datetime64[us, UTC]` for times,
     with `NaT`; `object` for JSON, with None. Fields that this version of the SDK does
     not know get `object` columns. If their name is taken, it is prefixed with

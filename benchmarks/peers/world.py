@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-SIZE = 100  # items a page, where the client can be told
+SIZE = 100  # items a page, if the client can set it
 PAGES = 5
 KEY = "k" * 40
 NETRC_PASSWORD = "of-the-netrc"  # noqa: S105 - invented

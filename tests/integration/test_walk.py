@@ -106,7 +106,7 @@ def test_walk__starts_at_a_page(build: Any, per_page: int) -> None:
 @pytest.mark.parametrize("number", [1, 2])
 @pytest.mark.parametrize("build", BUILDS)
 def test_fetch__a_page_of_each_build(build: Any, number: int, per_page: int) -> None:
-    """Only a first page of just the size that was asked for can't be told."""
+    """Only a first page of just the requested size can't be recognised."""
     with Sandbox(350, revision=build) as sandbox, sandbox.session() as session:
         page = session.fetch_execution_contexts(page=number, per_page=per_page)
         assert ids_of(page) == ids_in(sandbox)[: number * per_page][-per_page:]

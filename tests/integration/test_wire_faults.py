@@ -458,8 +458,8 @@ def test_text__of_the_service_is_printable(
         pytest.raises(wacht.RequestError, match="after 2 attempts") as caught,
     ):
         session.fetch_execution_contexts()
-    told = [str(caught.value), str(caught.value.__cause__), *caplog.messages]
-    assert all(text.isprintable() for text in told)
+    texts = [str(caught.value), str(caught.value.__cause__), *caplog.messages]
+    assert all(text.isprintable() for text in texts)
     assert len(str(caught.value)) < 500
 
 

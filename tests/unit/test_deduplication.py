@@ -1,4 +1,4 @@
-"""Each context once, and pages that lead nowhere."""
+"""Each context once, and pages without progress."""
 
 from __future__ import annotations
 

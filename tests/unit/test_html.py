@@ -1,4 +1,4 @@
-"""Cards and tables hold our markup around other people's text, whatever the text is."""
+"""Cards and tables hold our markup around any text of other people."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime

@@ -212,7 +212,7 @@ def test_throttle__burst_has_no_wait() -> None:
 
 
 def test_throttle__asks_for_the_whole_wait() -> None:
-    """A thread further back is told at once how long it has to wait at least."""
+    """A thread further back learns at once how long it has to wait at least."""
     clock = Clock()
     throttle = Throttle(per_second=2, per_minute=100, clock=clock)
     waits: list[float] = []

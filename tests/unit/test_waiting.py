@@ -167,7 +167,7 @@ def test_throttle_wait__is_logged_once(
 
 
 def test_throttle_wait__keeps_what_ended_it(clock: Clock) -> None:
-    """An error of the wait is told from one of the throttle."""
+    """An error of the wait is distinguished from one of the throttle."""
     waiting = ThrottleWait(budget_on(clock, 10), "attempt 1 of 6")
     with pytest.raises(DeadlineExceededError) as caught:
         waiting(11)

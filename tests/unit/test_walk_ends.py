@@ -78,7 +78,7 @@ class Scripted:
         return Answer(contexts, number < self._pages, applied=None)
 
 
-# A service whose pages lead nowhere
+# A service whose pages bring no progress
 
 
 @pytest.mark.parametrize("prefetch", [0, 4])

@@ -83,7 +83,7 @@ class Chain:
             apart: The window that is apart.
             size: How many new contexts to ask for.
             most: How many contexts one request may ask for.
-            step: How many windows were read in vain since the last joint.
+            step: How many windows were read since the last joint.
 
         """
         del apart, step

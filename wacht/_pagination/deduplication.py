@@ -1,4 +1,4 @@
-"""Give each context once, and notice when the service's pages lead nowhere."""
+"""Give each context once, and notice when pages bring nothing new."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from wacht._protocol.windows import Run
     from wacht.models import AiExecutionContext
 
-MAX_STALLS = 3  # pages that lead nowhere, before a walk gives up
+MAX_STALLS = 3  # pages without progress, before a walk gives up
 
 
 def identity(context: AiExecutionContext) -> str:
@@ -74,7 +74,7 @@ class StallDetector:
 
     Args:
         given: What the walk has given.
-        most: How many pages may lead nowhere.
+        most: How many pages may bring no progress.
         overlapping: Whether windows overlap.
 
     """
@@ -99,7 +99,7 @@ class StallDetector:
         Check a run before it is given.
 
         Raises:
-            PaginationError: Too many pages led nowhere, or contexts are missing
+            PaginationError: Too many pages brought no progress, or contexts are missing
                 between this page and the one before.
 
         """

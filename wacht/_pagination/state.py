@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .options import WalkOptions
     from .reader import Reader
 
-MAX_STEPS = 12  # windows read in vain to join one run
+MAX_STEPS = 12  # windows that may be read to join one run
 
 
 @frozen
