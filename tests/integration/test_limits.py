@@ -44,7 +44,7 @@ def http_date(seconds: float) -> str:
 ASKED: dict[str, tuple[int, Callable[[], str], str, float]] = {
     "seconds": (429, lambda: "1", "", 1),
     "decimals": (503, lambda: "0.5", "", 0.5),
-    "date": (503, lambda: http_date(2), "", 0.8),  # a date has whole seconds
+    "date": (503, lambda: http_date(3), "", 0.8),  # a date has whole seconds
     "words": (429, str, LIMITED.format("1"), 1),
     "header longer than words": (429, lambda: "0.5", LIMITED.format("0.1"), 0.5),
     "words longer than header": (429, lambda: "0.1", LIMITED.format("1"), 1),

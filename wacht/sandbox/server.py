@@ -96,7 +96,9 @@ class _Connection(socketserver.StreamRequestHandler):
     def _receive(self) -> Request:
         lines = [self.rfile.read(1)]
         if not lines[0].isalpha():
-            raise ValueError("a TLS handshake, for example, which has no lines")
+            if lines[0]:  # a TLS handshake, for example, which has no lines
+                self.request.sendall(Answer(400).head)
+            raise ValueError("this isn't HTTP")
         lines[0] += self.rfile.readline()
         while lines[-1].strip():
             lines.append(self.rfile.readline())
