@@ -110,7 +110,7 @@ class Session:
         )
         self._base_url = settings.base_url
         if throttle == "shared":
-            throttle = shared_throttle((self._base_url, key.digest()), user=key)
+            throttle = shared_throttle((self._base_url, key.digest()), key)
         self._endpoint = Endpoint(settings, key, throttle or Unlimited())
 
     def __repr__(self) -> str:
