@@ -9,8 +9,6 @@ from attrs import fields_dict
 from ._http.credentials import ApiKey
 from ._pagination.options import WalkOptions, merge_filters
 from ._pagination.progress import open_report
-from ._pagination.reader import Reader
-from ._pagination.walk import Walk
 from ._settings import Pagination, Settings
 from ._waiting import RequestBudget
 from .throttle import SupportsSlot, Unlimited, shared_throttle
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
     import requests
     import urllib3
 
+    from ._pagination.walk import Walk
     from .models import (
         AiExecutionContext,
         ExecutionContextListResponse,
@@ -168,6 +167,8 @@ class Session:
             PaginationError: The service ignored a filter.
 
         """
+        from ._pagination.reader import Reader  # noqa: PLC0415 - as the endpoint
+
         options = merge_filters(options, filters)
         return Reader(self._endpoint, options, RequestBudget()).page()
 
@@ -286,6 +287,8 @@ class Session:
         walk_options: WalkOptions,
         progress: bool | Callable[[WalkProgress], object],  # noqa: FBT001 - as above
     ) -> Walk:
+        from ._pagination.walk import Walk  # noqa: PLC0415 - as the endpoint
+
         return Walk(
             self._endpoint,
             merge_filters(options, filters, _WALK_KEYWORDS),
