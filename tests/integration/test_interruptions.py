@@ -216,7 +216,7 @@ def test_exception__of_a_hook_or_adapter_passes(error: Exception) -> None:
 
 @pytest.mark.parametrize(("error", "attempts"), FAIL.values(), ids=FAIL)
 def test_exception__of_requests_is_a_failure(error: Exception, attempts: int) -> None:
-    """Whoever raises it: mocks raise them in place of requests."""
+    """It does not matter who raises it: mocks do so in place of requests."""
     adapter = Adapter(raising(error))
     with pytest.raises(wacht.RequestError) as caught:
         fetch_with(None, adapter)

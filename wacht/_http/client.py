@@ -84,7 +84,7 @@ class HttpClient:
         Send a request and read the answer.
 
         Raises:
-            Exception: Whatever the HTTP stack or the caller's code raised.
+            Exception: What the HTTP stack or the caller's code raised.
 
         """
         template, environment = self._shared_parts()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from .state import WalkState
 
-MAX_FRUITLESS = 50  # answers in a row without a new context
+MAX_WITHOUT_NEW = 50  # answers in a row without a new context
 _FIRST_RETRIES = 5  # of the first page, if another one was longer
 _RETRIES = 2  # of a window that a server of another build may have answered
 
@@ -69,7 +69,7 @@ class MainPass:
                 run = self._leading_on(run)
                 yield from self._completed_first(run)
                 self._stalls.check(run)
-            if state.reader.fruitless > MAX_FRUITLESS + 2 * state.options.prefetch:
+            if state.reader.fruitless > MAX_WITHOUT_NEW + 2 * state.options.prefetch:
                 raise PaginationError(
                     f"{state.reader.fruitless} answers in a row had nothing new, "
                     "although the service says that there is more"

@@ -84,11 +84,11 @@ def retry_after(reply: Reply) -> float | None:
 
 
 def _header_seconds(value: str, now: datetime) -> float | None:
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - slow, rarely used
-
     value = value.strip()
     if _SECONDS.fullmatch(value):
         return _seconds(value)
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - slow, rarely used
+
     try:
         moment = parsedate_to_datetime(value)
     except (TypeError, ValueError, OverflowError):
