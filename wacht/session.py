@@ -8,7 +8,7 @@ from attrs import fields_dict
 
 from ._http.credentials import ApiKey
 from ._pagination.options import WalkOptions, merge_filters
-from ._pagination.progress import open_report
+from ._progress import open_report
 from ._settings import Pagination, Settings
 from ._waiting import RequestBudget
 from .throttle import SupportsSlot, Unlimited, shared_throttle

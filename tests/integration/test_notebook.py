@@ -20,7 +20,7 @@ NOTEBOOK = Path(__file__).parents[2] / "examples" / "contexts.ipynb"
 WAIT = """
 import time
 from wacht import WalkProgress
-from wacht._pagination.progress import open_report
+from wacht._progress import open_report
 
 bar = open_report(progress=True)
 report = bar.__enter__()

@@ -11,8 +11,8 @@ import pytest
 from tqdm.auto import tqdm
 
 from wacht import ConfigError, InvalidRequestError, WalkProgress
-from wacht._pagination import progress as progress_module
-from wacht._pagination.progress import open_report
+from wacht import _progress as progress_module
+from wacht._progress import open_report
 
 WAITING = WalkProgress(pages=1, contexts=100, waiting=60, reason="rate limit")
 
