@@ -49,6 +49,7 @@ class Service:
         gap: Seconds between the times of two contexts that follow each other.
         tied: How many contexts share each time.
         stable: Whether contexts of one time keep their order in every window.
+        cap: The most contexts that the service gives at once.
         revision: The revision that the caller fixed.
 
     Attributes:
@@ -68,12 +69,14 @@ class Service:
         gap: float = 1.0,
         tied: int = 1,
         stable: bool = True,
+        cap: int = 100,
         revision: Revision | None = None,
     ) -> None:
         self.kind: Kind = kind
         self.revision = revision
         self.fixed = revision is not None
         self.stable = stable
+        self.cap = cap
         self.contexts = [
             AiExecutionContext(
                 id=f"c{number}",
@@ -127,20 +130,24 @@ class Service:
             AiExecutionContext(id=f"new{self._added}", last_activity_at=self._now)
         )
 
+    def put_back(self, context: AiExecutionContext) -> None:
+        """Let a context that had left the list come back, as its status changed."""
+        self._now += timedelta(seconds=0.25)
+        self._insert(evolve(context, last_activity_at=self._now))
+
     def _insert(self, context: AiExecutionContext) -> None:
         self.contexts.insert(0, context)
         self.contexts.sort(key=lambda c: c.last_activity_at or START, reverse=True)
 
     def _answer(self, query: Query) -> Answer:
         if self.kind == "page":
-            limit = int(query.get("per_page", "20"))
+            limit = min(int(query.get("per_page", "20")), self.cap)
             window = Window((int(query.get("page", "1")) - 1) * limit, limit)
             listed = self.contexts[window.offset : window.end]
             contexts = [evolve(context, last_activity_at=None) for context in listed]
         else:
-            window = Window(
-                int(query.get("offset", "0")), int(query.get("limit", "50"))
-            )
+            limit = min(int(query.get("limit", "50")), self.cap)
+            window = Window(int(query.get("offset", "0")), limit)
             contexts = self._sorted(window)[window.offset : window.end]
         applied = window if self.kind == "offset" else None
         return Answer(contexts, window.end < len(self.contexts), applied)

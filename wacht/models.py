@@ -53,8 +53,16 @@ class ListExecutionContextsOptions:
     workflow_id: str | None = field(default=None, validator=_text)
     status: str | None = field(default=None, validator=_text)
     context_group: str | None = field(default=None, validator=_text)
-    # What a broken walk remembers, for the walk that resumes it.
-    _memory: object = field(default=None, eq=False, repr=False, alias="_memory")
+    # How far a walk came, for the walk that goes on from there.
+    _checkpoint: object = field(default=None, eq=False, repr=False, alias="_checkpoint")
+
+
+OPTION_NAMES = tuple(
+    option.name
+    for option in fields(ListExecutionContextsOptions)
+    if option.name != "_checkpoint"
+)
+FILTER_NAMES = tuple(name for name in OPTION_NAMES if name not in {"page", "per_page"})
 
 
 class ListFilters(TypedDict, total=False):
@@ -196,10 +204,15 @@ class ExecutionContextListResponse:
     Attributes:
         data: The contexts of this page, in the service's order.
         has_more: Whether there are further pages.
+        resume: If a walk gave this page: the options for a walk that goes on behind
+            it. None for a page of `fetch_execution_contexts`.
     """
 
     data: list[AiExecutionContext]
     has_more: bool
+    resume: ListExecutionContextsOptions | None = field(
+        default=None, eq=False, repr=False
+    )
 
     def __len__(self) -> int:
         return len(self.data)

@@ -1,229 +1,160 @@
-"""The first pass over a list, to its end."""
+"""The first reading of the list, which learns what the service is like."""
 
 from __future__ import annotations
 
-import sys
-from copy import deepcopy
 from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from wacht._protocol.windows import Run, Window
+from wacht._protocol.windows import Slice, Window
 from wacht.errors import PaginationError
+from wacht.models import MAX_PER_PAGE
 
-from .chain import Joint
-from .deduplication import MAX_STALLS, Deduplicator, StallDetector
-from .memory import Memory, Top
-from .prefetch import Prefetcher
-from .reader import resembles
-from .state import Step
+from .passes import Pass
+from .state import key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from wacht.models import ExecutionContextListResponse
 
-    from .state import WalkState
+    from .checkpoint import Checkpoint
+    from .coverage import Interval
+    from .state import State
 
-MAX_WITHOUT_NEW = 50  # answers in a row without a new context
-_FIRST_RETRIES = 5  # of the first page, if another one was longer
-_RETRIES = 2  # of a window that a server of another build may have answered
+MAX_STALLED = 30  # answers in a row without a new context
+
+_HINT = ' If it is an older build of the offset revision, set pagination="offset".'
+_SKIPPED = (
+    "the service repeated a page, and what came next doesn't continue the page before "
+    "it: contexts may be missing in between"
+)
 
 
-class MainPass:
+class MainPass(Pass):
     """
-    Read a list from the first window to its end.
+    Read a list from the first window, or from a checkpoint, to its end.
 
     Args:
-        state: What the passes share.
-        memory: What a walk remembered that this one resumes.
+        state: What the passes of a walk share.
+        checkpoint: Where an earlier walk ended.
 
     Attributes:
-        one_answer: Whether one answer held the whole list.
-        doubtful_first: The first run, as long as the service may have ignored its
-            window.
+        is_complete: Whether nothing is missing, even without a second look.
 
     """
 
-    def __init__(self, state: WalkState, memory: Memory | None) -> None:
-        self.one_answer = False
-        self.doubtful_first = memory.doubtful_first if memory else None
-        self._state = state
-        self._memory = memory
-        self._already_given = len(state.given.seen)
-        self._widest = 1  # when windows were requested ahead
-        self._ahead = Prefetcher(state.reader.read, state.options.prefetch)
-        self._stalls = self._stall_detector()
-
-    def steps(self) -> Iterator[Step]:
-        """
-        Read the list.
-
-        Raises:
-            PaginationError: The service repeats pages.
-
-        """
-        state = self._state
-        run = self._first_run()
-        last = False
-        while True:
-            if state.reader.size.most >= state.size:  # else it is small on purpose
-                run = self._leading_on(run)
-                yield from self._completed_first(run)
-                self._stalls.check(run)
-            if state.reader.fruitless > MAX_WITHOUT_NEW + 2 * state.options.prefetch:
-                raise PaginationError(
-                    f"{state.reader.fruitless} answers in a row had nothing new, "
-                    "although the service says that there is more"
-                )
-            for linked, joined in state.linked(state.chain, run):
-                last = joined and state.is_last(linked)
-                yield self._step(linked, last=last)
-            if last:
-                return
-            run = self._ahead.take(self._following(state.chain.end), state.chain.end)
-
-    @property
-    def looks_again(self) -> bool:
-        """Whether contexts may have moved, and the top has to be read again."""
-        state = self._state
-        if self.one_answer or state.options.exhaustive is False:
-            return False
-        repeated = state.given.duplicates > 0 and state.start == 0
-        return state.chain.proves or repeated
-
-    @property
-    def complete(self) -> bool:
-        """Whether nothing is missing at the end, even without second looks."""
-        state = self._state
-        moves = state.reader.revision.by_activity or state.given.duplicates > 0
-        return self.one_answer or not (moves or state.chain.proves)
-
-    def _step(self, run: Run, *, last: bool) -> Step:
-        state = self._state
-        duplicates = state.given.duplicates
-        fresh = state.fresh(run)
-        if not last:
-            shifted = state.given.duplicates > duplicates and not state.chain.proves
-            if shifted or state.chain.widest > self._widest:
-                self._ahead.restart()  # what was asked for together may have a gap
-                self._widest = state.chain.widest
-            self._ahead.plan(state.chain.end, self._following, self._wanted_end())
-        return Step(fresh, run.has_more, complete=last and self.complete)
-
-    def _first_run(self) -> Run:
-        if self._memory is not None:
-            return self._resumed_run(self._memory)
-        state, start = self._state, self._state.start
-        window = Window(start, state.size)
-        known = state.reader.is_known and state.new_chain(start).proves
-        if start and known:
-            self._read_top()
-        run = self._read_first(window)
-        self._begin_chain(start)
-        if state.reader.may_be_cut(run):
-            self.doubtful_first = run
-        if not start:
-            state.top = Top.of(run)
-            self.one_answer = state.is_last(run)
-        elif state.chain.proves and not known:
-            self._read_top()
-            return state.reader.read(window)
-        return run
-
-    def _read_top(self) -> None:
-        """Read the top before a first page further down, to see what moves there."""
-        self._state.top = Top.of(self._state.reader.read(Window(0, 1)))
-
-    def _resumed_run(self, memory: Memory) -> Run:
-        self._state.chain = deepcopy(memory.chain)
-        self._state.reader.assume(memory.revision)
-        self._stalls = self._stall_detector()
-        return self._read_first(self._following(self._state.chain.end))
-
-    def _read_first(self, window: Window) -> Run:
-        if self._state.options.active_since is not None:
-            return self._state.reader.first_by_activity(window)
-        return self._state.reader.first(window)
-
-    def _begin_chain(self, start: int) -> None:
-        self._state.chain = self._state.new_chain(start)
-        self._stalls = self._stall_detector()
-
-    def _stall_detector(self) -> StallDetector:
-        # Pages that were requested together may all show the same shift.
-        overlapping = self._state.chain.proves
-        most = MAX_STALLS + 2 * self._state.options.prefetch * overlapping
-        return StallDetector(self._state.given, most, overlapping=overlapping)
-
-    def _following(self, end: int) -> Window:
-        state = self._state
-        size = state.size
-        if state.chain.proves and state.options.limit is not None:
-            size = min(size, max(1, self._wanted_end() - end))
-        window = state.chain.following(end, size, state.reader.size.most)
-        return state.reader.revision.window_at(window.offset, window.limit)
-
-    def _wanted_end(self) -> int:
-        """Return the offset behind which nothing needs to be read."""
-        state = self._state
-        if state.options.limit is None:
-            return sys.maxsize
-        given = len(state.given.seen) - self._already_given
-        return state.chain.end + state.options.limit - given
-
-    def _leading_on(self, run: Run) -> Run:
-        """Read a window again if it brought nothing new: it may be a stale answer."""
-        reader, size, first = self._state.reader, self._state.size, self.doubtful_first
-        window = Window(run.window.offset, max(run.window.limit, size))
-        short = 0 < len(run.contexts) < size  # as servers of another build give
-        for _ in range(_RETRIES if short else 1):
-            again = first is not None and run is not first and resembles(run, first)
-            if self._stalls.leads_on(run) and not again:
-                return run
-            run = reader.read(window)
-            if first is not None and resembles(run, first):
-                return self._switch(first)
-        return run
-
-    def _switch(self, first: Run) -> Run:
-        """
-        Go on by offset: the service ignores `page`, as an older build does.
-
-        Raises:
-            PaginationError: The first run was given, but another page was wanted.
-
-        """
-        self._state.reader.use_alternative()
-        if first.window.offset:
-            self._state.given = Deduplicator()  # nothing of what was wanted
-            raise PaginationError(
-                "the service ignores `page`, and gave the first page instead of the "
-                "one that the walk began with. Walk again: now it is asked by offset"
-            )
-        self.doubtful_first = None
-        self._ahead.restart()
-        self._begin_chain(first.window.offset)
-        read = Window(first.window.offset, len(first.contexts))
-        self._state.chain.add(evolve(first, window=read), Joint.PROVEN)
-        return self._state.reader.read(self._following(read.end))
-
-    def _completed_first(self, second: Run) -> Iterator[Step]:
-        """
-        Read the first page again if the second shows that it was too short.
-
-        Behind a balancer, one server may be of the older build that ignores `per_page`.
-        """
-        first, state = self.doubtful_first, self._state
-        if first is None or second is first:
-            return
-        self.doubtful_first = None
-        if state.chain.proves or len(second.contexts) <= len(first.contexts):
-            return
-        for _ in range(_FIRST_RETRIES):
-            run = state.reader.read(first.window)
-            if len(run.contexts) > len(first.contexts):
-                yield Step(state.fresh(run), run.has_more)
-                return
-        raise PaginationError(
-            f"the first page has {len(first.contexts)} contexts and the second "
-            f"{len(second.contexts)}: contexts are missing in between"
+    def __init__(self, state: State, checkpoint: Checkpoint | None) -> None:
+        super().__init__(
+            state,
+            checkpoint.coverage if checkpoint else state.begin(),
+            state.floor,
+            size=state.first.limit,
+            prefetch=state.options.prefetch,
         )
+        self.is_complete = False
+        self._rule = checkpoint.rule if checkpoint else state.rule
+        self._is_new = checkpoint is None
+        if self._is_new:
+            self.ids = state.given
+        self._answers = 0
+        self._stalled = 0  # answers without anything new, in a row
+        self._tail: str | None = None  # the last context of a page without
+
+    def _take(self) -> Slice:
+        state, begun = self._state, self.coverage.begun
+        known = state.reader.known_revision is not None
+        self._check_order(known=known)
+        part = super()._take()
+        self._check_order(known=True)
+        if self._rule != state.rule:
+            self._rule, self.coverage = state.rule, state.begin()
+            if begun:  # what another rule covered doesn't count by this one
+                self._held.clear()
+                self._ahead.restart()
+                return self._take()
+        if not state.is_by_page:
+            if not known:
+                state.most = MAX_PER_PAGE  # it was the service's default
+        elif not begun or self._rule == "order":
+            part = self._as_it_came(part)
+        return self._checked(part)
+
+    def _check_order(self, *, known: bool) -> None:
+        if known and self._state.is_by_page and self._state.options.active_since:
+            raise PaginationError(
+                "active_since needs a list by activity, which only the offset revision "
+                "of the service has; this service lists by page"
+            )
+
+    def _as_it_came(self, part: Slice) -> Slice:
+        """Go on with smaller pages if the service has a smaller limit."""
+        state, size = self._state, len(part.contexts)
+        if not part.has_more or not 0 < size < part.window.limit:
+            return part
+        window = Window(part.window.offset // part.window.limit * size, size)
+        state.most = state.cap = size
+        if not self.coverage.begun:
+            state.first, self._size = window, size
+        return evolve(part, window=window)
+
+    def _checked(self, part: Slice) -> Slice:
+        """Ask again for a page that doesn't lead on: it may be a stale answer."""
+        is_second = self._answers == 1 and self._is_new and self._state.is_by_page
+        asks_again = self._rule == "place" or (is_second and bool(part.contexts))
+        if asks_again and self._is_stalled(part):
+            part = self._state.reader.read(part.window)
+            self._stalled += 1
+        self._answers += 1
+        self._stalled += 1
+        if self._is_stalled(part):
+            if is_second and part.contexts:
+                raise PaginationError(
+                    "the service gave page 1 again instead of page 2: it seems to "
+                    f"ignore `page`.{_HINT}"
+                )
+            self._check_stalled()
+        return part
+
+    def _check_stalled(self) -> None:
+        if self._stalled >= MAX_STALLED + self._state.options.prefetch:
+            raise PaginationError(
+                f"{self._stalled} answers in a row had nothing new, although the "
+                f"service says that there is more.{_HINT * self._state.is_by_page}"
+            )
+
+    def _is_stalled(self, part: Slice) -> bool:
+        return part.has_more and not self._has_news(part)
+
+    def _has_news(self, part: Slice) -> bool:
+        return any(key(context) not in self.ids for context in part.contexts)
+
+    def _page(
+        self, part: Slice, interval: Interval, *, is_latest: bool
+    ) -> ExecutionContextListResponse:
+        state, begun = self._state, self.coverage.begun
+        places, duplicates = self._rule == "place", state.duplicates
+        if not self._is_stalled(part):
+            self._stalled = 0
+        if places and self._skips(part):
+            self.coverage = evolve(self.coverage, doubt=_SKIPPED)
+        page = super()._page(part, interval, is_latest=is_latest)
+        if places and state.duplicates > duplicates:
+            self._ahead.restart()  # what was asked for together may have a gap
+            self.coverage = evolve(self.coverage, repeated=True)
+        calm = places and state.is_by_page and not self.coverage.repeated
+        at_once = not begun and self.is_done
+        self.is_complete = self.is_done and not state.first.offset and (calm or at_once)
+        return page
+
+    def _note_ids(self, part: Slice) -> None:
+        if not self._is_new:  # else the walk notes what it gives
+            super()._note_ids(part)
+
+    def _skips(self, part: Slice) -> bool:
+        """Return whether a page doesn't continue what came before repeated ones."""
+        tail, self._tail = self._tail, None
+        if part.contexts and not self._has_news(part):
+            self._tail = key(part.contexts[-1])
+        if tail is None or not part.contexts:
+            return tail is not None and not part.has_more
+        edge = next(reversed(self.ids), None)
+        return tail != edge and key(part.contexts[0]) not in self.ids

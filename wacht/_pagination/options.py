@@ -6,22 +6,18 @@ from datetime import datetime
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve, field, fields_dict, frozen
+from attrs import evolve, field, frozen
 from attrs.validators import optional
 
 from wacht._render.text import safe_repr
 from wacht._validators import choice, integer, seconds
 from wacht.errors import InvalidRequestError
-from wacht.models import ListExecutionContextsOptions, ListFilters
+from wacht.models import OPTION_NAMES, ListExecutionContextsOptions, ListFilters
 
 if TYPE_CHECKING:
     from attrs import Attribute
 
 MAX_PREFETCH = 100  # pages; the service's limit of a minute
-
-FILTER_NAMES = tuple(
-    name for name in fields_dict(ListExecutionContextsOptions) if name != "_memory"
-)
 
 
 def _aware(_: object, attribute: Attribute[Any], value: object) -> None:
@@ -76,11 +72,9 @@ def merge_filters(
             "expected ListExecutionContextsOptions, or its fields as keywords, got "
             f"{safe_repr(options)}"
         )
-    for name in filters.keys() - set(FILTER_NAMES):
-        raise TypeError(_unknown(name, (*FILTER_NAMES, *keywords)))
-    if filters:  # it is another list now
-        return evolve(options, **filters, _memory=None)
-    return options
+    for name in filters.keys() - set(OPTION_NAMES):
+        raise TypeError(_unknown(name, (*OPTION_NAMES, *keywords)))
+    return evolve(options, **filters) if filters else options
 
 
 def _unknown(name: str, known: tuple[str, ...]) -> str:

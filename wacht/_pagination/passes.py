@@ -1,89 +1,154 @@
-"""The passes of a walk: to the end of the list, then second looks as far as needed."""
+"""One reading of the list: answers joined to what is covered, from a place down."""
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
-from .chain import Chain
-from .deduplication import Deduplicator
-from .main_pass import MainPass
-from .memory import Memory
-from .second_looks import SecondLooks
-from .state import WalkState
+from attrs import evolve
+
+from wacht._protocol.windows import Window
+from wacht.models import MAX_PER_PAGE, ExecutionContextListResponse
+
+from .prefetch import Prefetcher
+from .state import key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from wacht._protocol.windows import Window
+    from wacht._protocol.windows import Slice
 
-    from .options import WalkOptions
-    from .reader import Reader
-    from .state import Step
+    from .coverage import Coverage, Interval
+    from .state import State
+
+_SPARE = 7  # contexts that windows read ahead share beyond what joins them
 
 
-class Passes:
+class Pass:
     """
-    All passes of one walk.
+    One reading of the list, from a place down.
 
     Args:
-        reader: Reads windows.
-        options: How to walk.
-        window: The first window.
-        memory: What a walk remembered that this one resumes.
+        state: What the passes of a walk share.
+        coverage: What is covered already.
+        floor: Contexts older than this aren't needed.
+        size: How many contexts to ask for at once.
+        prefetch: How many windows to read ahead.
 
     Attributes:
-        state: What was read and given so far.
-        complete: Whether all was read and nothing is missing.
+        coverage: What is covered.
+        length: How many contexts the list had at its end, from the first one on.
+        ids: The ids that were read.
 
     """
 
     def __init__(
         self,
-        reader: Reader,
-        options: WalkOptions,
-        window: Window,
-        memory: Memory | None,
+        state: State,
+        coverage: Coverage,
+        floor: float,
+        *,
+        size: int = MAX_PER_PAGE,
+        prefetch: int = 0,
     ) -> None:
-        self.state = WalkState(
-            reader,
-            options,
-            window.offset,
-            window.limit,
-            Chain(window.offset),
-        )
-        if memory is not None:
-            self.state.start = memory.start
-            self.state.given = Deduplicator(memory.seen)
-            self.state.top = memory.top
-        self.complete = False
-        self._main = MainPass(self.state, memory)
+        self.coverage = evolve(coverage, spare=_SPARE if prefetch else 0)
+        self.length = 0
+        self.ids: dict[str, int] = {}
+        self._state = state
+        self._floor = floor
+        self._size = size
+        self._ahead = Prefetcher(state.reader.read, prefetch)
+        self._held: list[Slice] = []  # answers that don't join yet
+        self._apart: Window | None = None  # the highest of them since the last join
 
-    def steps(self) -> Iterator[Step]:
+    @property
+    def is_done(self) -> bool:
+        """Whether all that is needed is covered."""
+        return self.coverage.low < self._floor or self.coverage.low == -inf
+
+    def pages(self) -> Iterator[ExecutionContextListResponse]:
         """
-        Read everything.
+        Read on until all that is needed is covered.
+
+        Yields:
+            What is new, answer by answer.
 
         Raises:
-            PaginationError: The service repeats pages, or contexts may be missing.
+            PaginationError: The service doesn't lead on.
 
         """
-        yield from self._main.steps()
-        self.complete = self._main.complete
-        if self._main.looks_again:
-            looks = SecondLooks(self.state)
-            yield from looks.at_top()
-            yield from looks.for_missing()
-            self.complete = True
+        while not self.is_done:
+            self._held.append(latest := self._take())
+            while (joining := self._joining()) is not None:
+                part, interval = joining
+                yield self._page(part, interval, is_latest=part is latest)
+            self._note_gap(latest)
+            joined = self._apart is None and not self.is_done
+            if joined and self.coverage.can_read_ahead(self._state.most):
+                self._ahead.plan(self._windows)
 
-    def memory(self) -> Memory | None:
-        """Return what is needed to resume the walk; None if nothing was read."""
-        state = self.state
-        if not state.given.seen:
-            return None
-        return Memory(
-            state.reader.revision,
-            state.given.seen,
-            state.chain,
-            state.top,
-            state.start,
-            self._main.doubtful_first,
-        )
+    def _take(self) -> Slice:
+        self._state.budget.remaining()
+        asked, part = self._ahead.take(self._window())
+        self._state.note_size(asked, part)
+        return part
+
+    def _window(self) -> Window:
+        if self._apart is None:
+            return next(self._windows(None))
+        self._state.steps_back += 1
+        return self._aligned(self.coverage.between(self._apart, self._state.most))
+
+    def _windows(self, last: Window | None) -> Iterator[Window]:
+        """Return the windows behind one that was asked for, or behind the end."""
+        until = self.coverage.end + self._state.left
+        coverage = self.coverage if last is None else self.coverage.expecting(last)
+        while coverage.end < until:
+            size = min(self._size, until - coverage.end)
+            window = self._aligned(coverage.following(size, self._state.most))
+            yield window
+            coverage = coverage.expecting(window)
+
+    def _aligned(self, window: Window) -> Window:
+        if self._state.is_by_page and self._state.rule == "place":
+            sizes = range(min(self._size, self._state.most), 0, -1)
+            size = next(size for size in sizes if window.offset % size == 0)
+            return Window(window.offset, size)  # the same size each time, if possible
+        return self._state.reader.revision.window_at(window, self._state.most)
+
+    def _joining(self) -> tuple[Slice, Interval] | None:
+        """Take the highest answer that joins what is covered."""
+        for part in sorted(self._held, key=lambda held: held.window.offset):
+            interval = self._state.interval(part)
+            if self.is_done or self.coverage.joins(interval):
+                self._held.remove(part)
+                return part, interval
+        return None
+
+    def _note_gap(self, latest: Slice) -> None:
+        window, apart = latest.window, self._apart
+        if latest in self._held:
+            if apart is None:
+                self.coverage = self.coverage.with_gap()
+            if apart is None or window.offset < apart.offset:
+                self._apart = window
+        elif apart and (self.coverage.tied or apart.offset <= self.coverage.end):
+            self._apart = None
+
+    def _page(
+        self, part: Slice, interval: Interval, *, is_latest: bool
+    ) -> ExecutionContextListResponse:
+        fresh = self._state.fresh(part)
+        reaches = is_latest or self.coverage.reaches(interval)
+        if reaches and not self.is_done:
+            self.coverage = self.coverage.add(interval, self._floor)
+        wanted = sum(map(self._state.is_wanted, part.contexts))
+        if part.contexts:
+            start = self._state.first.offset
+            self.length = part.window.offset + wanted - start
+        self._note_ids(part)
+        return ExecutionContextListResponse(fresh, part.has_more)
+
+    def _note_ids(self, part: Slice) -> None:
+        wanted = filter(self._state.is_wanted, part.contexts)
+        self.ids.update(dict.fromkeys(map(key, wanted), 0))

@@ -9,18 +9,19 @@ from contextvars import copy_context
 from threading import Thread
 from typing import TYPE_CHECKING
 
+from wacht._waiting import logger
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-    from wacht._protocol.windows import Run, Window
+    from wacht._protocol.windows import Slice, Window
 
-    Read = Callable[[Window], Run]
-    Following = Callable[[int], Window]
+    Read = Callable[[Window], Slice]
 
 
 class Prefetcher:
     """
-    Give runs in the order of their windows, some of them read ahead.
+    Give slices in the order of their windows, some of them read ahead.
 
     Args:
         read: Reads a window; called from threads.
@@ -31,47 +32,45 @@ class Prefetcher:
     def __init__(self, read: Read, depth: int) -> None:
         self._read = read
         self._depth = self._reach = depth
-        self._ahead: deque[tuple[Window, Future[Run]]] = deque()
+        self._ahead: deque[tuple[Window, Future[Slice]]] = deque()
         self._process = os.getpid()
 
-    def take(self, window: Window, end: int) -> Run:
+    def take(self, window: Window) -> tuple[Window, Slice]:
         """
-        Return the run whose turn it is.
+        Return the window whose turn it is, and what came.
 
         Args:
-            window: What to read if nothing was read ahead.
-            end: Where the runs so far end; a window behind that has to wait.
+            window: The window to read if none was read ahead.
 
         """
         if self._process != os.getpid():
             self._ahead.clear()  # the threads stayed in the parent of the fork
             self._process = os.getpid()
-        while self._ahead and self._ahead[0][0].end <= end:
-            self._ahead.popleft()  # what it holds was read otherwise
-        if self._ahead and self._ahead[0][0].offset <= end:
-            return self._ahead.popleft()[1].result()
-        return self._read(window)
+        if self._ahead:
+            window, part = self._ahead.popleft()
+            return window, part.result()
+        return window, self._read(window)
 
-    def plan(self, end: int, following: Following, until: int) -> None:
+    def plan(self, windows: Callable[[Window | None], Iterable[Window]]) -> None:
         """
         Start to read ahead.
 
         Args:
-            end: Where the runs so far end.
-            following: Returns the window behind one that ends at an offset.
-            until: The offset from which on nothing is needed.
+            windows: Returns the windows behind the last one that was asked for, or
+                behind what was taken if there is none.
 
         """
-        if self._ahead:
-            end = max(end, self._ahead[-1][0].end)
-        while (
-            len(self._ahead) < self._reach
-            and end < until
-            and not any(map(_ends_list, self._ahead))
-        ):
-            window = following(end)
-            self._ahead.append((window, _read_in_thread(self._read, window)))
-            end = window.end
+        free = self._reach - len(self._ahead)
+        last = self._ahead[-1][0] if self._ahead else None
+        for window in windows(last):
+            if free <= 0 or any(map(_ends_list, self._ahead)):
+                break
+            future = _read_in_thread(self._read, window)
+            if future is None:
+                self._depth = self._reach = 0
+                return
+            self._ahead.append((window, future))
+            free -= 1
         self._reach = min(self._depth, 2 * self._reach)
 
     def restart(self) -> None:
@@ -80,26 +79,30 @@ class Prefetcher:
         self._reach = min(self._depth, 1)
 
 
-def _ends_list(ahead: tuple[Window, Future[Run]]) -> bool:
+def _ends_list(ahead: tuple[Window, Future[Slice]]) -> bool:
     """Return whether no window behind this one can be needed."""
-    _, run = ahead
-    return run.done() and (run.exception() is not None or not run.result().has_more)
+    _, part = ahead
+    return part.done() and (part.exception() is not None or not part.result().has_more)
 
 
-def _read_in_thread(read: Read, window: Window) -> Future[Run]:
+def _read_in_thread(read: Read, window: Window) -> Future[Slice] | None:
     """Read in a daemon thread, which doesn't keep the interpreter from exiting."""
-    future: Future[Run] = Future()
+    future: Future[Slice] = Future()
     thread = Thread(
         target=copy_context().run,
         args=(_fulfil, future, read, window),
         name=f"wacht {window}",
         daemon=True,
     )
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError as error:
+        logger.info("reading without prefetch: %s", error)
+        return None
     return future
 
 
-def _fulfil(future: Future[Run], read: Read, window: Window) -> None:
+def _fulfil(future: Future[Slice], read: Read, window: Window) -> None:
     try:
         future.set_result(read(window))
     except BaseException as error:  # noqa: BLE001 - raised at the window's turn

@@ -1,185 +1,150 @@
-"""What the passes of a walk share: what was given, and how runs are joined."""
+"""What the passes of one walk share."""
 
 from __future__ import annotations
 
-from itertools import pairwise
+from hashlib import sha256
+from itertools import dropwhile
+from math import inf
+from sys import maxsize
 from typing import TYPE_CHECKING
 
-from attrs import define, evolve, field, frozen
+from attrs import define, field
 
-from wacht._protocol.windows import Window
+from wacht._render.text import safe_repr
 from wacht.errors import PaginationError
+from wacht.models import MAX_PER_PAGE
 
-from .chain import Chain, Joint
-from .deduplication import Deduplicator
-from .memory import Top
-from .overlapping import OverlappingChain
+from .coverage import Coverage, Interval, by_activity, by_order, time_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from wacht._protocol.windows import Run
+    from wacht._protocol.windows import Slice, Window
+    from wacht._waiting import RequestBudget
     from wacht.models import AiExecutionContext
 
+    from .coverage import Rule
     from .options import WalkOptions
     from .reader import Reader
 
-MAX_STEPS = 12  # windows that may be read to join one run
-
-
-@frozen
-class Step:
-    """
-    One run that a walk has read.
-
-    Attributes:
-        fresh: Its contexts that weren't given before.
-        has_more: Whether the list went on.
-        complete: Whether the walk is done and nothing is missing.
-    """
-
-    fresh: list[AiExecutionContext]
-    has_more: bool
-    complete: bool = False
-
-
-@define
-class Tally:
-    """What a walk read beyond one request a page."""
-
-    steps_back: int = 0
-    looks: int = 0
-    rereads: int = 0
+_GROWTH = 8  # windows that must succeed before larger ones are tried
+_COMPARED = 2**20  # characters of a context without an id
 
 
 @define(eq=False)
-class WalkState:
+class State:
     """
-    What the passes of a walk share.
+    What the passes of one walk share.
 
     Attributes:
         reader: Reads windows.
+        budget: What the walk may spend.
         options: How to walk.
-        start: The offset at which the walk began.
-        size: How many contexts to ask for at once.
-        chain: The runs that the current pass has read.
-        given: What was given.
-        top: The top of the list at the beginning.
-        length: How many contexts the list had when its end was read.
-        tally: What was read beyond one request a page.
+        first: The window that the walk begins with.
+        given: The ids that were given, each with its place.
+        left: How many more contexts the user wants.
+        most: How many contexts one request may ask for.
+        cap: How many the service gives at the most.
+        duplicates: How many repeats were dropped.
+        looks: How often the top was read again.
+        steps_back: How many windows were read because an answer didn't join.
     """
 
     reader: Reader
+    budget: RequestBudget
     options: WalkOptions
-    start: int
-    size: int
-    chain: Chain
-    given: Deduplicator = field(factory=Deduplicator)
-    top: Top = field(factory=lambda: Top(None, None))
-    length: int | None = None
-    tally: Tally = field(factory=Tally)
+    first: Window
+    given: dict[str, int] = field(factory=dict[str, int])
+    left: int = maxsize
+    most: int = MAX_PER_PAGE
+    cap: int = MAX_PER_PAGE
+    duplicates: int = 0
+    looks: int = 0
+    steps_back: int = 0
+    _successes: int = 0
 
-    def new_chain(self, start: int) -> Chain:
-        """Return a chain for a pass that begins at an offset."""
-        overlap = self.options.exhaustive
-        if overlap is None:
-            overlap = self.reader.revision.by_activity
-        return OverlappingChain(start) if overlap else Chain(start)
+    @property
+    def is_by_page(self) -> bool:
+        """Whether the page revision is served, as far as known."""
+        return not self.reader.revision.by_activity
 
-    def fresh(self, run: Run) -> list[AiExecutionContext]:
+    @property
+    def rule(self) -> Rule:
+        """What tells whether answers join."""
+        if self.options.exhaustive is False:
+            return "place"
+        if not self.is_by_page:
+            return "activity"
+        return "order" if self.options.exhaustive else "place"
+
+    @property
+    def floor(self) -> float:
+        """The time of the oldest contexts that are wanted."""
+        since = self.options.active_since
+        return -inf if since is None else since.timestamp()
+
+    def begin(self) -> Coverage:
+        """Return the coverage of a walk that has read nothing yet."""
+        return Coverage(self.first.offset, proves=self.rule != "place")
+
+    def interval(self, part: Slice) -> Interval:
+        """Return what an answer covers."""
+        if not self.is_by_page:
+            return by_activity(part)
+        if self.rule == "order":
+            return by_order(part, self.given)
+        return Interval(part.window, inf, [], part.has_more)
+
+    def fresh(self, part: Slice) -> list[AiExecutionContext]:
         """
-        Return what a run gives to the user, and remember it.
+        Return the contexts of an answer that are wanted and weren't given yet.
+
+        What stands above the place where the walk began isn't wanted.
 
         Raises:
-            PaginationError: `active_since` is set, and the order doesn't fit.
+            PaginationError: A context has no id, and answers overlap.
 
         """
-        if not run.has_more and run.contexts:
-            self.length = run.window.offset + len(run.contexts)
-        if self.chain.proves:
-            _check_ids(run)
-        since = self.options.active_since
-        if since is not None:
-            _check_order(run)
-        fresh = self.given.fresh(run)
-        if fresh:
-            self.reader.fruitless = 0
-        if since is None:
-            return fresh
-        return [c for c in fresh if c.last_activity_at and c.last_activity_at >= since]
+        contexts = part.contexts
+        if part.window.offset < self.first.offset:
+            contexts = [*dropwhile(lambda c: key(c) not in self.given, contexts)]
+        fresh: dict[str | int, AiExecutionContext] = {}
+        for number, context in enumerate(contexts):
+            if context.id is None:
+                self._check_overlap()
+                fresh[number] = context  # two without an id may be two
+            elif context.id not in self.given:
+                fresh.setdefault(context.id, context)
+        self.duplicates += len(contexts) - len(fresh)
+        return [context for context in fresh.values() if self.is_wanted(context)]
 
-    def is_last(self, run: Run) -> bool:
-        """Return whether nothing behind a run is wanted."""
-        since = self.options.active_since
-        if not run.has_more or since is None or not run.contexts:
-            return not run.has_more
-        time = run.contexts[-1].last_activity_at
-        return time is not None and time < since
+    def is_wanted(self, context: AiExecutionContext) -> bool:
+        """Return whether a context is as new as the user wants it."""
+        return self.options.active_since is None or time_of(context) >= self.floor
 
-    def behind(self, chain: Chain, size: int | None = None) -> Window:
-        """Return the window to read next."""
-        return chain.following(chain.end, size or self.size, self.reader.size.most)
+    def give(self, contexts: list[AiExecutionContext]) -> None:
+        """Note that contexts were handed to the user."""
+        for context in contexts:
+            self.given.setdefault(key(context), len(self.given))
+        self.left -= len(contexts)
 
-    def linked(self, chain: Chain, run: Run) -> Iterator[tuple[Run, bool]]:
-        """
-        Add a run to a chain, after those that have to be read to join it.
+    def note_size(self, asked: Window, part: Slice) -> None:
+        """Ask for less after a window that came in part, and later for more again."""
+        self._successes += 1
+        if part.window.limit < asked.limit:
+            self.most, self._successes = part.window.limit, 0
+        elif self._successes >= _GROWTH:
+            self.most, self._successes = min(2 * self.most, self.cap), 0
 
-        Yields:
-            Each run that was added, and whether it is the last of them.
-
-        """
-        waiting = [_cut(run, chain.start)]
-        bridged = False
-        steps = 0
-        while waiting:
-            joint = chain.joint(waiting[-1])
-            if joint is Joint.APART and steps < MAX_STEPS:
-                if bridged:  # the list has changed since this run was answered
-                    waiting.pop()
-                bridge = self.reader.read(self._bridge(chain, waiting, steps))
-                waiting.append(_cut(bridge, chain.start))
-                bridged = False
-                steps += 1
-                self.tally.steps_back += 1
-                continue
-            run = waiting.pop()
-            chain.add(run, joint)
-            if chain.outrun:
-                raise PaginationError(
-                    "the list changes faster than it can be read: contexts may be "
-                    "missing"
-                )
-            yield run, not waiting
-            bridged = bool(waiting) and chain.end > waiting[-1].window.offset
-
-    def _bridge(self, chain: Chain, waiting: list[Run], step: int) -> Window:
-        if not waiting:
-            return self.behind(chain)
-        most = self.reader.size.most
-        return chain.bridge(waiting[-1].window, self.size, most, step)
+    def _check_overlap(self) -> None:
+        if self.rule != "place":
+            raise PaginationError(
+                "a context has no id, so overlapping answers can't be compared: walk "
+                "with exhaustive=False"
+            )
 
 
-def _cut(run: Run, start: int) -> Run:
-    """Drop what stands before the start: page numbers can't begin a window anywhere."""
-    before = start - run.window.offset
-    if before <= 0:
-        return run
-    window = Window(start, max(1, run.window.limit - before))
-    return evolve(run, window=window, contexts=run.contexts[before:])
-
-
-def _check_ids(run: Run) -> None:
-    if any(context.id is None for context in run.contexts):
-        raise PaginationError(
-            "a context has no id, so overlapping answers can't be compared: walk with "
-            "exhaustive=False"
-        )
-
-
-def _check_order(run: Run) -> None:
-    times = [c.last_activity_at for c in run.contexts if c.last_activity_at]
-    if any(before < after for before, after in pairwise(times)):
-        raise PaginationError(
-            "active_since needs a list with the newest activity first, and this one "
-            "isn't in that order"
-        )
+def key(context: AiExecutionContext) -> str:
+    """Return what makes a context the same: its id, or a digest of all of it."""
+    if context.id is not None:
+        return context.id
+    text = safe_repr(context.to_dict(), _COMPARED)
+    return sha256(text.encode(errors="replace")).hexdigest()

@@ -9,24 +9,26 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve
 
 from wacht import _forks
+from wacht._protocol.revisions import filters_of
 from wacht._protocol.windows import Window
 from wacht._waiting import Deadline, RequestBudget, logger
 from wacht.errors import WachtError
 from wacht.models import MAX_PER_PAGE, ExecutionContextListResponse, WalkProgress
 
-from .memory import Memory, resume_options
-from .passes import Passes
+from .checkpoint import Checkpoint, checkpoint_of
+from .looks import second_looks
+from .main_pass import MainPass
 from .reader import Reader
+from .state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterator
     from contextlib import AbstractContextManager
 
     from wacht.models import AiExecutionContext, ListExecutionContextsOptions
 
     from .options import WalkOptions
     from .reader import SupportsAsk
-    from .state import Step, WalkState
 
     Report = Callable[[WalkProgress], object]
 
@@ -41,6 +43,9 @@ class Walk:
         options: How to walk.
         report: Opens what the progress is reported to; None for nothing.
 
+    Raises:
+        InvalidRequestError: The filters aren't those of the list to go on with.
+
     """
 
     def __init__(
@@ -54,7 +59,7 @@ class Walk:
         self._filters = filters
         self._options = options
         self._open_report = report
-        self._per_page = filters.per_page or MAX_PER_PAGE
+        self._checkpoint = checkpoint_of(filters)
         self._progress = WalkProgress()
         self.reset_after_fork()
         _forks.register(self)
@@ -74,58 +79,70 @@ class Walk:
         with self._open_report as self._report:
             deadline = Deadline(self._options.deadline)
             self._budget = RequestBudget(deadline, self._report_wait)
-            passes = self._passes()
+            state = self._state()
+            main = MainPass(state, self._checkpoint)
+            self._covered = main.coverage
             try:
-                yield from self._limited(passes)
+                yield from self._handed_over(state, main)
             except WachtError as error:
-                error.resume = resume_options(
-                    self._filters, passes.memory(), self._per_page
-                )
+                if main.coverage.is_doubtful:
+                    self._covered = main.coverage
+                error.resume = self._resume(state)
                 raise
             finally:
                 self._budget.stopped.set()
                 del self._budget  # it refers back to the walk
-            _log_summary(passes.state)
 
-    def _passes(self) -> Passes:
-        start = ((self._filters.page or 1) - 1) * self._per_page
-        size = min(self._per_page, self._options.limit or self._per_page)
-        if start % size:  # a smaller page would begin elsewhere
-            size = self._per_page
-        memory = self._filters._memory  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - not for users
-        return Passes(
-            Reader(self._endpoint, self._filters, self._budget),
-            self._options,
-            Window(start, size),
-            memory if isinstance(memory, Memory) else None,
-        )
+    def _state(self) -> State:
+        reader = Reader(self._endpoint, self._filters, self._budget)
+        size = self._filters.per_page or MAX_PER_PAGE
+        checkpoint = self._checkpoint
+        if checkpoint is None:
+            first = _first_window(self._filters.page or 1, size, self._options.limit)
+            return State(reader, self._budget, self._options, first)
+        reader.assume(checkpoint.revision)
+        kept = size == checkpoint.page.limit  # else the caller wants another size
+        first = checkpoint.first if kept else evolve(checkpoint.first, limit=size)
+        return State(reader, self._budget, self._options, first, checkpoint.ids())
 
-    def _limited(
-        self, passes: Passes
-    ) -> Generator[ExecutionContextListResponse, None, None]:
-        left = self._options.limit
-        for number, step in enumerate(passes.steps(), 1):
-            data = step.fresh[:left]
-            self._report_page(number, len(data), passes, step)
-            if data or not passes.state.tally.looks:  # second looks often bring nothing
-                yield ExecutionContextListResponse(data, step.has_more)
-            if left is not None:
-                left -= len(data)
-                if left == 0:
-                    return
-            self._budget.remaining()  # only now: what was read has been given
-        if passes.complete and not self._progress.complete:
+    def _handed_over(
+        self, state: State, main: MainPass
+    ) -> Iterator[ExecutionContextListResponse]:
+        state.left = self._options.limit or state.left
+        for number, page in enumerate(_pages(state, main), 1):
+            data = page.data[: state.left]
+            is_cut = len(data) < len(page.data)
+            self._send_report(
+                pages=number,
+                contexts=self._progress.contexts + len(data),
+                duplicates=state.duplicates,
+                waiting=None,
+                reason=None,
+                complete=main.is_complete and not is_cut,
+            )
+            state.give(data)
+            self._covered = self._covered if is_cut else main.coverage
+            if data or not state.looks:  # second looks often bring nothing
+                resume = self._resume(state)
+                yield ExecutionContextListResponse(data, page.has_more, resume)
+            if not state.left:
+                return
+        _log_summary(state, main)
+        if _is_complete(state, main) and not self._progress.complete:
             self._send_report(complete=True)
 
-    def _report_page(self, number: int, given: int, passes: Passes, step: Step) -> None:
-        self._send_report(
-            pages=number,
-            contexts=self._progress.contexts + given,
-            duplicates=passes.state.given.duplicates,
-            waiting=None,
-            reason=None,
-            complete=step.complete,
-        )
+    def _resume(self, state: State) -> ListExecutionContextsOptions:
+        doubtful = self._covered.is_doubtful  # so only a whole reading can tell
+        return Checkpoint(
+            filters_of(self._filters),
+            state.reader.known_revision,
+            state.rule,
+            state.first,
+            state.cap,
+            state.begin() if doubtful else self._covered,
+            state.given,
+            len(state.given),
+        ).options(self._filters)
 
     def _report_wait(self, seconds: float, reason: str) -> None:
         self._send_report(waiting=seconds, reason=reason)
@@ -144,15 +161,32 @@ class Walk:
             self._report(self._progress)
 
 
-def _log_summary(state: WalkState) -> None:
-    tally, duplicates = state.tally, state.given.duplicates
-    shifted = duplicates > 0 and not state.chain.proves
-    if shifted or tally.steps_back or tally.rereads or tally.looks > 1:
+def _first_window(page: int, size: int, limit: int | None) -> Window:
+    start = (page - 1) * size
+    least = min(size, limit or size)
+    return Window(start, size if start % least else least)  # or it begins elsewhere
+
+
+def _pages(state: State, main: MainPass) -> Iterator[ExecutionContextListResponse]:
+    yield from main.pages()
+    if not main.is_complete:
+        yield from second_looks(state, main)
+
+
+def _is_complete(state: State, main: MainPass) -> bool:
+    """Return whether a walk that came to its end has found everything."""
+    if state.first.offset or main.is_complete:
+        return main.is_complete
+    repeated = main.coverage.repeated and state.options.exhaustive is False
+    return state.rule != "place" or (state.is_by_page and not repeated)
+
+
+def _log_summary(state: State, main: MainPass) -> None:
+    if main.coverage.repeated or state.steps_back or state.looks > 1:
         logger.info(
             "the list changed during the walk: dropped %d repeats, stepped back %d "
-            "times, looked at the top %d times, reread %d times",
-            duplicates,
-            tally.steps_back,
-            tally.looks,
-            tally.rereads,
+            "times, looked at the top %d times",
+            state.duplicates,
+            state.steps_back,
+            state.looks,
         )

@@ -9,9 +9,9 @@ from attrs import frozen
 
 from wacht._render.text import safe_repr
 from wacht.errors import PaginationError
-from wacht.models import MAX_PER_PAGE
+from wacht.models import FILTER_NAMES, MAX_PER_PAGE
 
-from .windows import Run, Window
+from .windows import Slice, Window
 
 if TYPE_CHECKING:
     from wacht.models import ListExecutionContextsOptions
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
 Query = dict[str, str]
 RevisionName = Literal["page", "offset"]
-
-OFFSET_DEFAULT_LIMIT = 50  # contexts that the offset revision gives unless asked
-_FILTERS = ("agent_id", "workflow_id", "status", "context_group")
 
 
 @frozen
@@ -43,25 +40,20 @@ class Revision(ABC):
     by_activity: ClassVar[bool]
     echoes: bool = False
 
-    @property
-    def alternative(self) -> Revision | None:
-        """The revision that is served if the windows of this one are ignored."""
-        return None
-
     @abstractmethod
     def query(self, window: Window) -> dict[str, int]:
         """Write a window as query values."""
 
     @abstractmethod
-    def window_at(self, offset: int, limit: int) -> Window:
-        """Return a window that the revision has and that reaches behind `offset`."""
+    def window_at(self, window: Window, most: int = MAX_PER_PAGE) -> Window:
+        """Return a window of at most `most` contexts that begins no later."""
 
     @abstractmethod
     def read(
         self, answer: Answer, window: Window, options: ListExecutionContextsOptions
-    ) -> Run:
+    ) -> Slice:
         """
-        Return the run of contexts that an answer gives.
+        Return the slice of the list that an answer gives.
 
         Raises:
             PaginationError: The service ignored the window or a filter.
@@ -77,11 +69,6 @@ class PageRevision(Revision):
     filters: ClassVar[tuple[str, ...]] = ("agent_id", "workflow_id")
     by_activity: ClassVar[bool] = False
 
-    @property
-    def alternative(self) -> Revision | None:
-        """An older build of the offset revision, which ignores `page`."""
-        return OffsetRevision(echoes=False)
-
     def query(self, window: Window) -> dict[str, int]:
         """Write `page` and `per_page`."""
         return {
@@ -89,21 +76,22 @@ class PageRevision(Revision):
             "per_page": window.limit,
         }
 
-    def window_at(self, offset: int, limit: int) -> Window:
+    def window_at(self, window: Window, most: int = MAX_PER_PAGE) -> Window:
         """
         Return the smallest aligned window that covers the one asked for.
 
         If there is none, it is the one that begins no later and ends last.
         """
-        if offset % limit == 0:
-            return Window(offset, limit)
-        aligned = [Window(offset - offset % n, n) for n in range(1, MAX_PER_PAGE + 1)]
-        covering = [window for window in aligned if window.end >= offset + limit]
+        offset = window.offset
+        if offset % window.limit == 0:
+            return window
+        aligned = [Window(offset - offset % n, n) for n in range(1, most + 1)]
+        covering = [a for a in aligned if a.end >= window.end]
         return covering[0] if covering else max(aligned, key=lambda w: w.end)
 
     def read(
         self, answer: Answer, window: Window, options: ListExecutionContextsOptions
-    ) -> Run:
+    ) -> Slice:
         """Take the page as the one asked for, since the service doesn't say."""
         if answer.applied not in (None, window):
             raise PaginationError(
@@ -112,7 +100,7 @@ class PageRevision(Revision):
                 '"offset" or "auto"'
             )
         _check_filters(answer, options, self)
-        return Run(window, answer.contexts, answer.has_more)
+        return Slice(window, answer.contexts, answer.has_more)
 
 
 @frozen
@@ -128,13 +116,14 @@ class OffsetRevision(Revision):
         """Write `limit` and `offset`."""
         return {"limit": window.limit, "offset": window.offset}
 
-    def window_at(self, offset: int, limit: int) -> Window:
+    def window_at(self, window: Window, most: int = MAX_PER_PAGE) -> Window:
         """Return just this window."""
-        return Window(offset, limit)
+        del most
+        return window
 
     def read(
         self, answer: Answer, window: Window, options: ListExecutionContextsOptions
-    ) -> Run:
+    ) -> Slice:
         """Take as many contexts as came; the service may have a smaller limit."""
         applied = answer.applied
         if applied is None and self.echoes:
@@ -145,8 +134,9 @@ class OffsetRevision(Revision):
         if applied is not None and applied.offset != window.offset:
             raise PaginationError(f"asked for {window}, the service applied {applied}")
         _check_filters(answer, options, self)
-        read = Window(window.offset, len(answer.contexts) or window.limit)
-        return Run(read, answer.contexts, answer.has_more)
+        if answer.has_more and answer.contexts:
+            window = Window(window.offset, len(answer.contexts))
+        return Slice(window, answer.contexts, answer.has_more)
 
 
 REVISIONS: dict[RevisionName, Revision] = {
@@ -157,7 +147,7 @@ REVISIONS: dict[RevisionName, Revision] = {
 
 def filters_of(options: ListExecutionContextsOptions) -> dict[str, str]:
     """Return the filters that are set."""
-    filters = {name: getattr(options, name) for name in _FILTERS}
+    filters = {name: getattr(options, name) for name in FILTER_NAMES}
     return {name: value for name, value in filters.items() if value is not None}
 
 

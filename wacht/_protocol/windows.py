@@ -1,4 +1,4 @@
-"""Parts of the list: the window asked for, and the run of contexts that came."""
+"""Parts of the list: the window asked for, and the slice that came."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def window_of(options: ListExecutionContextsOptions, default_size: int) -> Windo
     return Window(((options.page or 1) - 1) * limit, limit)
 
 
-@frozen
-class Run:
+@frozen(eq=False)
+class Slice:
     """
-    Contexts that followed each other in the list at one moment: a read window.
+    Contexts that followed each other in the list at one moment: a window, answered.
 
     Attributes:
         window: Where they were; the next window to read begins at its end.

@@ -1,0 +1,101 @@
+"""How far a walk came: what another walk needs to go on from there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from attrs import evolve, field, frozen
+
+from wacht._protocol.revisions import filters_of
+from wacht._protocol.windows import Window
+from wacht.errors import InvalidRequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from wacht._protocol.revisions import Revision
+    from wacht.models import ListExecutionContextsOptions
+
+    from .coverage import Coverage, Rule
+
+
+@frozen
+class Checkpoint:
+    """
+    What was handed to the user so far: ids, times and numbers, never a context.
+
+    Attributes:
+        filters: The filters of the list.
+        revision: The revision that was walked; None as long as it isn't known.
+        rule: How it was walked.
+        first: The window that the walk began with.
+        cap: How many contexts the service gives at the most.
+        coverage: What is covered.
+        given: The ids that were given, in order; the walk goes on adding to it.
+        count: How many of them had been given here.
+    """
+
+    filters: dict[str, str]
+    revision: Revision | None
+    rule: Rule
+    first: Window
+    cap: int
+    coverage: Coverage
+    given: Mapping[str, int] = field(repr=False)
+    count: int
+
+    def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
+        values = (self.filters, self.revision, self.rule, self.first, self.cap)
+        return type(self), (*values, self.coverage, self.ids(), self.count)
+
+    def ids(self) -> dict[str, int]:
+        """Return the ids that had been given, each with its place."""
+        return {id_: place for place, id_ in enumerate([*self.given][: self.count])}
+
+    @property
+    def page(self) -> Window:
+        """
+        The page that begins at the first context that wasn't given.
+
+        If no page begins there, it is the one that begins as little before as possible.
+        """
+        end, size = self.coverage.end, self.first.limit
+        if end % size == 0:
+            return Window(end, size)
+        sizes = range(size, size // 2, -1)
+        return max((Window(end - end % n, n) for n in sizes), key=lambda w: w.offset)
+
+    def options(
+        self, options: ListExecutionContextsOptions
+    ) -> ListExecutionContextsOptions:
+        """Return the options for a walk that goes on from here."""
+        page = self.page
+        return evolve(
+            options,
+            page=page.offset // page.limit + 1,
+            per_page=page.limit,
+            _checkpoint=self,
+        )
+
+
+def checkpoint_of(options: ListExecutionContextsOptions) -> Checkpoint | None:
+    """
+    Return the checkpoint that options go on from, if there is one.
+
+    Raises:
+        InvalidRequestError: The options mean another list.
+
+    """
+    checkpoint = options._checkpoint  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - not for users
+    if not isinstance(checkpoint, Checkpoint):
+        return None
+    page = checkpoint.page
+    wanted = {"page": page.offset // page.limit + 1, **checkpoint.filters}
+    found = {"page": options.page, **filters_of(options)}
+    for name in sorted(wanted.keys() | found.keys()):
+        if wanted.get(name) != found.get(name):
+            raise InvalidRequestError(
+                f"{name}: `resume` goes on with the list that it comes from, and can't "
+                f"be used with another {name}. Pass it as it is, or make new options"
+            )
+    return checkpoint

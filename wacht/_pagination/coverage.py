@@ -1,0 +1,241 @@
+"""
+The proof that a walk misses nothing: each answer covers an interval of time.
+
+Call a context quiet if it stays in the list and isn't touched during the walk. The list
+has the newest activity first, so an answer has every quiet context that is newer than
+its last context and older than its first. The top of the list is newer than any time,
+and its end is older. An answer joins what is covered if its first context is newer than
+the last one that is covered: between two of the same time, others may stand.
+
+Without times, the place in the order in which contexts were given stands in for them.
+"""
+
+from __future__ import annotations
+
+from itertools import count, groupby, pairwise
+from math import inf, nextafter
+from sys import float_info
+from typing import TYPE_CHECKING, Literal
+
+from attrs import evolve, frozen
+
+from wacht._protocol.windows import Window
+from wacht.models import MAX_PER_PAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from wacht._protocol.windows import Slice
+    from wacht.models import AiExecutionContext
+
+# What tells whether answers join: times, the order of contexts, or only their place.
+Rule = Literal["activity", "order", "place"]
+
+UNDATED = float_info.max  # PostgreSQL lists contexts without a time first
+
+_MOST_SPARE = 16  # contexts that answers share beyond what joins them
+_DISORDERED = (
+    "contexts may be missing: the list isn't in the order of newest activity first, so "
+    "nothing tells whether answers join"
+)
+
+
+@frozen
+class Interval:
+    """
+    What one answer covers.
+
+    Attributes:
+        window: Where it was read.
+        newest: It covers contexts older than this.
+        times: The times of its contexts, in seconds.
+        has_more: Whether the list went on behind it.
+    """
+
+    window: Window
+    newest: float
+    times: list[float]
+    has_more: bool
+
+    @property
+    def oldest(self) -> float:
+        """It covers contexts newer than this."""
+        return min(self.times[-1:], default=inf) if self.has_more else -inf
+
+    @property
+    def tied(self) -> int:
+        """How many contexts at its end share one time."""
+        return next((len([*group]) for _, group in groupby(self.times[::-1])), 0)
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether no context is newer than the one before it."""
+        return all(before >= after for before, after in pairwise(self.times))
+
+
+def by_activity(part: Slice) -> Interval:
+    """Return what an answer covers in a list with the newest activity first."""
+    times = [time_of(context) for context in part.contexts]
+    newest = inf if part.window.offset == 0 else max(times[:1], default=-inf)
+    return Interval(part.window, newest, times, part.has_more)
+
+
+def by_order(part: Slice, given: Mapping[str, int]) -> Interval:
+    """
+    Return what an answer covers, by the order in which contexts were given.
+
+    Two neighbours that were given one after the other are good evidence that the answer
+    follows. One context alone may have moved.
+    """
+    new = count(len(given))
+    ids = [context.id or "" for context in part.contexts]
+    places = [given[id_] if id_ in given else next(new) for id_ in ids]
+    evidence = (-a for a, b in pairwise(places) if b == a + 1 < len(given))
+    newest = inf if part.window.offset == 0 else max(evidence, default=-inf)
+    times = sorted((-float(place) for place in places), reverse=True)
+    return Interval(part.window, newest, times, part.has_more)
+
+
+def time_of(context: AiExecutionContext) -> float:
+    """Return a context's last activity in seconds."""
+    time = context.last_activity_at
+    return UNDATED if time is None else time.timestamp()
+
+
+@frozen
+class Coverage:
+    """
+    What the answers so far cover, and which window comes next.
+
+    Attributes:
+        end: The offset behind what is covered, when it was last read.
+        proves: Whether answers have to join; otherwise they are read side by side.
+        begun: Whether there was an answer.
+        low: Everything newer than this is covered.
+        newest: The newest time in the first answer that had one.
+        tied: How many contexts at the end share one time; 0 if the latest answer didn't
+            come down to the end.
+        stride: How far behind the end the next window begins.
+        spare: How many contexts answers share beyond what joins them.
+        repeated: Whether contexts came again although answers don't overlap.
+        unproven: The latest time that more contexts share than an answer spans.
+        doubt: Why contexts may be missing, if neither answers nor counts can tell.
+    """
+
+    end: int = 0
+    proves: bool = True
+    begun: bool = False
+    low: float = inf
+    newest: float | None = None
+    tied: int = 0
+    stride: int = 0
+    spare: int = 0
+    repeated: bool = False
+    unproven: float | None = None
+    doubt: str = ""
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether contexts may be missing that no further answer brings."""
+        return self.unproven is not None or bool(self.doubt)
+
+    def joins(self, interval: Interval) -> bool:
+        """Return whether nothing can be missing between the end and an answer."""
+        unspanned = self._is_unspanned(interval.window.limit)
+        if not self.proves or unspanned or not interval.is_ordered:
+            return interval.window.offset <= self.end
+        return self._is_overlapped(interval)
+
+    def reaches(self, interval: Interval) -> bool:
+        """Return whether an answer comes down to the end of what is covered."""
+        return not self.proves or interval.oldest <= self.low
+
+    def add(self, interval: Interval, floor: float = -inf) -> Coverage:
+        """
+        Return what is covered together with an answer that joins.
+
+        Args:
+            interval: What the answer covers.
+            floor: Contexts older than this aren't wanted, and so aren't covered.
+
+        """
+        ordered = interval.is_ordered
+        proven = not self.proves or self._is_overlapped(interval)
+        dated = (time for time in interval.times if time != UNDATED)
+        reaches = self.reaches(interval)
+        stride = 2 * self.stride or MAX_PER_PAGE * (self.tied == 0)
+        oldest = max(interval.oldest, nextafter(floor, -inf))
+        return evolve(
+            self,
+            end=interval.window.end,
+            proves=self.proves and ordered,
+            begun=True,
+            low=min(self.low, oldest) if reaches else self.low,
+            newest=max(dated, default=None) if self.newest is None else self.newest,
+            tied=interval.tied if reaches else 0,
+            stride=0 if reaches else stride,
+            unproven=self.unproven if proven else self.low,
+            doubt=self.doubt if ordered else _DISORDERED,
+        )
+
+    def with_gap(self) -> Coverage:
+        """Return the same after an answer didn't join: the next ones share more."""
+        return evolve(self, spare=min(2 * self.spare or 2, _MOST_SPARE))
+
+    def with_doubts_of(self, look: Coverage) -> Coverage:
+        """Return the same, as doubtful as what a second look covers."""
+        unproven = look.unproven if self.unproven is None else self.unproven
+        return evolve(self, unproven=unproven, doubt=self.doubt or look.doubt)
+
+    def following(self, size: int, most: int) -> Window:
+        """
+        Return the next window.
+
+        Args:
+            size: How many new contexts to ask for.
+            most: How many contexts one request may ask for.
+
+        """
+        overlap = self._overlap(most)
+        offset = max(0, self.end + self.stride - overlap)
+        wide = self.proves and max(overlap, self.tied) > size
+        return Window(offset, most if wide else min(size + overlap, most))
+
+    def between(self, apart: Window, most: int) -> Window:
+        """
+        Return the window to read if an answer doesn't join.
+
+        If that begins above the end, the window reaches twice as far back as before.
+        Otherwise it is in the middle.
+        """
+        back = self.end - apart.offset
+        if back >= 0:
+            offset = min(apart.offset - 3 * most // 4, self.end - 2 * back)
+        elif -back <= most - self._overlap(most):
+            offset = self.end - self._overlap(most)
+        else:
+            offset = self.end - back // 2
+        return Window(max(0, offset), most)
+
+    def expecting(self, window: Window) -> Coverage:
+        """Return what will be covered if a window is answered in full."""
+        tied = self.tied if self._is_unspanned(window.limit) else 1
+        return evolve(self, end=window.end, tied=tied, stride=0)
+
+    def can_read_ahead(self, most: int) -> bool:
+        """Return whether windows that are read ahead will likely join."""
+        return self.tied <= 1 + self.spare or self._is_unspanned(most)
+
+    def _is_overlapped(self, interval: Interval) -> bool:
+        return not self.begun or interval.newest > self.low or interval.newest == inf
+
+    def _is_unspanned(self, limit: int) -> bool:
+        """Return whether no window of some size has contexts on both sides."""
+        wide = self.tied >= limit - 1 or self.low == self.unproven
+        return wide and self.tied > 0
+
+    def _overlap(self, most: int) -> int:
+        if not self.proves or not self.begun or self._is_unspanned(most):
+            return 0
+        least = min(max(self.tied, 1) + 1, most - 1)
+        return least + min(self.spare, (most - least) // 4)
