@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .coverage import Coverage, Interval
     from .state import State
 
-_SPARE = 7  # contexts that windows read ahead share beyond what joins them
+_SPARE = 4  # contexts that windows read ahead share beyond what joins them
 
 
 class Pass:
