@@ -21,7 +21,7 @@ def test_start__imports_nothing():
 
 def test_sandbox__is_what_the_environment_names(wacht_sandbox):
     import wacht
-    wacht_sandbox.answer(429, "Retry after 99 seconds")
+    wacht_sandbox.hang_up()
     assert len(list(wacht.iter_execution_contexts())) == 250
     with wacht.Session() as session:
         assert len(list(session.iter_execution_contexts())) == 250

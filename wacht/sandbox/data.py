@@ -1,4 +1,4 @@
-"""Invented contexts, realistic and the same at every run."""
+"""Made-up contexts, realistic and the same at every run."""
 
 from __future__ import annotations
 

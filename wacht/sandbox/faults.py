@@ -32,10 +32,9 @@ class Faults:
     """
     A queue of faults, each for a number of requests.
 
-    Each method that adds a fault takes `times`: how many requests it spoils, 1 by
-    default; None for all until `heal`. Some take `at`: where in the answer it happens.
-    `"request"` is after the request and before the answer, `"headers"` is within the
-    headers, and `"body"` is within the body.
+    Each method that adds a fault takes `times`: how many requests it applies to, 1 by
+    default; None for all until `heal`. Some take `at`, the place where it happens:
+    `"request"` is before the answer, `"headers"` and `"body"` are the middle of each.
     """
 
     def __init__(self) -> None:

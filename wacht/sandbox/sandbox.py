@@ -46,8 +46,7 @@ class SandboxRequest:
         headers: The headers, each name in the form `Content-Type`. The credentials in
             `Authorization` are replaced by `***`.
         at: The time of arrival, from `time.monotonic`.
-        status: The status of the answer; None until its first byte is sent, and for
-            good if the connection breaks before that.
+        status: The status of the answer; None until its first byte is sent.
     """
 
     method: str
@@ -71,13 +70,13 @@ class Sandbox(Faults):
             assert len(list(session.iter_execution_contexts())) == 250
             assert len(sandbox.requests) == 4
 
-    The methods named after faults spoil the next `times` requests: 1 by default, None
-    for all until `heal`. Faults queue up, each begins when the one before it is used
-    up. A spoilt request is recorded and counts against the limits, but its key isn't
-    checked. A request beyond a limit gets a 429 and doesn't count itself.
+    Each fault is a method, and applies to the next `times` requests: 1 by default, None
+    for all until `heal`. More faults form a queue. A request with a fault is recorded
+    and counts against the limits, but its key isn't checked. A request beyond a limit
+    gets a 429, and isn't counted.
 
     Args:
-        contexts: How many contexts to invent, the same at every run; or the contexts
+        contexts: How many contexts to make up, the same at every run; or the contexts
             themselves, JSON objects that are served as they are.
         api_key: The only key that is accepted.
         revision: The revision of the endpoint. `"page"` takes `page` and `per_page`;

@@ -79,11 +79,7 @@ Respond: TypeAlias = Callable[[Request], Iterable[Action]]
 
 
 class _RefusedError(Exception):
-    """The connection ends here, after an answer with this status if there is one."""
-
-    def __init__(self, status: int | None) -> None:
-        super().__init__(status)
-        self.status = status
+    """End the connection, after an answer with this status if there is one."""
 
 
 class _Connection(socketserver.StreamRequestHandler):
@@ -96,8 +92,8 @@ class _Connection(socketserver.StreamRequestHandler):
             try:
                 request = self._receive()
             except _RefusedError as error:
-                if error.status:
-                    self.request.sendall(Response(error.status).head)
+                if error.args:
+                    self.request.sendall(Response(*error.args).head)
                 return
             for action in self.server.respond(request):
                 self._perform(action)
@@ -116,8 +112,8 @@ class _Connection(socketserver.StreamRequestHandler):
         if not 0 <= length <= _MAX_BYTES:
             raise _RefusedError(413)
         self.rfile.read(length)
-        wish = headers.get("Connection", "").lower()
-        self._ended = version == "HTTP/1.0" or wish == "close"
+        connection = headers.get("Connection", "").lower()
+        self._ended = version == "HTTP/1.0" or connection == "close"
         return Request(head, method, target, headers, self._perform)
 
     def _receive_head(self) -> bytes:
@@ -127,8 +123,10 @@ class _Connection(socketserver.StreamRequestHandler):
             raise _RefusedError(400)
         while not head.endswith((b"\n\r\n", b"\n\n")):
             line = self.rfile.readline(_MAX_BYTES - len(head))
+            if len(head) == _MAX_BYTES:
+                raise _RefusedError(431)
             if not line:
-                raise _RefusedError(431 if len(head) == _MAX_BYTES else None)
+                raise _RefusedError  # the client has left
             head += line
         return bytes(head)
 
