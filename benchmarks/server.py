@@ -23,7 +23,7 @@ from wacht.sandbox.server import Pause, Server
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from wacht.sandbox.server import Request, Step
+    from wacht.sandbox.server import Action, Request
 
 PER_PAGE = 100
 FIRST_ID = 1_329_980_420_571_430_000
@@ -141,7 +141,7 @@ def main(pages: int, latency: float, scale: float) -> None:
     """Print the URL, and serve until the process is ended."""
     limits = Limits(scale) if scale else None
 
-    def play(request: Request) -> Iterator[Step]:
+    def play(request: Request) -> Iterator[Action]:
         if request.target == "/refused":
             yield _framed(str(limits.refused if limits else 0).encode())
         elif limits and not limits.admit():

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
 import wacht
-from wacht.sandbox.server import End, Pause, Request, Server, Step
+from wacht.sandbox.server import Action, End, Pause, Request, Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,10 +97,13 @@ class RawServer:
         self._script = script
         self._times = float("inf") if times is None else times
         self._lock = threading.Lock()
-        self._server = Server(self._respond, listening=listening)
-        self.url = self._server.url
-        self.listen = self._server.listen
-        self.close = self._server.close
+        self._reserved = socket.socket()  # it refuses connections until one listens
+        self._reserved.bind(("127.0.0.1", 0))
+        self._port: int = self._reserved.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self._port}"
+        self._server: Server | None = None
+        if listening:
+            self.listen()
 
     def __enter__(self) -> Self:
         return self
@@ -112,17 +116,28 @@ class RawServer:
     ) -> None:
         self.close()
 
+    def listen(self) -> None:
+        """Accept connections from now on."""
+        self._reserved.close()
+        self._server = Server(self._respond, port=self._port)
+
+    def close(self) -> None:
+        """Stop at once and break all connections."""
+        self._reserved.close()
+        if self._server:
+            self._server.close()
+
     @property
     def connections(self) -> int:
         """How many connections it has accepted."""
-        return self._server.connections
+        return self._server.connections if self._server else 0
 
     def session(self, **kw: Any) -> wacht.Session:
         """Return a session for this server, without a throttle."""
         defaults = {"api_key": KEY, "base_url": self.url, "throttle": None}
         return wacht.Session(**(defaults | kw))
 
-    def _respond(self, request: Request) -> Iterator[Step]:
+    def _respond(self, request: Request) -> Iterator[Action]:
         with self._lock:
             self.heads.append(request.head)
             scripted = len(self.heads) <= self._times

@@ -426,6 +426,7 @@ def test_module__is_the_command(
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["__main__.py", "lst"])
     with pytest.raises(SystemExit) as caught:
-        runpy.run_module("wacht", run_name="__main__")
+        # By its path: pytest's loader, which plugins get, can't run a module by name.
+        runpy.run_path(f"{wacht.__path__[0]}/__main__.py", run_name="__main__")
     assert caught.value.code == 2
     assert "Did you mean 'list'?" in capsys.readouterr().err

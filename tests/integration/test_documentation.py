@@ -42,6 +42,7 @@ NEEDED = {  # by what an example calls
     "to_parquet(": "pyarrow",
     "from_pandas(": "pyarrow",
     "progress=True": "tqdm",
+    "requests_mock.get(": "requests_mock",
 }
 
 
@@ -60,7 +61,11 @@ class Block:
 
     @property
     def is_for_pytest(self) -> bool:
-        return "def test_" in self.source or "@pytest.fixture" in self.source
+        return "def test_" in self.source
+
+    @property
+    def records(self) -> bool:
+        return "use_cassette" in self.source
 
     @property
     def names(self) -> dict[str, object]:
@@ -112,7 +117,8 @@ def commands() -> set[str]:
 
 BLOCKS = [*blocks_of_pages(), *blocks_of_docstrings()]
 SCRIPTS = [block for block in BLOCKS if not block.is_for_pytest]
-TESTS = [block for block in BLOCKS if block.is_for_pytest]
+TESTS = [block for block in BLOCKS if block.is_for_pytest and not block.records]
+RECORDINGS = [block for block in BLOCKS if block.records]
 
 
 def context(number: int) -> dict[str, object]:
@@ -161,26 +167,32 @@ def test_block__runs(
 
 @pytest.mark.parametrize("block", TESTS, ids=str)
 def test_block__passes_in_pytest(block: Block, tmp_path: Path) -> None:
-    """An example with tests passes, with the fixtures of its page."""
-    fixtures = [
-        other.source
-        for other in TESTS
-        if other.page == block.page and "@pytest.fixture" in other.source
-    ]
-    imports = "import pytest\nfrom wacht.sandbox import Sandbox\n"
-    write(tmp_path / "conftest.py", imports + "\n".join(fixtures))
-    uses = "" if "def test_" in block.source else USE_OF_FIXTURES
-    write(tmp_path / "test_block.py", imports + block.source + uses)
+    """An example with tests passes, alone in a file."""
+    block.skip_without_its_packages()
+    run_pytest(block, tmp_path)
+
+
+@pytest.mark.parametrize("revision", ["page", "offset"])
+@pytest.mark.parametrize("block", RECORDINGS, ids=str)
+def test_recording__plays(
+    block: Block, service: Sandbox, tmp_path: Path, revision: Any
+) -> None:
+    """An example with a cassette passes once more without the service and its key."""
+    block.skip_without_its_packages()
+    service.revision = revision
+    run_pytest(block, tmp_path)
+    assert len(service.requests) >= 2
+    service.close()
+    [cassette] = tmp_path.rglob("*.yaml")
+    assert "wk_sandbox" not in cassette.read_text(encoding="utf-8")
+    run_pytest(block, tmp_path)
+
+
+def run_pytest(block: Block, folder: Path) -> None:
+    write(folder / "test_block.py", block.source)
     options = ["-q", "-W", "error", "-p", "no:cacheprovider", "--rootdir", "."]
-    ran = run(["-m", "pytest", *options], cwd=tmp_path)
+    ran = run(["-m", "pytest", *options], cwd=folder)
     assert ran.returncode == 0, ran.stdout + ran.stderr
-
-
-USE_OF_FIXTURES = """
-
-def test_fixture__serves(sandbox):
-    assert sandbox.url
-"""
 
 
 def write(path: Path, text: str) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from wacht.sandbox.service import Revision
+    from wacht.sandbox.service import SandboxRevision
 
 NGINX = shutil.which("nginx") or ""
 pytestmark = pytest.mark.skipif(not NGINX, reason="needs nginx")
@@ -41,14 +41,14 @@ http {{
     upstream replicas {{ {servers} }}
     server {{
         listen 127.0.0.1:{port};
-        location / {{ proxy_pass http://replicas; }}
+        location / {{ proxy_pass http://replicas; proxy_set_header Host localhost; }}
     }}
 }}
 """
 
 
 @contextmanager
-def balanced(folder: Path, builds: dict[Revision, int]) -> Iterator[str]:
+def balanced(folder: Path, builds: dict[SandboxRevision, int]) -> Iterator[str]:
     """
     Serve several builds behind nginx, which takes them in turn.
 
@@ -105,7 +105,7 @@ def wait_for(port: int) -> None:
     ],
 )
 def test_walk__misses_nothing_in_silence(
-    tmp_path: Path, first: Revision, second: Revision, weight: int
+    tmp_path: Path, first: SandboxRevision, second: SandboxRevision, weight: int
 ) -> None:
     ids = {context["id"] for context in Sandbox(CONTEXTS).contexts}
     with balanced(tmp_path, {first: weight, second: 1}) as url:

@@ -19,7 +19,6 @@ import pytest
 
 from wacht import AiExecutionContext
 from wacht.sandbox import Sandbox
-from wacht.sandbox.server import Server
 
 Ask: TypeAlias = Callable[..., tuple[int, bytes]]
 
@@ -229,6 +228,14 @@ def test_sandbox__limits() -> None:
     assert b"retry-after:" not in answer.lower()
 
 
+def test_sandbox__host_of_another_machine(sandbox: Sandbox, ask: Ask) -> None:
+    """A web page that has rebound its name reads nothing, and uses up no fault."""
+    sandbox.answer(500)
+    assert ask(headers=KEY | {"Host": "rebound.example"})[0] == 403
+    assert ask()[0] == 500
+    assert _statuses(sandbox) == [403, 500]
+
+
 def test_requests__record(sandbox: Sandbox, ask: Ask) -> None:
     before = time.monotonic()
     ask(PATH + "?page=2&agent_id=a%26b+c&page=3&empty=", KEY | {"x-ODD-name": "a: b"})
@@ -289,10 +296,14 @@ def test_requests__never_the_key(
         (lambda s: s.break_chunk(times=2), http.client.IncompleteRead, 200),
         (lambda s: s.garble(times=2), EMPTY, 200),
         (lambda s: s.stall(0.01, times=2), EMPTY, 200),
+        (lambda s: s.stall(0.01, at="headers", times=2), EMPTY, 200),
         (lambda s: s.stall(0.01, at="body", times=2), EMPTY, 200),
-        (lambda s: s.trickle(interval=1e-4, times=2), EMPTY, 200),
-        (lambda s: s.trickle(interval=1e-4, at="headers", times=2), EMPTY, 200),
+        (lambda s: s.trickle(1e-4, times=2), EMPTY, 200),
+        (lambda s: s.trickle(1e-4, at="headers", times=2), EMPTY, 200),
         (lambda s: s.answer(500, "größer", times=2), "größer".encode(), 500),
+        (lambda s: s.answer(500, b"\xff", times=2), b"\xff", 500),
+        (lambda s: s.answer(500, {"a": "ö"}, times=2), '{"a":"ö"}'.encode(), 500),
+        (lambda s: s.answer(200, [], times=2), b"[]", 200),
     ],
 )
 def test_faults__outcome(
@@ -384,6 +395,8 @@ def test_faults__count_against_the_limits() -> None:
 def test_faults__unusable_arguments(sandbox: Sandbox, times: int) -> None:
     with pytest.raises(ValueError, match=f"at least 1, or None, got {times}"):
         sandbox.cut(times=times)
+    with pytest.raises(TypeError, match="datetime is not JSON serializable"):
+        sandbox.answer(200, {"at": datetime.now(UTC)})
     nowhere: Any = "header"
     for order in (sandbox.reset, sandbox.trickle, functools.partial(sandbox.stall, 1)):
         with pytest.raises(ValueError, match=r"headers.*, got 'header'"):
@@ -398,24 +411,33 @@ def test_connection__pipelined_and_closed(sandbox: Sandbox) -> None:
     _until(lambda: not sandbox._server._open)  # nothing is kept of a connection
 
 
+def _with_length(value: str) -> bytes:
+    return b"GET / HTTP/1.1\r\nContent-Length: %b\r\n\r\n" % value.encode()
+
+
 @pytest.mark.parametrize(
-    "sent",
+    ("sent", "answer"),
     [
-        b"",
-        b"\r\n\r\n",
-        b"\x16\x03\x01",
-        b"rubbish\r\n\r\n",
-        b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: h\r\n",
+        (b"", b""),
+        (b"GET / HTTP/1.1\r\nHost: h\r\n", b""),
+        (b"\r\n\r\n", b"HTTP/1.1 400"),
+        # A TLS client that is answered in plain text knows at once what is wrong.
+        (b"\x16\x03\x01", b"HTTP/1.1 400"),
+        (b"rubbish\r\n\r\n", b"HTTP/1.1 400"),
+        (_with_length("x"), b"HTTP/1.1 400"),
+        (_with_length("9" * 5000), b"HTTP/1.1 400"),
+        (_with_length("-1"), b"HTTP/1.1 413"),
+        (_with_length("65537"), b"HTTP/1.1 413"),
+        (_with_length("9" * 30), b"HTTP/1.1 413"),
+        (b"G" * 65536, b"HTTP/1.1 431"),
+        (b"GET / HTTP/1.1\r\n" + b"a: b\n" * 13104, b"HTTP/1.1 431"),
     ],
 )
 def test_connection__not_a_request(
-    sandbox: Sandbox, sent: bytes, capfd: pytest.CaptureFixture[str]
+    sandbox: Sandbox, sent: bytes, answer: bytes, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with _plain(sandbox, sent) as connection:
         connection.shutdown(socket.SHUT_WR)
-        # A TLS client that is answered in plain text knows at once what is wrong.
-        answer = b"" if sent[:1].isalpha() or not sent else b"HTTP/1.1 400"
         assert _rest(connection)[:12] == answer
     sandbox.close()
     assert sandbox.requests == []
@@ -447,17 +469,3 @@ def test_close__leaves_nothing_behind() -> None:
         assert set(threading.enumerate()) == threads
         with pytest.raises(ConnectionRefusedError):
             _plain(sandbox)
-
-
-def test_server__listens_late() -> None:
-    server = Server(lambda _: [b"done"], listening=False)
-    address = server.server_address
-    with contextlib.closing(server):
-        with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(address)
-        server.listen()
-        with socket.create_connection(address) as connection:
-            connection.sendall(REQUEST)
-            assert connection.recv(4) == b"done"
-    assert server.connections == 1
-    Server(lambda _: [], listening=False).close()

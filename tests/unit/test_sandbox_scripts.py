@@ -7,9 +7,9 @@ import pytest
 
 from wacht.sandbox import faults
 from wacht.sandbox.faults import Script
-from wacht.sandbox.server import Answer, End, Pause, Step
+from wacht.sandbox.server import Action, End, Pause, Response
 
-ANSWER = Answer(200, b"12345678", {"Content-Type": "text/plain"})
+ANSWER = Response(200, b"12345678", {"Content-Type": "text/plain"})
 START = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
 HEAD = START + b"Content-Length: 8\r\n\r\n"
 HALF = len(HEAD) // 2
@@ -21,19 +21,19 @@ GZIP = START + b"Content-Encoding: gzip\r\nContent-Length: 8\r\n\r\n"
     ("answer", "head"),
     [
         (ANSWER, HEAD),
-        (Answer(599), b"HTTP/1.1 599 \r\nContent-Length: 0\r\n\r\n"),
+        (Response(599), b"HTTP/1.1 599 \r\nContent-Length: 0\r\n\r\n"),
         (
-            Answer(200, b"x", {"content-length": "9"}),
+            Response(200, b"x", {"content-length": "9"}),
             b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n",
         ),
         (
-            Answer(200, b"x", {"TRANSFER-ENCODING": "chunked"}),
+            Response(200, b"x", {"TRANSFER-ENCODING": "chunked"}),
             b"HTTP/1.1 200 OK\r\nTRANSFER-ENCODING: chunked\r\n\r\n",
         ),
     ],
     ids=["length added", "unknown status", "own length", "own encoding"],
 )
-def test_answer__head(answer: Answer, head: bytes) -> None:
+def test_answer__head(answer: Response, head: bytes) -> None:
     assert answer.head == head
 
 
@@ -57,7 +57,7 @@ def test_answer__head(answer: Answer, head: bytes) -> None:
         (faults._garbled, [GZIP + b"12345678"]),
     ],
 )
-def test_script__steps(script: Script, steps: list[Step]) -> None:
+def test_script__steps(script: Script, steps: list[Action]) -> None:
     assert list(script(ANSWER)) == steps
 
 
@@ -72,3 +72,11 @@ def test_flood__never_ends() -> None:
     head, *chunks = itertools.islice(faults._flooded(ANSWER), 1000)
     assert head == CHUNKED
     assert set(chunks) == {b"10000\r\n" + b" " * 65536 + b"\r\n"}
+
+
+def test_answer__headers_beside_json() -> None:
+    queue = faults.Faults()
+    queue.answer(503, {"a": [1]}, headers={"Retry-After": "2"})
+    headers = {"Content-Type": "application/json", "Retry-After": "2"}
+    fault = faults.whole, Response(503, b'{"a":[1]}', headers)
+    assert queue._next_fault() == fault

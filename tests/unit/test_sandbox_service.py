@@ -7,8 +7,15 @@ from typing import Any
 
 import pytest
 
-from wacht.sandbox.server import Answer
-from wacht.sandbox.service import Limits, Revision, check_endpoint, check_key, listing
+from wacht.sandbox.server import Response
+from wacht.sandbox.service import (
+    Limits,
+    SandboxRevision,
+    check_endpoint,
+    check_host,
+    check_key,
+    listing,
+)
 
 CONTEXTS = [
     {
@@ -25,7 +32,7 @@ TEXT = {"Content-Type": "text/plain; charset=utf-8"}
 
 
 def _ask(
-    revision: Revision,
+    revision: SandboxRevision,
     query: dict[str, str],
     contexts: Sequence[Mapping[str, Any]] = CONTEXTS,
     **options: bool,
@@ -82,7 +89,7 @@ def test_page_revision__query(
     ],
 )
 def test_offset_revisions__query(
-    revision: Revision, query: dict[str, str], expected: range, *, has_more: bool
+    revision: SandboxRevision, query: dict[str, str], expected: range, *, has_more: bool
 ) -> None:
     page = _ask(revision, query)
     assert (_numbers(page), page["has_more"]) == (list(expected), has_more)
@@ -96,7 +103,7 @@ def test_offset_revision__echo() -> None:
 
 
 @pytest.mark.parametrize("revision", ["page", *OFFSET_REVISIONS])
-def test_order__of_activity(revision: Revision) -> None:
+def test_order__of_activity(revision: SandboxRevision) -> None:
     times = [
         None,
         "2026-01-01T12:00:00.5Z",
@@ -137,10 +144,10 @@ def test_order__unstable_ties() -> None:
     ],
 )
 @pytest.mark.parametrize("value", ["", "abc", "-1", "+1", "1.5", " 1", "٣", "9" * 5000])
-def test_number__unreadable(revision: Revision, key: str, value: str) -> None:
+def test_number__unreadable(revision: SandboxRevision, key: str, value: str) -> None:
     expected = f"Failed to deserialize query string: {key}: invalid digit found"
     answer = listing(revision, CONTEXTS, {key: value})
-    assert answer == Answer(400, f"{expected} in string".encode(), TEXT)
+    assert answer == Response(400, f"{expected} in string".encode(), TEXT)
 
 
 def test_listing__contexts_of_the_caller() -> None:
@@ -171,12 +178,32 @@ def test_check_endpoint__status(method: str, path: str, expected: int | None) ->
         assert answer.body == b'{"errors":[{"message":"Not found","code":404}]}'
 
 
+@pytest.mark.parametrize(
+    ("host", "accepted"),
+    [
+        ("localhost", True),
+        ("LOCALHOST:8080", True),
+        ("127.0.0.1:8080", True),
+        ("[::1]:8080", True),
+        ("", False),
+        ("rebound.example:8080", False),
+        ("127.0.0.1.rebound.example", False),
+        ("192.168.0.1", False),
+        ("[", False),
+    ],
+)
+def test_check_host__only_this_machine(host: str, *, accepted: bool) -> None:
+    answer = check_host({"Host": host})
+    assert (answer is None) is accepted
+    assert answer is None or answer.status == 403
+
+
 @pytest.mark.parametrize("header", ["", "Bearer", "key", "Basic key", "Bearer key2"])
 def test_check_key__rejected(header: str) -> None:
     answer = check_key({"Authorization": header}, "key")
     texts = {"Bearer key2": b"Authentication failed: unknown API key"}
     text = texts.get(header, b"Authorization header must be Bearer token")
-    assert answer == Answer(401, text, TEXT)
+    assert answer == Response(401, text, TEXT)
 
 
 def test_check_key__accepted() -> None:
@@ -207,7 +234,7 @@ def test_limits__retry_after(now: float, seconds: int) -> None:
     limits = Limits(None, 1)
     limits.count(0.0)
     text = f"Rate limit exceeded. Retry after {seconds} seconds"
-    assert limits.admit(now) == Answer(429, text.encode(), TEXT)
+    assert limits.admit(now) == Response(429, text.encode(), TEXT)
 
 
 @pytest.mark.parametrize("limits", [(0, None), (None, 0), (-1, 5)])

@@ -1,4 +1,4 @@
-"""Invented contexts, realistic and the same at every run."""
+"""Made-up contexts, realistic and the same at every run."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _UNFINISHED = ("idle", "idle", "running", "waiting_for_input", "interrupted")
 _STATUSES = (*_UNFINISHED, "failed", *["completed"] * 4)
 _DIGITS = (0, 1, 2, 3, 3, 4, 5, 6, 6, 6, 6, 7, 8, 9, 9, 9)
 _OFFSET_MINUTES = (*[0] * 12, 120, 330, -210)
-# Id, group and titles of each agent.
+# Id, group and titles of each agent; the ids are those of the documentation.
 _AGENTS = (
-    ("1316205947013939201", "support", "Refund for order {}", "Rückfrage zu {}"),
-    ("1329980420571430914", "billing", "Chase overdue invoice {}", "請求書 {} の確認"),
-    ("1341552089147543555", "operations", "Roll back build {}", "Triage alert {}"),
-    ("1358113377095319556", "research", "Summarise report {}", "Compare tenders {}"),
+    ("agent_123", "support", "Refund for order {}", "Rückfrage zu {}"),
+    ("agent_456", "billing", "Chase overdue invoice {}", "請求書 {} の確認"),
+    ("agent_789", "operations", "Roll back build {}", "Triage alert {}"),
+    ("agent_999", "research", "Summarise report {}", "Compare tenders {}"),
 )
 
 
@@ -65,7 +65,7 @@ def _context(number: int, active: datetime, chance: Random) -> dict[str, Any]:
         "id": str(snowflake(created, number)),
         "deployment_id": "1260340761985941504",
         "agent_id": agent_id,
-        "workflow_id": f"{agent_id[:-1]}{chance.choice('78')}",
+        "workflow_id": f"workflow_{chance.choice('12')}",
         "user_id": f"user_{chance.randrange(40)}",
         "session_id": str(snowflake(created - timedelta(minutes=5), number)),
         "title": chance.choice(titles).format(case),
@@ -81,16 +81,16 @@ def _context(number: int, active: datetime, chance: Random) -> dict[str, Any]:
         "source": chance.choice(("api", "console", "schedule")),
         "external_context_id": chance.choice((None, f"case-{number}")),
         "external_resource_metadata": chance.choice((None, {"attempt": 1})),
-        # A number where all other ids are strings, as the service has it.
+        # The service sends this id as a number, and all others as strings.
         "parent_context_id": chance.choice((None, snowflake(created, number) - 1)),
         "execution_state": None if ended else {"step": chance.randrange(1, 9)},
         "completion_summary": {"outcome": status} if ended else None,
     }
     for field in _OFTEN_MISSING:
-        fate = chance.randrange(10)
-        if fate == 0:
+        tenth = chance.randrange(10)
+        if tenth == 0:
             del context[field]
-        elif fate == 1:
+        elif tenth == 1:
             context[field] = None
     return context
 

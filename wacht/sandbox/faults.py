@@ -1,4 +1,4 @@
-"""The methods of the sandbox that order faults, and how each fault is played."""
+"""The methods of the sandbox that add faults, and what each fault sends."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import repeat
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import attrs
 
 from wacht._render.text import safe_repr
 
-from .server import Answer, End, Pause, Step
+from .server import Action, End, Pause, Response
+from .service import json_response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Part: TypeAlias = Literal["headers", "body"]
-Script: TypeAlias = Callable[[Answer], Iterator[Step]]
-# How to spoil an answer, and which one: None for the service's own.
-Fault: TypeAlias = tuple[Script, Answer | None]
+Place: TypeAlias = Literal["request", "headers", "body"]
+Script: TypeAlias = Callable[[Response], Iterator[Action]]
+# How to send an answer, and which one: None for the service's own.
+Fault: TypeAlias = tuple[Script, Response | None]
 
 _MEBIBYTE = 1 << 20
 
@@ -31,19 +32,20 @@ class Faults:
     """
     A queue of faults, each for a number of requests.
 
-    All methods that add one take `times`: how many requests it spoils, 1 by default;
-    None for all until `heal`.
+    Each method that adds a fault takes `times`: how many requests it applies to, 1 by
+    default; None for all until `heal`. Some take `at`, the place where it happens:
+    `"request"` is before the answer, `"headers"` and `"body"` are the middle of each.
     """
 
     def __init__(self) -> None:
         self._delay = 0.0
         self._faults = deque[Iterator[Fault]]()
-        self._lock = threading.RLock()  # a `live` function may order faults
+        self._lock = threading.RLock()  # a `live` function may add faults
 
     def answer(
         self,
         status: int,
-        body: bytes | str = b"",
+        body: bytes | str | dict[str, Any] | list[Any] = b"",
         *,
         headers: Mapping[str, str] | None = None,
         times: int | None = 1,
@@ -51,25 +53,29 @@ class Faults:
         """
         Answer with this status and body instead of the service's own.
 
-        `Content-Length` is added, unless the headers say how the body is framed.
+        Bytes and text are sent as they are, a dict or a list as JSON. `Content-Length`
+        is added, unless the headers say how the body is framed.
         """
         data = body.encode() if isinstance(body, str) else body
-        self._add(whole, times, Answer(status, data, dict(headers or {})))
+        answer = (
+            Response(status, data)
+            if isinstance(data, bytes)
+            else json_response(status, data)
+        )
+        answer = attrs.evolve(answer, headers={**answer.headers, **(headers or {})})
+        self._add(whole, times, answer)
 
-    def reset(
-        self, *, at: Literal["request", Part] = "request", times: int | None = 1
-    ) -> None:
-        """Reset the connection before the answer, or within its headers or body."""
-        _check_place(at, "request", "headers", "body")
-        self._add(partial(_interrupted, at=at, by=End.RESET), times)
+    def reset(self, *, at: Place = "request", times: int | None = 1) -> None:
+        """Reset the connection."""
+        self._interrupt(at, End.RESET, times)
 
     def hang_up(self, *, times: int | None = 1) -> None:
         """Close the connection cleanly, without a byte of an answer."""
-        self._add(partial(_interrupted, at="request", by=End.CLOSE), times)
+        self._interrupt("request", End.CLOSE, times)
 
     def cut(self, *, times: int | None = 1) -> None:
         """Close the connection cleanly after half of the announced body."""
-        self._add(partial(_interrupted, at="body", by=End.CLOSE), times)
+        self._interrupt("body", End.CLOSE, times)
 
     def break_chunk(self, *, times: int | None = 1) -> None:
         """Send half of the body in chunks, then a chunk with an unreadable size."""
@@ -80,22 +86,24 @@ class Faults:
         self._add(_garbled, times)
 
     def stall(
-        self, seconds: float, *, at: Part = "headers", times: int | None = 1
+        self, seconds: float, *, at: Place = "request", times: int | None = 1
     ) -> None:
-        """Pause before the headers or in the middle of the body, then send the rest."""
-        _check_place(at, "headers", "body")
-        place = "request" if at == "headers" else at
-        self._add(partial(_interrupted, at=place, by=Pause(seconds)), times)
+        """Pause, then send the rest."""
+        self._interrupt(at, Pause(seconds), times)
 
     def trickle(
-        self, *, interval: float = 0.05, at: Part = "body", times: int | None = 1
+        self,
+        interval: float = 0.05,
+        *,
+        at: Literal["headers", "body"] = "body",
+        times: int | None = 1,
     ) -> None:
         """
-        Send the body or the headers byte by byte, so that no read times out.
+        Send the headers or the body byte by byte, so that no read times out.
 
         `interval` is the seconds before each byte.
         """
-        _check_place(at, "headers", "body")
+        check_choice("at", at, ("headers", "body"))
         self._add(partial(_trickled, at=at, interval=interval), times)
 
     def flood(self, *, times: int | None = 1) -> None:
@@ -109,7 +117,7 @@ class Faults:
         self.answer(200, packed, headers={"Content-Encoding": "gzip"}, times=times)
 
     def delay(self, seconds: float) -> None:
-        """Delay every answer from now on, like a slow network; 0 ends that."""
+        """Delay every answer from now on, until `heal`, as a slow network does."""
         self._delay = seconds
 
     def heal(self) -> None:
@@ -118,8 +126,12 @@ class Faults:
             self._faults.clear()
             self._delay = 0.0
 
+    def _interrupt(self, at: Place, by: Action, times: int | None) -> None:
+        check_choice("at", at, get_args(Place))
+        self._add(partial(_interrupted, at=at, by=by), times)
+
     def _add(
-        self, script: Script, times: int | None, answer: Answer | None = None
+        self, script: Script, times: int | None, answer: Response | None = None
     ) -> None:
         if times is not None and times < 1:
             raise ValueError(f"times: expected at least 1, or None, got {times}")
@@ -137,20 +149,22 @@ class Faults:
         return None
 
 
-def _check_place(at: str, *places: str) -> None:
-    if at not in places:
-        expected = ", ".join(places)
-        raise ValueError(f"at: expected one of {expected}, got {safe_repr(at)}")
+def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    """Refuse a value that isn't one of these."""
+    if value not in choices:
+        raise ValueError(
+            f"{name}: expected one of {[*choices]}, got {safe_repr(value)}"
+        )
 
 
-def whole(answer: Answer) -> Iterator[Step]:
+def whole(answer: Response) -> Iterator[Action]:
     """Send the answer as it is."""
     # One write: two would meet Nagle's algorithm and the client's delayed ACK.
     yield answer.head + answer.body
 
 
-def _interrupted(answer: Answer, at: str, by: Step) -> Iterator[Step]:
-    """Take a step before the answer, or within its headers or body."""
+def _interrupted(answer: Response, at: str, by: Action) -> Iterator[Action]:
+    """Perform an action before the answer, or within its headers or body."""
     positions = {
         "request": 0,
         "headers": len(answer.head) // 2,
@@ -163,7 +177,7 @@ def _interrupted(answer: Answer, at: str, by: Step) -> Iterator[Step]:
     yield data[position:]
 
 
-def _trickled(answer: Answer, at: str, interval: float) -> Iterator[Step]:
+def _trickled(answer: Response, at: str, interval: float) -> Iterator[Action]:
     """Send the headers or the body byte by byte, and the rest at once."""
     for place, data in (("headers", answer.head), ("body", answer.body)):
         if place == at:
@@ -173,26 +187,26 @@ def _trickled(answer: Answer, at: str, interval: float) -> Iterator[Step]:
             yield data
 
 
-def _broken_chunk(answer: Answer) -> Iterator[Step]:
+def _broken_chunk(answer: Response) -> Iterator[Action]:
     half = answer.body[: len(answer.body) // 2]
     yield _chunked_head(answer) + _chunk(half) + b"not a size\r\n"
     yield End.CLOSE
 
 
-def _garbled(answer: Answer) -> Iterator[Step]:
+def _garbled(answer: Response) -> Iterator[Action]:
     return whole(_with_header(answer, "Content-Encoding", "gzip"))
 
 
-def _flooded(answer: Answer) -> Iterator[Step]:
+def _flooded(answer: Response) -> Iterator[Action]:
     yield _chunked_head(answer)
     yield from repeat(_chunk(b" " * 65536))
 
 
-def _with_header(answer: Answer, name: str, value: str) -> Answer:
+def _with_header(answer: Response, name: str, value: str) -> Response:
     return attrs.evolve(answer, headers={**answer.headers, name: value})
 
 
-def _chunked_head(answer: Answer) -> bytes:
+def _chunked_head(answer: Response) -> bytes:
     return _with_header(answer, "Transfer-Encoding", "chunked").head
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 from urllib.parse import parse_qsl
 
 import attrs
@@ -14,14 +14,14 @@ from wacht._render.text import safe_repr
 
 from .changes import with_ties
 from .data import make_contexts
-from .faults import Faults, Script, whole
-from .server import Answer, Pause, Request, Server, Step
+from .faults import Faults, Script, check_choice, whole
+from .server import Action, Pause, Request, Response, Server
 from .service import (
-    REVISIONS,
     Context,
     Limits,
-    Revision,
+    SandboxRevision,
     check_endpoint,
+    check_host,
     check_key,
     listing,
 )
@@ -46,8 +46,7 @@ class SandboxRequest:
         headers: The headers, each name in the form `Content-Type`. The credentials in
             `Authorization` are replaced by `***`.
         at: The time of arrival, from `time.monotonic`.
-        status: The status of the answer; None until its first byte is sent, and for
-            good if the connection breaks before that.
+        status: The status of the answer; None until its first byte is sent.
     """
 
     method: str
@@ -71,13 +70,13 @@ class Sandbox(Faults):
             assert len(list(session.iter_execution_contexts())) == 250
             assert len(sandbox.requests) == 4
 
-    The methods named after faults spoil the next `times` requests: 1 by default, None
-    for all until `heal`. Faults queue up, each begins when the one before it is used
-    up. A spoilt request is recorded and counts against the limits, but its key isn't
-    checked. A request beyond a limit gets a 429 and doesn't count itself.
+    Each fault is a method, and applies to the next `times` requests: 1 by default, None
+    for all until `heal`. More faults form a queue. A request with a fault is recorded
+    and counts against the limits, but its key isn't checked. A request beyond a limit
+    gets a 429, and isn't counted.
 
     Args:
-        contexts: How many contexts to invent, the same at every run; or the contexts
+        contexts: How many contexts to make up, the same at every run; or the contexts
             themselves, JSON objects that are served as they are.
         api_key: The only key that is accepted.
         revision: The revision of the endpoint. `"page"` takes `page` and `per_page`;
@@ -111,7 +110,7 @@ class Sandbox(Faults):
         contexts: int | Iterable[Context] = 250,
         *,
         api_key: str = "wk_sandbox",
-        revision: Revision = "page",
+        revision: SandboxRevision = "page",
         per_second: int | None = None,
         per_minute: int | None = None,
         port: int = 0,
@@ -119,16 +118,14 @@ class Sandbox(Faults):
         tied: int = 0,
     ) -> None:
         super().__init__()
-        if revision not in REVISIONS:
-            got = safe_repr(revision)
-            raise ValueError(f"revision: expected one of {[*REVISIONS]}, got {got}")
+        check_choice("revision", revision, get_args(SandboxRevision))
         if tied < 0 or (tied and revision == "page"):
             expected = "0 for the page revision" if tied > 0 else "0 or more"
             raise ValueError(f"tied: expected {expected}, got {tied}")
         listed = _contexts(contexts, revision)
         self.contexts: list[Context] = with_ties(listed, tied) if tied else listed
         self.api_key = api_key
-        self.revision: Revision = revision
+        self.revision: SandboxRevision = revision
         self._live = live
         self._unstable_ties = tied > 0
         self._limited = per_second is not None or per_minute is not None
@@ -169,27 +166,35 @@ class Sandbox(Faults):
         """All requests so far in order of arrival, also those that were rejected."""
         return self._requests.copy()
 
-    def _respond(self, request: Request) -> Iterator[Step]:
+    def _respond(self, request: Request) -> Iterator[Action]:
         # The lock keeps the records in order of arrival.
         with self._lock:
             received = _record(request)
             number = len(self._requests)
             self._requests.append(received)
-            script: Script = whole
-            if fault := self._next_fault():
-                self._limits.count(received.at)
-                script, answer = fault
-            elif not (answer := check_key(request.headers, self.api_key)):
-                answer = self._limits.admit(received.at)
-            answer = answer or self._answer(received)
+            script, answer = self._choose(request, received)
         if self._delay:
             yield Pause(self._delay)
-        for step in script(answer):
-            if isinstance(step, bytes) and self._requests[number].status is None:
+        for action in script(answer):
+            if isinstance(action, bytes) and self._requests[number].status is None:
                 self._requests[number] = attrs.evolve(received, status=answer.status)
-            yield step
+            yield action
 
-    def _answer(self, request: SandboxRequest) -> Answer:
+    def _choose(
+        self, request: Request, received: SandboxRequest
+    ) -> tuple[Script, Response]:
+        """Return an answer and how to send it; call it with the lock held."""
+        if rejection := check_host(request.headers):
+            return whole, rejection
+        if fault := self._next_fault():
+            self._limits.count(received.at)
+            script, answer = fault
+            return script, answer or self._answer(received)
+        rejection = check_key(request.headers, self.api_key)
+        rejection = rejection or self._limits.admit(received.at)
+        return whole, rejection or self._answer(received)
+
+    def _answer(self, request: SandboxRequest) -> Response:
         if rejection := check_endpoint(request.method, request.path):
             return rejection
         answer = listing(
@@ -214,7 +219,9 @@ def _record(request: Request) -> SandboxRequest:
     return SandboxRequest(request.method, path, pairs, headers, time.monotonic())
 
 
-def _contexts(contexts: int | Iterable[Context], revision: Revision) -> list[Context]:
+def _contexts(
+    contexts: int | Iterable[Context], revision: SandboxRevision
+) -> list[Context]:
     if isinstance(contexts, int):
         if contexts < 0:
             raise ValueError(f"contexts: expected 0 or more, got {contexts}")

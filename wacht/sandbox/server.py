@@ -1,4 +1,4 @@
-"""A small HTTP server on loopback that plays scripts; it knows nothing of contexts."""
+"""A small HTTP server on loopback. What it sends, and when, is up to its caller."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ import attrs
 
 _FRAMING = {"content-length", "transfer-encoding"}
 _RESET_ON_CLOSE = (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+_MAX_BYTES = 64 * 1024  # of a request's head, and of its body; a GET has none
 _POLL_SECONDS = 0.02  # how long closing may wait for the accepting thread
 
 
 @attrs.frozen
-class Answer:
+class Response:
     """A complete answer."""
 
     status: int
@@ -41,19 +42,19 @@ class Answer:
 
 @attrs.frozen
 class Pause:
-    """A step of a script: wait this many seconds, or until the server closes."""
+    """Wait this many seconds, or until the server closes."""
 
     seconds: float
 
 
 class End(enum.Enum):
-    """The last step of a script: how the connection ends."""
+    """End the connection."""
 
     CLOSE = "close"
     RESET = "reset"
 
 
-Step: TypeAlias = bytes | Pause | End
+Action: TypeAlias = bytes | Pause | End
 
 
 @attrs.frozen
@@ -64,17 +65,21 @@ class Request:
     Attributes:
         head: The request line and the headers, as bytes.
         headers: The headers, each name in the form `Content-Type`.
-        perform: Takes one step now, for scripts that aren't generators.
+        perform: Performs one action now, for callers that don't return them.
     """
 
     head: bytes
     method: str
     target: str
     headers: dict[str, str]
-    perform: Callable[[Step], None]
+    perform: Callable[[Action], None]
 
 
-Respond: TypeAlias = Callable[[Request], Iterable[Step]]
+Respond: TypeAlias = Callable[[Request], Iterable[Action]]
+
+
+class _RefusedError(Exception):
+    """End the connection, after an answer with this status if there is one."""
 
 
 class _Connection(socketserver.StreamRequestHandler):
@@ -86,40 +91,54 @@ class _Connection(socketserver.StreamRequestHandler):
         while not self._ended:
             try:
                 request = self._receive()
-            except ValueError:
-                return  # not HTTP
-            for step in self.server.respond(request):
-                self._perform(step)
-                if isinstance(step, End):
+            except _RefusedError as error:
+                if error.args:
+                    self.request.sendall(Response(*error.args).head)
+                return
+            for action in self.server.respond(request):
+                self._perform(action)
+                if isinstance(action, End):
                     break
 
     def _receive(self) -> Request:
-        lines = [self.rfile.read(1)]
-        if not lines[0].isalpha():
-            if lines[0]:  # a TLS handshake, for example, which has no lines
-                self.request.sendall(Answer(400).head)
-            raise ValueError("this isn't HTTP")
-        lines[0] += self.rfile.readline()
-        while lines[-1].strip():
-            lines.append(self.rfile.readline())
-        if not lines[-1]:
-            raise ValueError("the client has left")
-        method, target, version = lines[0].decode("latin-1").split()
-        headers = dict(map(_header, lines[1:-1]))
-        self.rfile.read(int(headers.get("Content-Length", "0")))
-        wish = headers.get("Connection", "").lower()
-        self._ended = version == "HTTP/1.0" or wish == "close"
-        return Request(b"".join(lines), method, target, headers, self._perform)
+        head = self._receive_head()
+        request_line, *lines = head.splitlines()[:-1]
+        headers = dict(map(_header, lines))
+        try:
+            method, target, version = request_line.decode("latin-1").split()
+            length = int(headers.get("Content-Length", "0"))
+        except ValueError:
+            raise _RefusedError(400) from None
+        if not 0 <= length <= _MAX_BYTES:
+            raise _RefusedError(413)
+        self.rfile.read(length)
+        connection = headers.get("Connection", "").lower()
+        self._ended = version == "HTTP/1.0" or connection == "close"
+        return Request(head, method, target, headers, self._perform)
 
-    def _perform(self, step: Step) -> None:
-        if isinstance(step, bytes):
-            self.request.sendall(step)
-        elif isinstance(step, Pause):
-            if self.server.closing.wait(step.seconds):
+    def _receive_head(self) -> bytes:
+        """Read the request line, the headers and the empty line after them."""
+        head = bytearray(self.rfile.read(1))
+        if head and not head.isalpha():  # a TLS handshake, which has no lines
+            raise _RefusedError(400)
+        while not head.endswith((b"\n\r\n", b"\n\n")):
+            line = self.rfile.readline(_MAX_BYTES - len(head))
+            if len(head) == _MAX_BYTES:
+                raise _RefusedError(431)
+            if not line:
+                raise _RefusedError  # the client has left
+            head += line
+        return bytes(head)
+
+    def _perform(self, action: Action) -> None:
+        if isinstance(action, bytes):
+            self.request.sendall(action)
+        elif isinstance(action, Pause):
+            if self.server.closing.wait(action.seconds):
                 raise ConnectionAbortedError("the server closes")
         else:
             self._ended = True
-            if step is End.RESET:
+            if action is End.RESET:
                 self.request.setsockopt(*_RESET_ON_CLOSE)
                 # Both, and now: socketserver would first send the FIN of a clean close.
                 self.rfile.close()
@@ -136,10 +155,9 @@ class Server(socketserver.ThreadingTCPServer):
     Serve on loopback until `close`, with one thread a connection.
 
     Args:
-        respond: Returns the steps that answer a request. The connection stays open
+        respond: Returns the actions that answer a request. The connection stays open
             after them, unless one is an `End` or the client wants it closed.
         port: The port to listen on; 0 for any free one.
-        listening: Whether to listen at once; otherwise call `listen`.
 
     Attributes:
         url: The URL of the server.
@@ -150,35 +168,23 @@ class Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     request_queue_size = 128  # the clients of a benchmark arrive all at once
 
-    def __init__(
-        self, respond: Respond, *, port: int = 0, listening: bool = True
-    ) -> None:
-        super().__init__(("127.0.0.1", port), _Connection, bind_and_activate=listening)
+    def __init__(self, respond: Respond, *, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), _Connection)
         self.respond = respond
         self.closing: threading.Event = threading.Event()
         self.connections: int = 0
-        self._open: dict[Any, threading.Thread] = {}
-        serve = self.serve_forever
-        self._accepting = threading.Thread(
-            None, serve, args=(_POLL_SECONDS,), daemon=True
-        )
-        if listening:
-            self._accepting.start()
-        else:
-            self.server_bind()
         self.url: str = f"http://127.0.0.1:{self.server_address[1]}"
-
-    def listen(self) -> None:
-        """Accept connections from now on."""
-        self.server_activate()
+        self._open: dict[Any, threading.Thread] = {}
+        self._accepting = threading.Thread(
+            None, self.serve_forever, args=(_POLL_SECONDS,), daemon=True
+        )
         self._accepting.start()
 
     def close(self) -> None:
         """Stop at once and break all connections; does nothing the second time."""
         self.closing.set()
-        if self._accepting.ident is not None:
-            self.shutdown()
-            self._accepting.join()
+        self.shutdown()
+        self._accepting.join()
         self.server_close()
         for connection, thread in list(self._open.items()):
             with contextlib.suppress(OSError):  # it may have ended by itself

@@ -7,15 +7,18 @@ import math
 import re
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from random import Random
 from typing import Any, Literal, TypeAlias
+from urllib.parse import urlsplit
 
-from .server import Answer
+from wacht._settings import is_loopback
 
-Revision = Literal["page", "offset", "offset-without-echo"]
-REVISIONS: tuple[Revision, ...] = ("page", "offset", "offset-without-echo")
+from .server import Response
+
+SandboxRevision = Literal["page", "offset", "offset-without-echo"]
 Context: TypeAlias = Mapping[str, Any]
 Query: TypeAlias = Mapping[str, str]
 
@@ -41,7 +44,7 @@ class Limits:
         """Count a request, whether there is room for it or not."""
         self._arrivals.append(now)
 
-    def admit(self, now: float) -> Answer | None:
+    def admit(self, now: float) -> Response | None:
         """Count a request if there is room; otherwise return the 429."""
         wait = 0.0
         for limit, span in self._windows:
@@ -54,7 +57,21 @@ class Limits:
         return None
 
 
-def check_key(headers: Mapping[str, str], api_key: str) -> Answer | None:
+def check_host(headers: Mapping[str, str]) -> Response | None:
+    """
+    Return the 403 for a request that names a host other than this machine.
+
+    It may come from a web page: by DNS rebinding, a page can give its own name this
+    machine's address, and read the answers.
+    """
+    host = headers.get("Host", "localhost")  # no browser leaves it out
+    with suppress(ValueError):
+        if is_loopback(urlsplit(f"//{host}").hostname or ""):
+            return None
+    return _text(403, "The sandbox only answers requests to localhost or 127.0.0.1")
+
+
+def check_key(headers: Mapping[str, str], api_key: str) -> Response | None:
     """Return the 401 for a request without the key, None for one that has it."""
     scheme, _, key = headers.get("Authorization", "").partition(" ")
     if scheme != "Bearer" or not key:
@@ -64,12 +81,12 @@ def check_key(headers: Mapping[str, str], api_key: str) -> Answer | None:
     return None
 
 
-def check_endpoint(method: str, path: str) -> Answer | None:
+def check_endpoint(method: str, path: str) -> Response | None:
     """Return the 404 or 405 for any request that isn't one for the list."""
     if path != PATH:
-        return _json(404, {"errors": [{"message": "Not found", "code": 404}]})
+        return json_response(404, {"errors": [{"message": "Not found", "code": 404}]})
     if method != "GET":
-        return Answer(405, headers={"Allow": "GET"})
+        return Response(405, headers={"Allow": "GET"})
     return None
 
 
@@ -78,12 +95,12 @@ class _UnreadableError(Exception):
 
 
 def listing(
-    revision: Revision,
+    revision: SandboxRevision,
     contexts: Sequence[Context],
     query: Query,
     *,
     unstable_ties: bool = False,
-) -> Answer:
+) -> Response:
     """
     Return the page of contexts for a query.
 
@@ -92,7 +109,7 @@ def listing(
     """
     try:
         if revision == "page":
-            return _json(200, _by_page(contexts, query))
+            return json_response(200, _by_page(contexts, query))
         limit = _size(query, "limit", 50)
         offset = _number(query, "offset", 0)
     except _UnreadableError as error:
@@ -103,7 +120,7 @@ def listing(
         Random(limit + offset).shuffle(chosen)  # noqa: S311 - not a secret
     chosen.sort(key=last_activity, reverse=True)  # keeps ties in order
     echo = {"limit": limit, "offset": offset} if revision == "offset" else {}
-    return _json(200, _slice(chosen, offset, limit) | echo)
+    return json_response(200, _slice(chosen, offset, limit) | echo)
 
 
 def _by_page(contexts: Sequence[Context], query: Query) -> dict[str, Any]:
@@ -151,11 +168,14 @@ def _slice(contexts: Sequence[Context], start: int, length: int) -> dict[str, An
     return {"data": data, "has_more": end < len(contexts)}
 
 
-def _json(status: int, value: Any) -> Answer:
+def json_response(status: int, value: object) -> Response:
+    """Return an answer that holds a value as JSON."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     body = text.encode(errors="backslashreplace")  # as JSON escapes a lone surrogate
-    return Answer(status, body, {"Content-Type": "application/json"})
+    return Response(status, body, {"Content-Type": "application/json"})
 
 
-def _text(status: int, text: str) -> Answer:
-    return Answer(status, text.encode(), {"Content-Type": "text/plain; charset=utf-8"})
+def _text(status: int, text: str) -> Response:
+    return Response(
+        status, text.encode(), {"Content-Type": "text/plain; charset=utf-8"}
+    )
