@@ -250,6 +250,16 @@ def test_list__whole(prefetch: str, sandbox: Sandbox, tmp_path: Path) -> None:
     assert path.read_text() == ran.stdout
 
 
+def test_list__parquet(sandbox: Sandbox, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    pandas = pytest.importorskip("pandas")
+    path = tmp_path / "contexts.parquet"
+    assert cli.main(["list", "--output", str(path), "--limit", "120"]) == 0
+    frame = pandas.read_parquet(path)
+    assert frame["id"].tolist() == ids(sandbox)[:120]
+    assert json.loads(frame["context"][0]) == sandbox.contexts[0]["context"]
+
+
 def listed(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, Any]]:
     assert cli.main(["list", "--format", "json", *arguments]) == 0
     contexts: list[dict[str, Any]] = json.loads(capsys.readouterr().out)

@@ -9,6 +9,7 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import click
 import pytest
 
 import wacht
@@ -56,6 +57,33 @@ def test_time__date_or_time(option: str, text: str, expected: datetime) -> None:
 
 
 @pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], "table"),
+        (["--output", "a.csv"], "csv"),
+        (["--output", "a.b.JSONL"], "jsonl"),
+        (["--output", "a.json"], "json"),
+        (["--output", "a.parquet"], "parquet"),
+        (["--format", "csv", "--output", "a.json"], "csv"),
+        (["--output", "a.txt", "--format", "table"], "table"),
+    ],
+)
+def test_format__chosen(arguments: list[str], expected: str) -> None:
+    if expected == "parquet":
+        pytest.importorskip("pyarrow")
+    assert parameters(*arguments)["format"] == expected
+
+
+@pytest.mark.parametrize("missing", ["pandas", "pyarrow"])
+def test_format__parquet_without_its_packages(
+    missing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(click.UsageError, match="pip install pandas pyarrow"):
+        parameters("--output", "a.parquet")
+
+
+@pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["list", "--since", "soon"], "'--since': expected a date, or a time such as"),
@@ -65,6 +93,10 @@ def test_time__date_or_time(option: str, text: str, expected: datetime) -> None:
         (["list", "--page", "0"], "'--page': 0 is not in the range"),
         (["list", "--deadline", "soon"], "'--deadline': 'soon' is not a valid float"),
         (["list", "--format", "xml"], "'--format': 'xml' is not one of 'table', 'js"),
+        (["list", "--format", "parquet"], "'--format': parquet needs --output"),
+        (["list", "--output", "a.xlsx"], "'a.xlsx' doesn't end in .csv, .json, "),
+        (["list", "--output", "a"], "'a' doesn't end in .csv, "),
+        (["list", "--output", "a.table"], "'a.table' doesn't end in .csv, "),
         (["list", "--agnt-id", "a"], "id you mean"),
         (["list", "a"], "unexpected extra argument"),
         (["list", "--output", "."], "'--output': File '.' is a directory"),

@@ -7,6 +7,7 @@ import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,7 @@ _LIST_HELP = """\b
 Examples:
   wacht list
   wacht list --agent-id agent_123 --since 2026-03-01
-  wacht list --format csv --prefetch 4 --output contexts.csv
+  wacht list --prefetch 4 --output contexts.csv
   wacht list --format jsonl --deadline 300 | jq -r .id
 
 The API key comes from the environment variable WACHT_API_KEY. Set WACHT_BASE_URL if
@@ -53,6 +54,7 @@ Examples:
 _POSITIVE = click.IntRange(min=1)
 _PER_PAGE = click.IntRange(1, MAX_PER_PAGE)
 _PORT = click.IntRange(0, 65535)
+_FORMATS = (*FORMATS, "parquet")
 _PAGINATION = click.Choice(["auto", "page", "offset"])
 _REVISION = click.Choice(["page", "offset", "offset-without-echo"])
 
@@ -77,6 +79,30 @@ def _time(text: str) -> datetime:
             f"expected a date, or a time such as 2026-03-01T12:00:00Z, got {text!r}"
         ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _format(ctx: click.Context, _param: click.Parameter, name: str | None) -> str:
+    output: Path | None = ctx.params["output"]
+    if name is None and output:
+        name = output.suffix[1:].lower()
+        if name not in _FORMATS or name == "table":
+            raise click.BadParameter(
+                f"{str(output)!r} doesn't end in .csv, .json, .jsonl or .parquet: "
+                "rename it, or add --format",
+                param_hint="--output",
+            )
+    if name == "parquet":
+        _check_parquet(output)
+    return name or "table"
+
+
+def _check_parquet(output: Path | None) -> None:
+    if output is None:
+        raise click.BadParameter("parquet needs --output")
+    if not all(map(find_spec, ("pandas", "pyarrow"))):
+        raise click.BadParameter(
+            "parquet needs pandas and pyarrow: pip install pandas pyarrow"
+        )
 
 
 @click.group(
@@ -113,6 +139,8 @@ _SINCE = "Only those created then or later; filtered client-side."
 _ACTIVE = "Only those active then or later, in as few requests as they fill (*)."
 _EXHAUSTIVE = "Whether contexts that move during the listing are found as well."
 _OUTPUT = "Write to this file, replaced when the listing is complete."
+_BY_SUFFIX = "by the suffix of --output, else table"
+_PATH = click.Path(dir_okay=False, path_type=Path)
 
 
 @wacht.command("list", epilog=_LIST_HELP)
@@ -129,10 +157,12 @@ _OUTPUT = "Write to this file, replaced when the listing is complete."
 @click.option("--prefetch", type=int, default=0, help="Pages to request ahead.")
 @click.option("--deadline", type=float, help="Seconds for all, waits included.")
 @click.option("--pagination", type=_PAGINATION, default="auto")
-@click.option("--format", type=click.Choice([*FORMATS]), default="table")
+@click.option(
+    "--format", type=click.Choice(_FORMATS), show_default=_BY_SUFFIX, callback=_format
+)
 @click.option("--no-header", is_flag=True, help="Table and CSV: no names of columns.")
 @click.option("--no-escape", is_flag=True, help="CSV: leave formulas as they are.")
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help=_OUTPUT)
+@click.option("--output", type=_PATH, is_eager=True, help=_OUTPUT)
 @click.option("-v", "--verbose", is_flag=True, help="Log each wait to stderr.")
 @click.pass_context
 def list_(ctx: click.Context, /, **_params: object) -> None:

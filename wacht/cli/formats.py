@@ -1,4 +1,4 @@
-"""Contexts as text, page by page: a table, JSON or CSV."""
+"""Contexts as text, page by page: a table, JSON or CSV; or as a Parquet file."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import frozen
@@ -15,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from wacht._render.text import escape_controls
+from wacht.dataframe import to_dataframe
 from wacht.models import FIELD_NAMES
 
 if TYPE_CHECKING:
@@ -159,6 +161,12 @@ def _csv_cells(context: AiExecutionContext, style: Style) -> Iterator[str]:
             cell = json.dumps(fields[name], ensure_ascii=False, separators=_COMPACT)
         shown = cell if style.width is None else escape_controls(cell)
         yield escape_formula(shown) if style.escape and not is_json else shown
+
+
+def parquet(pages: Pages) -> bytes:
+    """Make a Parquet file of all contexts, with their JSON as text."""
+    frame = to_dataframe(chain.from_iterable(pages), json="text")
+    return frame.to_parquet(index=False)
 
 
 class _Echo:

@@ -12,7 +12,7 @@ from wacht.errors import WachtError
 from wacht.models import MAX_PER_PAGE, ListExecutionContextsOptions, ListFilters
 from wacht.session import Session
 
-from .formats import FORMATS, Style
+from .formats import FORMATS, Style, parquet
 from .output import logged_waits, replacing, terminal_width, wait_display
 
 if TYPE_CHECKING:
@@ -60,8 +60,11 @@ class Listing:
             header=not self._params["no_header"],
             escape=not self._params["no_escape"],
         )
-        write = FORMATS[self._params["format"]]
-        file.writelines(write(self._chosen(pages, file), style))
+        chosen, name = self._chosen(pages, file), self._params["format"]
+        if name == "parquet":
+            file.buffer.write(parquet(chosen))
+        else:
+            file.writelines(FORMATS[name](chosen, style))
 
     def notes(self, error: BaseException) -> Generator[str]:
         """Say how far the listing came, and how to go on after an error."""
