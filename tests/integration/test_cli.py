@@ -173,8 +173,9 @@ def test_terminal__wait_and_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
         assert ids(sandbox)[99] in shown
         terminal.process.send_signal(signal.SIGINT)
         assert terminal.read_until() == (
-            "wacht: interrupted; 100 contexts listed before that; to go on: wacht list "
-            "--per-page 100 --page 2 --no-header\n"
+            "wacht: interrupted; 100 contexts listed before that; to go on, perhaps "
+            "without contexts that moved: wacht list --per-page 100 --page 2 "
+            "--no-header\n"
         )
         assert terminal.close() == 130
 
@@ -322,7 +323,9 @@ def test_list__goes_on(
         assert cli.main([*arguments, "--deadline", "5"]) == 1
     out, message = capsys.readouterr()
     assert message.count("\n") == 1
-    said, _, command = message.strip().partition("; to go on: ")
+    said, _, command = message.strip().partition(
+        "; to go on, perhaps without contexts that moved: "
+    )
     assert said.startswith("wacht: the deadline of 5 s would pass during a wait")
     assert said.endswith("; 80 contexts listed before that")
     assert command == (
