@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from typing import TYPE_CHECKING
 
 import click
+from click.shell_completion import shell_complete
 
 from wacht import errors
 
@@ -16,6 +18,7 @@ from .output import delivered_output, discard_buffer, report
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_COMPLETE = "_WACHT_COMPLETE"
 _INTERRUPTED = 130  # as a shell reports SIGINT
 _READER_GONE = 141  # and SIGPIPE
 
@@ -60,6 +63,8 @@ def run(argv: Sequence[str] | None) -> int:
 
 
 def _invoke(arguments: list[str]) -> int:
+    if task := os.environ.get(_COMPLETE):  # set by the shell, see click's documentation
+        return shell_complete(wacht, {}, "wacht", _COMPLETE, task)
     if any(word.partition("=")[0] == "--api-key" for word in arguments):
         raise click.UsageError(
             "--api-key is refused, since others on this machine can read arguments: "
