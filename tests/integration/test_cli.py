@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import wacht
+from tests.servers import RawServer
 from wacht import cli
 from wacht.models import FIELD_NAMES
 from wacht.sandbox import Sandbox
@@ -353,24 +354,31 @@ def test_list__output_of_a_broken_listing(
 
 
 @pytest.mark.parametrize(
-    ("url", "words"),
-    [(None, "no API key: set WACHT_API_KEY"), ("http://example.com", "use https")],
+    ("name", "value", "words"),
+    [
+        ("WACHT_API_KEY", " ", "; `wacht demo` needs no key"),
+        ("WACHT_BASE_URL", "http://example.com", "use https"),
+        ("REQUESTS_CA_BUNDLE", "/no/file", "; check REQUESTS_CA_BUNDLE"),
+        ("HTTPS_PROXY", "407", "; check the user and the password in HTTPS_PROXY="),
+        ("HTTPS_PROXY", "socks5://127.0.0.1", "; pip install PySocks"),
+    ],
 )
-def test_list__words_of_the_command(
-    url: str | None,
-    words: str,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+def test_list__what_to_do(
+    name: str, value: str, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if url:
+    code = "import sys; sys.modules['socks'] = None; import wacht.__main__"
+    with RawServer(lambda wire: wire.answer(b"", status="407 No")) as proxy:
         monkeypatch.setenv("WACHT_API_KEY", "wk_live")
-        monkeypatch.setenv("WACHT_BASE_URL", url)
-    assert cli.main(["list"]) == 1
-    out, message = capsys.readouterr()
-    assert out == ""
-    assert words in message
-    assert "api_key" not in message
-    assert "allow_plain_http" not in message
+        monkeypatch.setenv(name, proxy.url if value == "407" else value)
+        ran = subprocess.run(
+            [sys.executable, "-c", code, "list"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert words in ran.stderr
 
 
 # The others

@@ -165,14 +165,23 @@ def test_help__examples(name: str | None, capsys: pytest.CaptureFixture[str]) ->
 
 CASES: list[tuple[BaseException, int, str]] = [
     (
-        wacht.ConfigError("no API key: set WACHT_API_KEY, or pass api_key"),
+        wacht.ConfigError("no API key: set WACHT_API_KEY"),
         1,
-        "no API key: set WACHT_API_KEY; `wacht demo` needs neither key nor URL",
+        "no API key: set WACHT_API_KEY; `wacht demo` needs no key",
+    ),
+    (wacht.ConfigError("base_url: use https"), 1, "base_url: use https"),
+    (
+        wacht.RequestError("[SSL: CERTIFICATE_VERIFY_FAILED] certificate (1)"),
+        1,
+        (
+            "[SSL: CERTIFICATE_VERIFY_FAILED] certificate (1); if you trust its CA, "
+            "set REQUESTS_CA_BUNDLE to a file with the certificate"
+        ),
     ),
     (
-        wacht.ConfigError("use https (or allow_plain_http, if you must)"),
+        wacht.RequestError("no answer: connection refused"),
         1,
-        "use https; `wacht demo` needs neither key nor URL",
+        "no answer: connection refused; check the network, and WACHT_BASE_URL",
     ),
     (
         wacht.AuthenticationError(401, "unknown API key"),
@@ -180,15 +189,15 @@ CASES: list[tuple[BaseException, int, str]] = [
         "401 Unauthorized: unknown API key; check WACHT_API_KEY",
     ),
     (
-        wacht.PaginationError('active_since needs pagination "page"'),
+        wacht.PaginationError("the service repeats pages"),
         1,
-        "--active-since needs --pagination page; see --pagination and --exhaustive",
+        "the service repeats pages; see --pagination and --exhaustive",
     ),
     (wacht.BadRequestError(400, "per_page=no"), 1, "400 Bad Request: per_page=no"),
     (
         wacht.InvalidRequestError("agent_id: expected a non-empty string"),
         2,
-        "--agent-id: expected a non-empty string",
+        "agent_id: expected a non-empty string",
     ),
     (wacht.WachtError("a\nb\x1b[2J"), 1, "a\\nb\\x1b[2J"),
     (KeyboardInterrupt(), 130, "interrupted"),

@@ -184,13 +184,12 @@ def sandbox(**settings: Any) -> None:
         service = Sandbox(**settings)
     except OSError as error:
         raise WachtError(f"port {settings['port']}: {error.strerror}") from error
-    with service:
+    with service, suppress(KeyboardInterrupt):
         click.echo(
             f"{len(service.contexts):,} contexts on {service.url}, until Ctrl-C.\n"
             f"The key is {service.api_key}. In another shell:\n\n"
             f"export WACHT_BASE_URL={service.url}\n"
             f"export WACHT_API_KEY={service.api_key}"
         )
-        with suppress(KeyboardInterrupt):
-            while True:
-                time.sleep(3600)
+        while True:
+            time.sleep(3600)
