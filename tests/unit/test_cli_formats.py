@@ -188,7 +188,9 @@ def test_csv__any_text(titles: list[str]) -> None:
     assert [row[place] for row in csv_cells(text)[1:]] == titles
 
 
-@pytest.mark.parametrize("start", "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+@pytest.mark.parametrize(
+    "start", [*"=+-@\t\r\n\uff1d\uff0b\uff0d\uff20", " =", "  @", "\xa0+"]
+)
 def test_csv__formula(start: str) -> None:
     title = f"{start}1+cmd|'/C calc'!A0"
     page = [AiExecutionContext(title=title)]
@@ -198,7 +200,7 @@ def test_csv__formula(start: str) -> None:
         assert row[FIELD_NAMES.index("title")] == cell
 
 
-@pytest.mark.parametrize("text", ["", "a=1", "'", "-5", "+4.25", "[-5]"])
+@pytest.mark.parametrize("text", ["", " ", " a=1", "'", "-5", "+4.25", "[-5]"])
 def test_csv__no_formula(text: str) -> None:
     assert escape_formula(text) == text
 

@@ -34,8 +34,9 @@ _CSV_FIELDS = (*FIELD_NAMES, "extra")
 _METADATA = "external_resource_metadata"
 _JSON_FIELDS = ("context", "execution_state", _METADATA, "completion_summary", "extra")
 _COMPACT = (",", ":")
-# What starts a formula in a spreadsheet, full-width forms included; a number doesn't.
-_FORMULA = re.compile("[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+# What starts a formula in a spreadsheet, full-width forms and spaces before it
+# included; a number doesn't.
+_FORMULA = re.compile("[\t\r\n]|\\s*[=+\\-@\uff1d\uff0b\uff0d\uff20]")
 _NUMBER = re.compile(r"[+-][0-9]+(\.[0-9]+)?")
 
 _GAP = 2  # between two columns
