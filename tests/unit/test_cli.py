@@ -6,7 +6,7 @@ import os
 import shlex
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -57,6 +57,20 @@ def test_time__date_or_time(option: str, text: str, expected: datetime) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "age"),
+    [
+        ("2d", timedelta(days=2)),
+        ("12h", timedelta(hours=12)),
+        ("030m", timedelta(minutes=30)),
+    ],
+)
+def test_time__age(text: str, age: timedelta) -> None:
+    before = datetime.now(UTC).replace(microsecond=0)
+    since = parameters("--since", text)["since"]
+    assert before <= since + age <= datetime.now(UTC)
+
+
+@pytest.mark.parametrize(
     ("arguments", "expected"),
     [
         ([], "table"),
@@ -86,7 +100,10 @@ def test_format__parquet_without_its_packages(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["list", "--since", "soon"], "'--since': expected a date, or a time such as"),
+        (["list", "--since", "soon"], "'--since': expected a date, a time such as"),
+        (["list", "--since", "2w"], "or an age such as 2d, 12h or 30m, got '2w'"),
+        (["list", "--since", f"{10**9}d"], "or an age such as 2d, 12h or 30m, got '1"),
+        (["list", "--since", f"{10**99}d"], "or an age such as 2d, 12h or 30m, got '1"),
         (["list", "--limit", "0"], "'--limit': 0 is not in the range"),
         (["list", "--limit", "ten"], "'--limit': 'ten' is not a valid integer"),
         (["list", "--per-page", "101"], "'--per-page': 101 is not in the range"),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
@@ -33,13 +34,14 @@ Examples:
 _LIST_HELP = """\b
 Examples:
   wacht list
-  wacht list --agent-id agent_123 --since 2026-03-01
+  wacht list --agent-id agent_123 --since 2d
   wacht list --prefetch 4 --output contexts.csv
   wacht list --format jsonl --deadline 300 | jq -r .id
 
 The API key comes from the environment variable WACHT_API_KEY. Set WACHT_BASE_URL if
 the service isn't at https://api.wacht.dev. Options with (*) need the service's offset
-revision. Times are in UTC unless they have a zone.
+revision. TIME is a date, a time (in UTC unless it has a zone), or an age such as 2d,
+12h or 30m.
 
 The table shows some fields; through a pipe it is separated by tabs. The other formats
 have all fields. A JSON array that isn't closed is incomplete. In CSV, text that a
@@ -51,6 +53,8 @@ Examples:
   wacht sandbox --contexts 10000 --per-second 20 --per-minute 100
   wacht sandbox --revision offset
 """
+_AGE = re.compile("([0-9]+)([dhm])")
+_UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
 _POSITIVE = click.IntRange(min=1)
 _PER_PAGE = click.IntRange(1, MAX_PER_PAGE)
 _PORT = click.IntRange(0, 65535)
@@ -73,10 +77,14 @@ class _Group(click.Group):
 
 def _time(text: str) -> datetime:
     try:
+        if age := _AGE.fullmatch(text):
+            now = datetime.now(UTC).replace(microsecond=0)
+            return now - int(age[1]) * _UNITS[age[2]]
         moment = datetime.fromisoformat(text.upper().removesuffix(" UTC"))
-    except ValueError:
+    except (OverflowError, ValueError):
         raise click.BadParameter(
-            f"expected a date, or a time such as 2026-03-01T12:00:00Z, got {text!r}"
+            "expected a date, a time such as 2026-03-01T12:00:00Z, or an age such as "
+            f"2d, 12h or 30m, got {text!r}"
         ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
