@@ -276,7 +276,7 @@ def test_import__without_the_extra(
     assert cli.main(["demo"]) == 1
     assert capsys.readouterr().err == (
         f"wacht: the command needs {missing}: install the extra `cli`, in a clone "
-        "with pip install '.[cli]'\n"
+        "with pip install -e '.[cli]'\n"
     )
 
 
