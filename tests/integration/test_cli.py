@@ -478,4 +478,4 @@ def test_module__is_the_command(
     with pytest.raises(SystemExit) as caught:
         runpy.run_module("wacht", run_name="__main__")
     assert caught.value.code == 2
-    assert "Did you mean 'list'?" in capsys.readouterr().err
+    assert "No such command 'lst'" in capsys.readouterr().err

@@ -7,7 +7,6 @@ import shutil
 import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,18 +62,6 @@ _PAGINATION = click.Choice(["auto", "page", "offset"])
 _REVISION = click.Choice(["page", "offset", "offset-without-echo"])
 
 
-class _Group(click.Group):
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        name = args[0]
-        if name in self.commands or name.startswith("-"):
-            return super().resolve_command(ctx, args)
-        similar = get_close_matches(name, self.commands, n=1)
-        hint = f" Did you mean {similar[0]!r}?" if similar else ""
-        raise click.UsageError(f"No such command {name!r}.{hint}", ctx)
-
-
 def _time(text: str) -> datetime:
     try:
         if age := _AGE.fullmatch(text):
@@ -114,7 +101,6 @@ def _check_parquet(output: Path | None) -> None:
 
 
 @click.group(
-    cls=_Group,
     no_args_is_help=False,
     context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
     epilog=_EXAMPLES,
