@@ -10,7 +10,6 @@ import re
 import runpy
 import select
 import shlex
-import shutil
 import signal
 import struct
 import subprocess
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-BASH = shutil.which("bash")
 COMMAND = [sys.executable, "-m", "wacht"]
 HOSTILE = (
     "\x1b[31mred\x1b]0;title\x07",
@@ -434,33 +432,6 @@ def test_sandbox__closed_after_ctrl_c(
         pytest.raises(wacht.DeadlineExceededError, match="refused"),
     ):
         next(session.iter_execution_contexts(deadline=0.2))
-
-
-@pytest.mark.skipif(BASH is None, reason="bash is not installed")
-@pytest.mark.parametrize(
-    ("words", "completions"),
-    [
-        ("wacht li", ["list"]),
-        ("wacht list --wor", ["--workflow-id"]),
-        ("wacht list --format js", ["json", "jsonl"]),
-    ],
-)
-def test_completion__in_bash(words: str, completions: list[str]) -> None:
-    command = "\n".join(COMMAND)  # click's function splits it at line breaks
-    program = f"""
-    eval "$(_WACHT_COMPLETE=bash_source {shlex.join(COMMAND)})"
-    COMP_WORDS=({words}) COMP_CWORD={words.count(" ")}
-    _wacht_completion "{command}"
-    echo "${{COMPREPLY[@]}}"
-    """
-    ran = subprocess.run(
-        [str(BASH), "-c", program],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    assert ran.stdout.split() == completions
 
 
 def test_sandbox__port_taken(

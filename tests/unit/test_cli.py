@@ -164,6 +164,28 @@ def test_arguments__version(option: str, capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr() == (f"wacht {wacht.__version__}\n", "")
 
 
+@pytest.mark.parametrize(
+    ("words", "completions"),
+    [
+        ("wacht li", ["list"]),
+        ("wacht list --wor", ["--workflow-id"]),
+        ("wacht list --format js", ["json", "jsonl"]),
+    ],
+)
+def test_completion__in_bash(
+    words: str,
+    completions: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("_WACHT_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(words.count(" ")))
+    assert cli.main([]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [f"plain,{word}" for word in completions]
+
+
 @pytest.mark.parametrize("name", [None, "demo", "list", "sandbox"])
 def test_help__examples(name: str | None, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([name, "--help"] if name else ["-h"]) == 0
