@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from json import dumps
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
+from ._render import FIRST_COLUMNS
 from ._render.text import safe_repr
 from .errors import ConfigError, InvalidRequestError
 from .models import FIELD_NAMES, AiExecutionContext
@@ -21,16 +22,15 @@ Columns: TypeAlias = "dict[str, list[Any]]"
 _TEXT = "string[python]"  # the same with and without pyarrow, and it takes any str
 _TIME = "datetime64[us, UTC]"  # holds every datetime that Python has
 _JSON = "object"
-_FIRST = ("id", "agent_id", "created_at", "status", "title")
-_JSON_FIELDS = {
+JSON_FIELDS = (
     "context",
     "execution_state",
     "external_resource_metadata",
     "completion_summary",
-}
+)
 _DTYPES = {
-    name: _JSON if name in _JSON_FIELDS else _TIME if name.endswith("_at") else _TEXT
-    for name in (*_FIRST, *FIELD_NAMES)
+    name: _JSON if name in JSON_FIELDS else _TIME if name.endswith("_at") else _TEXT
+    for name in (*FIRST_COLUMNS, *FIELD_NAMES)
 }
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -15,8 +15,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from wacht._render import ALWAYS_SHOWN, FIRST_COLUMNS
 from wacht._render.text import escape_controls
-from wacht.dataframe import to_dataframe
+from wacht.dataframe import JSON_FIELDS, to_dataframe
 from wacht.models import FIELD_NAMES
 
 if TYPE_CHECKING:
@@ -27,12 +28,9 @@ if TYPE_CHECKING:
 Pages: TypeAlias = "Iterable[Sequence[AiExecutionContext]]"
 Format: TypeAlias = "Callable[[Pages, Style], Iterator[str]]"
 
-COLUMNS: tuple[str, ...] = ("id", "agent_id", "created_at", "status", "title")
-_IDS = COLUMNS[:2]
-_ALWAYS = COLUMNS[:3]
+_IDS = FIRST_COLUMNS[:2]
 _CSV_FIELDS = (*FIELD_NAMES, "extra")
-_METADATA = "external_resource_metadata"
-_JSON_FIELDS = ("context", "execution_state", _METADATA, "completion_summary", "extra")
+_JSON_FIELDS = (*JSON_FIELDS, "extra")
 _COMPACT = (",", ":")
 # What starts a formula in a spreadsheet, full-width forms and spaces before it
 # included; a number doesn't.
@@ -59,8 +57,8 @@ def table(pages: Pages, style: Style) -> Iterator[str]:
     """Write a line for each context: columns on a terminal, else separated by tabs."""
     if style.width is not None:
         return _terminal_table(pages, style.width, header=style.header)
-    header = "\t".join(COLUMNS) + "\n" if style.header else ""
-    return _lines(pages, header, lambda context: "\t".join(_cells(context)) + "\n")
+    header = "\t".join(FIRST_COLUMNS) + "\n" if style.header else ""
+    return _lines(pages, header, lambda c: "\t".join(_cells(c).values()) + "\n")
 
 
 def _lines(
@@ -74,15 +72,15 @@ def _lines(
     yield header
 
 
-def _cells(context: AiExecutionContext) -> list[str]:
+def _cells(context: AiExecutionContext) -> dict[str, str]:
     fields = context.to_dict()
-    return [escape_controls(fields[name] or "") for name in COLUMNS]
+    return {name: escape_controls(fields[name] or "") for name in FIRST_COLUMNS}
 
 
 def _terminal_table(pages: Pages, width: int, *, header: bool) -> Iterator[str]:
     widths: dict[str, int] = {}
     for page in pages:
-        rows = [dict(zip(COLUMNS, _cells(context), strict=True)) for context in page]
+        rows = [_cells(context) for context in page]
         for row in rows:
             row["created_at"] = row["created_at"][:_SECONDS].replace("T", " ")
         if rows:
@@ -96,9 +94,9 @@ def _terminal_table(pages: Pages, width: int, *, header: bool) -> Iterator[str]:
 def _column_widths(rows: list[dict[str, str]], width: int) -> dict[str, int]:
     """Choose the columns that fit, and their widths, from the first rows."""
     widths: dict[str, int] = {}
-    for name, (least, most) in zip(COLUMNS, _WIDTHS, strict=True):
+    for name, (least, most) in zip(FIRST_COLUMNS, _WIDTHS, strict=True):
         longest = max(cell_len(row[name]) for row in rows)
-        if longest or name in _ALWAYS:
+        if longest or name in ALWAYS_SHOWN:
             widths[name] = min(max(least, longest), most)
     while len(widths) > 1 and _total(widths) > width:
         widths.popitem()

@@ -28,11 +28,7 @@ _HINTS: tuple[tuple[type[errors.WachtError], str, str], ...] = (
     (errors.PermissionDeniedError, "", "check what the key in WACHT_API_KEY may do"),
     (errors.NotFoundError, "", "check WACHT_BASE_URL"),
     (errors.DecodeError, "", "check WACHT_BASE_URL"),
-    (
-        errors.RateLimitError,
-        "",
-        "try again later: all users of the key share the limit",
-    ),
+    (errors.RateLimitError, "", "try later: all users of the key share the limit"),
     (errors.PaginationError, "", "see --pagination and --exhaustive"),
     (
         errors.RequestError,
