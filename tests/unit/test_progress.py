@@ -100,6 +100,7 @@ def test_bar__with_a_total(capsys: pytest.CaptureFixture[str]) -> None:
     assert shown.rpartition("\r")[2].startswith("100%|")
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # in the oldest ipywidgets
 @pytest.mark.parametrize("total", [None, 100, 400])
 @pytest.mark.parametrize(
     ("error", "style"),
