@@ -70,9 +70,9 @@ def _open_bar(total: int | None) -> Generator[Report]:
     try:
         yield bar.report
     except BaseException:
-        bar.close("danger")
+        bar.close(ended=False)
         raise
-    bar.close("success")
+    bar.close(ended=True)
 
 
 class _Bar:
@@ -97,14 +97,16 @@ class _Bar:
         if progress.waiting is not None:
             self._start_countdown(progress.waiting)
 
-    def close(self, style: str) -> None:
+    def close(self, *, ended: bool) -> None:
         self._end_countdown()
         self._draw(None)
+        whole = ended or self._progress.complete  # left at the last context
         with suppress(Exception):
-            if style == "success" and self._bar.total is not None:
+            if whole and self._bar.total is not None:
                 self._bar.total = self._bar.n  # the list may be shorter than the limit
             self._bar.close()
-            self._bar.disp(bar_style=style)  # only a notebook's bar has it
+            # Only a notebook's bar has colours.
+            self._bar.disp(bar_style="success" if whole else "danger")
 
     def reset_after_fork(self) -> None:
         self._bar.disable = True  # turns all its methods into no-ops

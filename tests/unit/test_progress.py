@@ -103,11 +103,19 @@ def test_bar__with_a_total(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # in the oldest ipywidgets
 @pytest.mark.parametrize("total", [None, 100, 400])
 @pytest.mark.parametrize(
-    ("error", "style"),
-    [(None, "success"), (KeyboardInterrupt, "danger"), (RequestError, "danger")],
+    ("error", "complete", "style"),
+    [
+        (None, False, "success"),  # at its limit, or begun at a later page
+        (None, True, "success"),
+        (GeneratorExit, True, "success"),
+        (GeneratorExit, False, "danger"),
+        (KeyboardInterrupt, False, "danger"),
+        (RequestError, False, "danger"),
+    ],
 )
 def test_bar__colour_in_a_notebook(
     error: type[BaseException] | None,
+    complete: bool,  # noqa: FBT001 - a case
     style: str,
     total: int | None,
     monkeypatch: pytest.MonkeyPatch,
@@ -119,7 +127,7 @@ def test_bar__colour_in_a_notebook(
     report = opening.__enter__()
     assert report is not None
     bar = report.__self__._bar  # type: ignore[attr-defined]
-    report(WalkProgress(pages=1, contexts=100))
+    report(WalkProgress(pages=1, contexts=100, complete=complete))
     opening.__exit__(error, error and error("broken"), None)
     assert bar.container.children[1].bar_style == style
 
