@@ -40,7 +40,6 @@ copybutton_prompt_text = "$ "
 
 default_role = "py:obj"  # single backticks in docstrings link to public names
 autodoc_member_order = "bysource"
-autodoc_preserve_defaults = True
 autodoc_typehints_format = "short"
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True

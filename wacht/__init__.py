@@ -41,6 +41,7 @@ from .models import (
     WalkProgress,
 )
 from .session import Session
+from .session import shows_keywords_of as _shows_keywords_of
 from .throttle import SupportsSlot, Throttle
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ def _default_session() -> Session:
     return _session_of(_credentials.environment_digest())
 
 
+@_shows_keywords_of(Session.fetch_execution_contexts)
 def fetch_execution_contexts(
     options: ListExecutionContextsOptions | None = None,
     /,
@@ -126,6 +128,7 @@ def fetch_execution_contexts(
     return _default_session().fetch_execution_contexts(options, **filters)
 
 
+@_shows_keywords_of(Session.iter_execution_contexts)
 def iter_execution_contexts(
     options: ListExecutionContextsOptions | None = None,
     /,
@@ -149,6 +152,7 @@ def iter_execution_contexts(
     return _default_session().iter_execution_contexts(options, **keywords)
 
 
+@_shows_keywords_of(Session.iter_execution_context_pages)
 def iter_execution_context_pages(
     options: ListExecutionContextsOptions | None = None,
     /,

@@ -69,8 +69,10 @@ def _open_bar(total: int | None) -> Generator[Report]:
     bar = _Bar(tqdm(total=total, unit="", bar_format=layout, disable=not shown))
     try:
         yield bar.report
-    finally:
-        bar.close()
+    except BaseException:
+        bar.close(ended=False)
+        raise
+    bar.close(ended=True)
 
 
 class _Bar:
@@ -95,11 +97,16 @@ class _Bar:
         if progress.waiting is not None:
             self._start_countdown(progress.waiting)
 
-    def close(self) -> None:
+    def close(self, *, ended: bool) -> None:
         self._end_countdown()
         self._draw(None)
+        whole = ended or self._progress.complete  # left at the last context
         with suppress(Exception):
+            if whole and self._bar.total is not None:
+                self._bar.total = self._bar.n  # the list may be shorter than the limit
             self._bar.close()
+            # Only a notebook's bar has colours.
+            self._bar.disp(bar_style="success" if whole else "danger")
 
     def reset_after_fork(self) -> None:
         self._bar.disable = True  # turns all its methods into no-ops
@@ -130,8 +137,6 @@ class _Bar:
     def _draw(self, waiting: float | None, *, nolock: bool = False) -> None:
         progress = evolve(self._progress, waiting=waiting)
         with suppress(Exception):
-            if progress.complete and self._bar.total is not None:
-                self._bar.total = progress.contexts
             self._bar.set_postfix_str(_postfix(progress), refresh=False)
             if fresh := progress.contexts - self._bar.n:
                 self._bar.update(fresh)

@@ -55,7 +55,7 @@ def _check_encryption(
     if url.scheme == "http" and not allowed:
         raise ConfigError(
             f"{attribute.name}: {safe_repr(value)} would send the key unencrypted; "
-            "use https (or allow_plain_http, if you must)"
+            "use https (or, in Python, allow_plain_http=True)"
         )
 
 

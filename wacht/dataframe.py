@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from json import dumps
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
+from ._render import FIRST_COLUMNS
 from ._render.text import safe_repr
 from .errors import ConfigError, InvalidRequestError
 from .models import FIELD_NAMES, AiExecutionContext
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterator, Sequence
 
     import pandas as pd
 
@@ -20,16 +22,15 @@ Columns: TypeAlias = "dict[str, list[Any]]"
 _TEXT = "string[python]"  # the same with and without pyarrow, and it takes any str
 _TIME = "datetime64[us, UTC]"  # holds every datetime that Python has
 _JSON = "object"
-_FIRST = ("id", "agent_id", "created_at", "status", "title")
-_JSON_FIELDS = {
+JSON_FIELDS = (
     "context",
     "execution_state",
     "external_resource_metadata",
     "completion_summary",
-}
+)
 _DTYPES = {
-    name: _JSON if name in _JSON_FIELDS else _TIME if name.endswith("_at") else _TEXT
-    for name in (*_FIRST, *FIELD_NAMES)
+    name: _JSON if name in JSON_FIELDS else _TIME if name.endswith("_at") else _TEXT
+    for name in (*FIRST_COLUMNS, *FIELD_NAMES)
 }
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -43,14 +44,13 @@ def to_dataframe(
     """
     Make a pandas DataFrame of contexts, one row each, in their order.
 
-    Every field has a column with the same dtype, with any contexts: `string`
-    for text, with `pandas.NA` where it is missing; `datetime64[us, UTC]` for times,
-    with `NaT`; `object` for JSON, with None. Fields that this version of the SDK does
-    not know get `object` columns. If their name is taken, it is prefixed with
-    `extra.`.
+    Every field has a column, with the same dtype and at the same place for any
+    contexts: `string` for text, with `pandas.NA` where it is missing;
+    `datetime64[us, UTC]` for times, with `NaT`; `object` for JSON, with None. `id`,
+    `agent_id`, `created_at`, `status` and `title` come first.
 
-    `id`, `agent_id`, `created_at`, `status` and `title` come first, and columns that
-    are empty in every row come last.
+    Fields that this version of the SDK does not know come last, in `object` columns.
+    If their name is taken, it is prefixed with `extra.`.
 
     Args:
         contexts: Any iterable: a page, a list or a walk.
@@ -67,7 +67,7 @@ def to_dataframe(
     Raises:
         ConfigError: pandas is missing.
         InvalidRequestError: `json` is neither `"objects"` nor `"text"`.
-        TypeError: An item is not a context.
+        TypeError: `contexts` isn't an iterable of contexts.
 
     """
     if json not in ("objects", "text"):
@@ -80,7 +80,7 @@ def to_dataframe(
         raise ConfigError(
             "to_dataframe() needs pandas: install the extra notebook"
         ) from error
-    rows = [_checked(context) for context in contexts]
+    rows = [*_checked(contexts)]
     columns = _columns(rows, flatten_context=flatten_context)
     dtypes = {name: _DTYPES.get(name, _JSON) for name in columns}
     if json == "text":
@@ -92,13 +92,20 @@ def to_dataframe(
     return pd.DataFrame(columns, dtype="object").astype(numbers).astype(dtypes)
 
 
-def _checked(context: object) -> AiExecutionContext:
-    if not isinstance(context, AiExecutionContext):
-        raise TypeError(
-            "expected contexts, such as a page or iter_execution_contexts(), "
-            f"got {safe_repr(context)}"
-        )
-    return context
+def _checked(contexts: object) -> Iterator[AiExecutionContext]:
+    if not isinstance(contexts, Iterable):
+        raise TypeError(_wrong(contexts))
+    for context in cast("Iterable[object]", contexts):
+        if not isinstance(context, AiExecutionContext):
+            raise TypeError(_wrong(context))
+        yield context
+
+
+def _wrong(value: object) -> str:
+    return (
+        "expected contexts, as in to_dataframe(page) or "
+        f"to_dataframe(iter_execution_contexts()), got {safe_repr(value)}"
+    )
 
 
 def _columns(rows: Sequence[AiExecutionContext], *, flatten_context: bool) -> Columns:
@@ -109,7 +116,7 @@ def _columns(rows: Sequence[AiExecutionContext], *, flatten_context: bool) -> Co
     if flatten_context:
         _add_keys(columns, [_as_object(row.context) for row in rows], "context")
     _add_keys(columns, [row.extra for row in rows], "extra")
-    return dict(sorted(columns.items(), key=_is_last))
+    return columns
 
 
 def _microseconds(times: Sequence[datetime | None]) -> list[int | None]:
@@ -132,11 +139,6 @@ def _add_keys(columns: Columns, objects: Sequence[dict[str, Any]], prefix: str) 
         while name in columns:
             name = f"{prefix}.{name}"
         columns[name] = values
-
-
-def _is_last(column: tuple[str, list[Any]]) -> bool:
-    name, values = column
-    return name not in _FIRST and all(value is None for value in values)
 
 
 def _as_text(values: list[Any], dtype: str) -> list[Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NoReturn, Self, Unpack
+from inspect import signature
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeVar, Unpack
 
 from attrs import fields_dict
 
@@ -11,6 +12,7 @@ from ._pagination.options import WalkOptions, merge_filters
 from ._progress import open_report
 from ._settings import Pagination, Settings
 from ._waiting import RequestBudget
+from .models import ListExecutionContextsOptions
 from .throttle import SupportsSlot, Unlimited, shared_throttle
 
 if TYPE_CHECKING:
@@ -25,12 +27,28 @@ if TYPE_CHECKING:
     from .models import (
         AiExecutionContext,
         ExecutionContextListResponse,
-        ListExecutionContextsOptions,
         ListFilters,
+        WalkKeywords,
         WalkProgress,
     )
 
+    F = TypeVar("F", bound=Callable[..., object])
+
 _WALK_KEYWORDS = (*fields_dict(WalkOptions), "progress")
+
+
+def shows_keywords_of(source: Callable[..., object]) -> Callable[[F], F]:
+    """List the keywords of `source` in a signature, for `help()` and notebooks."""
+    parameters = signature(source).parameters.values()
+    shown = [p for p in parameters if p.kind is p.KEYWORD_ONLY and p.name[0] != "_"]
+
+    def show(function: Any) -> Any:
+        own = signature(function)
+        *others, _ = own.parameters.values()
+        function.__signature__ = own.replace(parameters=[*others, *shown])
+        return function
+
+    return show
 
 
 class Session:
@@ -140,6 +158,33 @@ class Session:
         """
         self._endpoint.close()
 
+    @shows_keywords_of(ListExecutionContextsOptions)
+    def _walk(  # noqa: PLR0913 - all by keyword
+        self,
+        options: ListExecutionContextsOptions | None,
+        /,
+        *,
+        limit: int | None = None,
+        exhaustive: bool | None = None,
+        active_since: datetime | None = None,
+        prefetch: int = 0,
+        deadline: float | None = None,
+        progress: bool | Callable[[WalkProgress], object] = False,
+        **filters: Unpack[ListFilters],
+    ) -> Walk:
+        from ._pagination.walk import Walk  # noqa: PLC0415 - as the endpoint
+
+        walk_options = WalkOptions(
+            limit=limit,
+            exhaustive=exhaustive,
+            active_since=active_since,
+            prefetch=prefetch,
+            deadline=deadline,
+        )
+        options = merge_filters(options, _WALK_KEYWORDS, **filters)
+        return Walk(self._endpoint, options, walk_options, open_report(progress, limit))
+
+    @shows_keywords_of(ListExecutionContextsOptions)
     def fetch_execution_contexts(
         self,
         options: ListExecutionContextsOptions | None = None,
@@ -169,21 +214,15 @@ class Session:
         """
         from ._pagination.reader import Reader  # noqa: PLC0415 - as the endpoint
 
-        options = merge_filters(options, filters)
+        options = merge_filters(options, **filters)
         return Reader(self._endpoint, options, RequestBudget()).page()
 
-    def iter_execution_contexts(  # noqa: PLR0913 - all by keyword
+    @shows_keywords_of(_walk)
+    def iter_execution_contexts(
         self,
         options: ListExecutionContextsOptions | None = None,
         /,
-        *,
-        limit: int | None = None,
-        exhaustive: bool | None = None,
-        active_since: datetime | None = None,
-        prefetch: int = 0,
-        deadline: float | None = None,
-        progress: bool | Callable[[WalkProgress], object] = False,
-        **filters: Unpack[ListFilters],
+        **keywords: Unpack[WalkKeywords],
     ) -> Generator[AiExecutionContext, None, None]:
         """
         Walk through all contexts, each exactly once.
@@ -226,27 +265,14 @@ class Session:
                 carries `resume`: the options for a walk that goes on from there.
 
         """
-        walk_options = WalkOptions(
-            limit=limit,
-            exhaustive=exhaustive,
-            active_since=active_since,
-            prefetch=prefetch,
-            deadline=deadline,
-        )
-        return self._walk(options, filters, walk_options, progress).contexts()
+        return self._walk(options, **keywords).contexts()
 
-    def iter_execution_context_pages(  # noqa: PLR0913 - all by keyword
+    @shows_keywords_of(_walk)
+    def iter_execution_context_pages(
         self,
         options: ListExecutionContextsOptions | None = None,
         /,
-        *,
-        limit: int | None = None,
-        exhaustive: bool | None = None,
-        active_since: datetime | None = None,
-        prefetch: int = 0,
-        deadline: float | None = None,
-        progress: bool | Callable[[WalkProgress], object] = False,
-        **filters: Unpack[ListFilters],
+        **keywords: Unpack[WalkKeywords],
     ) -> Generator[ExecutionContextListResponse, None, None]:
         """
         Walk as `iter_execution_contexts` does, and yield pages.
@@ -271,27 +297,4 @@ class Session:
             WachtError: As there.
 
         """
-        walk_options = WalkOptions(
-            limit=limit,
-            exhaustive=exhaustive,
-            active_since=active_since,
-            prefetch=prefetch,
-            deadline=deadline,
-        )
-        return self._walk(options, filters, walk_options, progress).pages()
-
-    def _walk(
-        self,
-        options: ListExecutionContextsOptions | None,
-        filters: ListFilters,
-        walk_options: WalkOptions,
-        progress: bool | Callable[[WalkProgress], object],  # noqa: FBT001 - as above
-    ) -> Walk:
-        from ._pagination.walk import Walk  # noqa: PLC0415 - as the endpoint
-
-        return Walk(
-            self._endpoint,
-            merge_filters(options, filters, _WALK_KEYWORDS),
-            walk_options,
-            open_report(progress, walk_options.limit),
-        )
+        return self._walk(options, **keywords).pages()

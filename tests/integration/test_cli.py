@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import wacht
+from tests.servers import RawServer
 from wacht import cli
 from wacht.models import FIELD_NAMES
 from wacht.sandbox import Sandbox
@@ -173,8 +174,9 @@ def test_terminal__wait_and_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
         assert ids(sandbox)[99] in shown
         terminal.process.send_signal(signal.SIGINT)
         assert terminal.read_until() == (
-            "wacht: interrupted; 100 contexts listed before that; to go on: wacht list "
-            "--per-page 100 --page 2 --no-header\n"
+            "wacht: interrupted; 100 contexts listed before that; to go on, perhaps "
+            "without contexts that moved: wacht list --per-page 100 --page 2 "
+            "--no-header\n"
         )
         assert terminal.close() == 130
 
@@ -250,6 +252,16 @@ def test_list__whole(prefetch: str, sandbox: Sandbox, tmp_path: Path) -> None:
     assert path.read_text() == ran.stdout
 
 
+def test_list__parquet(sandbox: Sandbox, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    pandas = pytest.importorskip("pandas")
+    path = tmp_path / "contexts.parquet"
+    assert cli.main(["list", "--output", str(path), "--limit", "120"]) == 0
+    frame = pandas.read_parquet(path)
+    assert frame["id"].tolist() == ids(sandbox)[:120]
+    assert json.loads(frame["context"][0]) == sandbox.contexts[0]["context"]
+
+
 def listed(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, Any]]:
     assert cli.main(["list", "--format", "json", *arguments]) == 0
     contexts: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
@@ -312,7 +324,9 @@ def test_list__goes_on(
         assert cli.main([*arguments, "--deadline", "5"]) == 1
     out, message = capsys.readouterr()
     assert message.count("\n") == 1
-    said, _, command = message.strip().partition("; to go on: ")
+    said, _, command = message.strip().partition(
+        "; to go on, perhaps without contexts that moved: "
+    )
     assert said.startswith("wacht: the deadline of 5 s would pass during a wait")
     assert said.endswith("; 80 contexts listed before that")
     assert command == (
@@ -338,24 +352,31 @@ def test_list__output_of_a_broken_listing(
 
 
 @pytest.mark.parametrize(
-    ("url", "words"),
-    [(None, "no API key: set WACHT_API_KEY"), ("http://example.com", "use https")],
+    ("name", "value", "words"),
+    [
+        ("WACHT_API_KEY", " ", "; `wacht demo` needs no key"),
+        ("WACHT_BASE_URL", "http://example.com", "use https"),
+        ("REQUESTS_CA_BUNDLE", "/no/file", "; check REQUESTS_CA_BUNDLE"),
+        ("HTTPS_PROXY", "407", "; check the user and the password in HTTPS_PROXY="),
+        ("HTTPS_PROXY", "socks5://127.0.0.1", "; pip install PySocks"),
+    ],
 )
-def test_list__words_of_the_command(
-    url: str | None,
-    words: str,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+def test_list__what_to_do(
+    name: str, value: str, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if url:
+    code = "import sys; sys.modules['socks'] = None; import wacht.__main__"
+    with RawServer(lambda wire: wire.answer(b"", status="407 No")) as proxy:
         monkeypatch.setenv("WACHT_API_KEY", "wk_live")
-        monkeypatch.setenv("WACHT_BASE_URL", url)
-    assert cli.main(["list"]) == 1
-    out, message = capsys.readouterr()
-    assert out == ""
-    assert words in message
-    assert "api_key" not in message
-    assert "allow_plain_http" not in message
+        monkeypatch.setenv(name, proxy.url if value == "407" else value)
+        ran = subprocess.run(
+            [sys.executable, "-c", code, "list"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert words in ran.stderr
 
 
 # The others
@@ -429,4 +450,4 @@ def test_module__is_the_command(
         # By its path: pytest's loader, which plugins get, can't run a module by name.
         runpy.run_path(f"{wacht.__path__[0]}/__main__.py", run_name="__main__")
     assert caught.value.code == 2
-    assert "Did you mean 'list'?" in capsys.readouterr().err
+    assert "No such command 'lst'" in capsys.readouterr().err

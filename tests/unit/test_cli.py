@@ -6,9 +6,10 @@ import os
 import shlex
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import click
 import pytest
 
 import wacht
@@ -56,22 +57,70 @@ def test_time__date_or_time(option: str, text: str, expected: datetime) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "age"),
+    [
+        ("2d", timedelta(days=2)),
+        ("12h", timedelta(hours=12)),
+        ("030m", timedelta(minutes=30)),
+    ],
+)
+def test_time__age(text: str, age: timedelta) -> None:
+    before = datetime.now(UTC).replace(microsecond=0)
+    since = parameters("--since", text)["since"]
+    assert before <= since + age <= datetime.now(UTC)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], "table"),
+        (["--output", "a.csv"], "csv"),
+        (["--output", "a.b.JSONL"], "jsonl"),
+        (["--output", "a.json"], "json"),
+        (["--output", "a.parquet"], "parquet"),
+        (["--format", "csv", "--output", "a.json"], "csv"),
+        (["--output", "a.txt", "--format", "table"], "table"),
+    ],
+)
+def test_format__chosen(arguments: list[str], expected: str) -> None:
+    if expected == "parquet":
+        pytest.importorskip("pyarrow")
+    assert parameters(*arguments)["format"] == expected
+
+
+@pytest.mark.parametrize("missing", ["pandas", "pyarrow"])
+def test_format__parquet_without_its_packages(
+    missing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(click.UsageError, match="pip install pandas pyarrow"):
+        parameters("--output", "a.parquet")
+
+
+@pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["list", "--since", "soon"], "'--since': expected a date, or a time such as"),
+        (["list", "--since", "soon"], "'--since': expected a date, a time such as"),
+        (["list", "--since", "2w"], "or an age such as 2d, 12h or 30m, got '2w'"),
+        (["list", "--since", f"{10**9}d"], "or an age such as 2d, 12h or 30m, got '1"),
+        (["list", "--since", f"{10**99}d"], "or an age such as 2d, 12h or 30m, got '1"),
         (["list", "--limit", "0"], "'--limit': 0 is not in the range"),
         (["list", "--limit", "ten"], "'--limit': 'ten' is not a valid integer"),
         (["list", "--per-page", "101"], "'--per-page': 101 is not in the range"),
         (["list", "--page", "0"], "'--page': 0 is not in the range"),
         (["list", "--deadline", "soon"], "'--deadline': 'soon' is not a valid float"),
         (["list", "--format", "xml"], "'--format': 'xml' is not one of 'table', 'js"),
+        (["list", "--format", "parquet"], "'--format': parquet needs --output"),
+        (["list", "--output", "a.xlsx"], "'a.xlsx' doesn't end in .csv, .json, "),
+        (["list", "--output", "a"], "'a' doesn't end in .csv, "),
+        (["list", "--output", "a.table"], "'a.table' doesn't end in .csv, "),
         (["list", "--agnt-id", "a"], "id you mean"),
         (["list", "a"], "unexpected extra argument"),
         (["list", "--output", "."], "'--output': File '.' is a directory"),
         (["sandbox", "--port", "65536"], "'--port': 65536 is not in the range"),
         (["sandbox", "--per-second", "0"], "'--per-second': 0 is not in the range"),
         (["sandbox", "--revision", "no"], "'--revision': 'no' is not one of"),
-        (["lst"], "No such command 'lst'. Did you mean 'list'? (see wacht --help)"),
+        (["lst"], "No such command 'lst'"),
         (["nothing"], "No such command 'nothing' (see wacht --help)"),
         (["--verison"], "--version"),
         ([], "Missing command (see wacht --help)"),
@@ -115,6 +164,28 @@ def test_arguments__version(option: str, capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr() == (f"wacht {wacht.__version__}\n", "")
 
 
+@pytest.mark.parametrize(
+    ("words", "completions"),
+    [
+        ("wacht li", ["list"]),
+        ("wacht list --wor", ["--workflow-id"]),
+        ("wacht list --format js", ["json", "jsonl"]),
+    ],
+)
+def test_completion__in_bash(
+    words: str,
+    completions: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("_WACHT_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(words.count(" ")))
+    assert cli.main([]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [f"plain,{word}" for word in completions]
+
+
 @pytest.mark.parametrize("name", [None, "demo", "list", "sandbox"])
 def test_help__examples(name: str | None, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([name, "--help"] if name else ["-h"]) == 0
@@ -133,14 +204,23 @@ def test_help__examples(name: str | None, capsys: pytest.CaptureFixture[str]) ->
 
 CASES: list[tuple[BaseException, int, str]] = [
     (
-        wacht.ConfigError("no API key: set WACHT_API_KEY, or pass api_key"),
+        wacht.ConfigError("no API key: set WACHT_API_KEY"),
         1,
-        "no API key: set WACHT_API_KEY; `wacht demo` needs neither key nor URL",
+        "no API key: set WACHT_API_KEY; `wacht demo` needs no key",
+    ),
+    (wacht.ConfigError("base_url: use https"), 1, "base_url: use https"),
+    (
+        wacht.RequestError("[SSL: CERTIFICATE_VERIFY_FAILED] certificate (1)"),
+        1,
+        (
+            "[SSL: CERTIFICATE_VERIFY_FAILED] certificate (1); if you trust its CA, "
+            "set REQUESTS_CA_BUNDLE to a file with the certificate"
+        ),
     ),
     (
-        wacht.ConfigError("use https (or allow_plain_http, if you must)"),
+        wacht.RequestError("no answer: connection refused"),
         1,
-        "use https; `wacht demo` needs neither key nor URL",
+        "no answer: connection refused; check the network, and WACHT_BASE_URL",
     ),
     (
         wacht.AuthenticationError(401, "unknown API key"),
@@ -148,15 +228,15 @@ CASES: list[tuple[BaseException, int, str]] = [
         "401 Unauthorized: unknown API key; check WACHT_API_KEY",
     ),
     (
-        wacht.PaginationError('active_since needs pagination "page"'),
+        wacht.PaginationError("the service repeats pages"),
         1,
-        "--active-since needs --pagination page; see --pagination and --exhaustive",
+        "the service repeats pages; see --pagination and --exhaustive",
     ),
     (wacht.BadRequestError(400, "per_page=no"), 1, "400 Bad Request: per_page=no"),
     (
         wacht.InvalidRequestError("agent_id: expected a non-empty string"),
         2,
-        "--agent-id: expected a non-empty string",
+        "agent_id: expected a non-empty string",
     ),
     (wacht.WachtError("a\nb\x1b[2J"), 1, "a\\nb\\x1b[2J"),
     (KeyboardInterrupt(), 130, "interrupted"),
@@ -218,7 +298,7 @@ def test_import__without_the_extra(
     assert cli.main(["demo"]) == 1
     assert capsys.readouterr().err == (
         f"wacht: the command needs {missing}: install the extra `cli`, in a clone "
-        "with pip install '.[cli]'\n"
+        "with pip install -e '.[cli]'\n"
     )
 
 

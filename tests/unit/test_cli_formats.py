@@ -16,7 +16,8 @@ from rich.cells import cell_len
 
 from tests.strategies import JSON_FIELDS, TEXTS, TIMES, json_values, texts
 from wacht import AiExecutionContext
-from wacht.cli.formats import COLUMNS, FORMATS, Style, escape_formula
+from wacht._render import FIRST_COLUMNS
+from wacht.cli.formats import FORMATS, Style, escape_formula
 from wacht.models import FIELD_NAMES
 
 if TYPE_CHECKING:
@@ -129,15 +130,15 @@ def test_table__fits(width: int, pages: Pages) -> None:
 
 def test_table__nothing() -> None:
     assert written("table", [[], []], TERMINAL) == "no contexts\n"
-    assert written("table", [[]]) == "\t".join(COLUMNS) + "\n"
+    assert written("table", [[]]) == "\t".join(FIRST_COLUMNS) + "\n"
 
 
 @given(pages)
 def test_table__piped(pages: Pages) -> None:
     heading, *lines = written("table", pages).split("\n")[:-1]
-    assert heading.split("\t") == [*COLUMNS]
+    assert heading.split("\t") == [*FIRST_COLUMNS]
     assert len(lines) == sum(map(len, pages))
-    assert {line.count("\t") for line in lines} <= {len(COLUMNS) - 1}
+    assert {line.count("\t") for line in lines} <= {len(FIRST_COLUMNS) - 1}
 
 
 @pytest.mark.parametrize("style", [Style(header=False), Style(width=80, header=False)])
@@ -188,7 +189,9 @@ def test_csv__any_text(titles: list[str]) -> None:
     assert [row[place] for row in csv_cells(text)[1:]] == titles
 
 
-@pytest.mark.parametrize("start", "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+@pytest.mark.parametrize(
+    "start", [*"=+-@\t\r\n\uff1d\uff0b\uff0d\uff20", " =", "  @", "\xa0+"]
+)
 def test_csv__formula(start: str) -> None:
     title = f"{start}1+cmd|'/C calc'!A0"
     page = [AiExecutionContext(title=title)]
@@ -198,7 +201,7 @@ def test_csv__formula(start: str) -> None:
         assert row[FIELD_NAMES.index("title")] == cell
 
 
-@pytest.mark.parametrize("text", ["", "a=1", "'", "-5", "+4.25", "[-5]"])
+@pytest.mark.parametrize("text", ["", " ", " a=1", "'", "-5", "+4.25", "[-5]"])
 def test_csv__no_formula(text: str) -> None:
     assert escape_formula(text) == text
 

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from wacht import (
     AiExecutionContext,
     ExecutionContextListResponse,
-    ListExecutionContextsOptions,
     PaginationError,
     ServerError,
 )
@@ -57,7 +56,7 @@ def test_listing__limit(sizes: list[int], limit: int | None) -> None:
     options = [f"--limit={limit}"] if limit else []
     listing, ids = listed(walk(sizes, asked), *options)
     assert ids == [str(number) for number in range(sum(sizes))][:limit]
-    assert listing.listed == len(ids)
+    assert sum(listing.listed) == len(ids)
     assert sum(sizes[: len(asked) - 1]) < (limit or 1_000)
 
 
@@ -68,63 +67,71 @@ def test_listing__since() -> None:
     pages = [ExecutionContextListResponse(data, has_more=False)]
     listing, ids = listed(pages, "--since", "2026-03-01T12:00:00Z")
     assert ids == ["b", "d"]
-    assert (listing.received, listing.listed) == (4, 2)
+    assert listing.listed == [False, True, False, True]
 
 
-def notes_after(error: BaseException, sizes: list[int], *arguments: str) -> list[str]:
-    listing, _ = listed(walk(sizes, []), *arguments)
-    if isinstance(error, PaginationError):
-        error.resume = ListExecutionContextsOptions(page=4, per_page=2)
+def notes_after(error: BaseException, size: int, *arguments: str) -> list[str]:
+    listing, _ = listed(walk([size], []), *arguments)
     return list(listing.notes(error))
 
 
-def test_notes__error() -> None:
-    notes = notes_after(PaginationError("in circles"), [4, 2], "--limit", "9")
-    command = "wacht list --limit 3 --per-page 2 --page 4 --format jsonl"
-    assert notes == [
-        "6 contexts listed before that",
-        f"to go on: {command}",
-    ]
-
-
 @pytest.mark.parametrize(
-    ("arguments", "size", "command"),
+    ("arguments", "size", "again", "command"),
     [
-        ([], 200, "to go on: wacht list --per-page 100 --page 3 --no-header"),
-        (
-            ["--page=2"],
-            101,
-            "to go on, with 1 of them again: wacht list --per-page 100",
-        ),
-        (
-            ["--per-page=10"],
-            11,
-            "to go on, with 1 of them again: wacht list",
-        ),
-        (["--page=2", "--format=json"], 100, " --per-page 100 --page 3 --format json"),
+        ([], 200, 0, "--per-page 100 --page 3 --format jsonl"),
+        (["--page=2"], 100, 0, "--per-page 100 --page 3 --format jsonl"),
+        (["--page=2"], 101, 1, "--per-page 100 --page 3 --format jsonl"),
+        (["--per-page=10"], 11, 1, "--per-page 10 --page 2 --format jsonl"),
+        (["--limit=2000"], 143, 43, "--limit 1900 --per-page 100 --page 2 --format"),
+        (["--format=csv"], 1, 1, "--per-page 100 --page 1 --format csv --no-header"),
     ],
 )
-def test_notes__interrupted(arguments: list[str], size: int, command: str) -> None:
-    listing = Listing(context_of(*arguments))
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), ServerError(500, "trouble")])
+def test_notes__command(
+    error: BaseException, arguments: list[str], size: int, again: int, command: str
+) -> None:
+    listing = Listing(context_of("--format=jsonl", *arguments))
     listing.write(walk([size], []), io.StringIO())
-    count, note = listing.notes(KeyboardInterrupt())
-    assert count == f"{size} contexts listed before that"
-    assert command in note
+    count, *repeated, note = listing.notes(error)
+    assert count == f"{size} context{'s' * (size != 1)} listed before that"
+    assert repeated == [f"the rest begins with {again} of them again"] * bool(again)
+    start = "to go on, perhaps without contexts that moved: wacht list "
+    assert note.startswith(f"{start}{command}")
+
+
+@given(st.lists(st.integers(0, 300), min_size=1), st.integers(1, 100), st.booleans())
+def test_notes__command_adds_up(
+    hours: list[int],
+    size: int,
+    since: bool,  # noqa: FBT001 - hypothesis passes it by position
+) -> None:
+    """What was listed, without what comes again, and the limit of the command."""
+    data = [AiExecutionContext(created_at=NOON + timedelta(hours=n)) for n in hours]
+    options = ["--since", "2026-03-05"] if since else []
+    listing = Listing(context_of("--limit=500", f"--per-page={size}", *options))
+    page = ExecutionContextListResponse(data, has_more=True)
+    listing.write([page], io.StringIO())
+    *_, note = listing.notes(KeyboardInterrupt())
+    if sum(listing.listed):
+        arguments = shlex.split(note.partition("wacht list ")[2])
+        rest = context_of(*arguments).params
+        skipped = (rest["page"] - 1) * size
+        assert skipped <= len(data) < skipped + size
+        assert sum(listing.listed[:skipped]) + rest["limit"] == 500
 
 
 @pytest.mark.parametrize(
-    ("error", "sizes", "arguments", "notes"),
+    ("error", "size", "arguments", "notes"),
     [
-        (PaginationError("in circles"), [], [], []),
-        (KeyboardInterrupt(), [0], [], []),
-        (ServerError(500, "trouble"), [1], [], ["1 context listed before that"]),
-        (KeyboardInterrupt(), [1], ["--output=f"], ["nothing was written to f"]),
+        (KeyboardInterrupt(), 0, [], []),
+        (PaginationError("in circles"), 2, [], ["2 contexts listed before that"]),
+        (KeyboardInterrupt(), 1, ["--output=f"], ["nothing was written to f"]),
     ],
 )
 def test_notes__no_command(
-    error: BaseException, sizes: list[int], arguments: list[str], notes: list[str]
+    error: BaseException, size: int, arguments: list[str], notes: list[str]
 ) -> None:
-    assert notes_after(error, sizes, *arguments) == notes
+    assert notes_after(error, size, "--format=jsonl", *arguments) == notes
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)

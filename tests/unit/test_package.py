@@ -118,6 +118,33 @@ def test_list_filters__are_the_options() -> None:
         assert filters[name].__forward_arg__ == field.type
 
 
+METHODS = {
+    "fetch_execution_contexts": wacht.ListFilters,
+    "iter_execution_contexts": wacht.WalkKeywords,
+    "iter_execution_context_pages": wacht.WalkKeywords,
+}
+
+
+@pytest.mark.parametrize("place", [wacht, wacht.Session])
+@pytest.mark.parametrize("name", METHODS)
+def test_signature__has_every_keyword(name: str, place: Any) -> None:
+    """What `help()`, `?` in IPython and the website show."""
+    shown = inspect.getfullargspec(getattr(place, name))
+    kinds = METHODS[name].__annotations__
+    assert {key: shown.annotations[key] for key in shown.kwonlyargs} == {
+        key: kind.__forward_arg__ for key, kind in kinds.items()
+    }
+
+
+@pytest.mark.parametrize("place", ["wacht", "session"])
+@pytest.mark.parametrize("name", METHODS)
+def test_completion__of_code_that_has_not_run(name: str, place: str) -> None:
+    jedi = pytest.importorskip("jedi")
+    code = f"import wacht\nwith wacht.Session() as session:\n    {place}.{name}("
+    found = {one.name for one in jedi.Script(code).complete()}
+    assert found >= {f"{keyword}=" for keyword in METHODS[name].__annotations__}
+
+
 def test_files__typed() -> None:
     assert (PACKAGE / "py.typed").is_file()
 

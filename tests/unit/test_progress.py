@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tqdm.auto import tqdm
 
-from wacht import ConfigError, InvalidRequestError, WalkProgress
+from wacht import ConfigError, InvalidRequestError, RequestError, WalkProgress
 from wacht import _progress as progress_module
 from wacht._progress import open_report
 
@@ -98,6 +98,38 @@ def test_bar__with_a_total(capsys: pytest.CaptureFixture[str]) -> None:
     assert " 25%|" in shown
     assert "| 100/400 [" in shown
     assert shown.rpartition("\r")[2].startswith("100%|")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # in the oldest ipywidgets
+@pytest.mark.parametrize("total", [None, 100, 400])
+@pytest.mark.parametrize(
+    ("error", "complete", "style"),
+    [
+        (None, False, "success"),  # at its limit, or begun at a later page
+        (None, True, "success"),
+        (GeneratorExit, True, "success"),
+        (GeneratorExit, False, "danger"),
+        (KeyboardInterrupt, False, "danger"),
+        (RequestError, False, "danger"),
+    ],
+)
+def test_bar__colour_in_a_notebook(
+    error: type[BaseException] | None,
+    complete: bool,  # noqa: FBT001 - a case
+    style: str,
+    total: int | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("IPython")
+    notebook = pytest.importorskip("tqdm.notebook")
+    monkeypatch.setattr("tqdm.auto.tqdm", notebook.tqdm)
+    opening = open_report(progress=True, total=total)
+    report = opening.__enter__()
+    assert report is not None
+    bar = report.__self__._bar  # type: ignore[attr-defined]
+    report(WalkProgress(pages=1, contexts=100, complete=complete))
+    opening.__exit__(error, error and error("broken"), None)
+    assert bar.container.children[1].bar_style == style
 
 
 def test_bar__counts_down(

@@ -194,7 +194,7 @@ def test_base_url__plain_http_to_another_host(url: str) -> None:
         base_url(url)
     assert str(caught.value) == (
         f"base_url: {url!r} would send the key unencrypted; use https "
-        "(or allow_plain_http, if you must)"
+        "(or, in Python, allow_plain_http=True)"
     )
     assert base_url(url, allow_plain_http=True) == url
 

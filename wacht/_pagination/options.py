@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from attrs import evolve, field, frozen
 from attrs.validators import optional
@@ -49,31 +49,32 @@ class WalkOptions:
 
 def merge_filters(
     options: ListExecutionContextsOptions | None,
-    filters: ListFilters,
     keywords: tuple[str, ...] = (),
+    /,
+    **filters: Unpack[ListFilters],
 ) -> ListExecutionContextsOptions:
     """
     Return the options with the keywords that override them.
 
     Args:
         options: The options; None for none.
-        filters: The keywords.
         keywords: Other keywords that the method has, for error messages.
+        filters: The keywords.
 
     Raises:
         TypeError: A keyword is unknown, or the options aren't options.
         InvalidRequestError: A value is unusable.
 
     """
-    if options is None:
-        options = ListExecutionContextsOptions()
+    for name in filters.keys() - set(OPTION_NAMES):
+        raise TypeError(_unknown(name, (*OPTION_NAMES, *keywords)))
+    if options is None:  # by this call, Jedi knows the keywords of all callers
+        return ListExecutionContextsOptions(**filters)
     if not isinstance(options, ListExecutionContextsOptions):
         raise TypeError(
             "expected ListExecutionContextsOptions, or its fields as keywords, got "
             f"{safe_repr(options)}"
         )
-    for name in filters.keys() - set(OPTION_NAMES):
-        raise TypeError(_unknown(name, (*OPTION_NAMES, *keywords)))
     return evolve(options, **filters) if filters else options
 
 

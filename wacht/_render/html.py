@@ -6,6 +6,7 @@ from datetime import datetime
 from html import escape
 from typing import TYPE_CHECKING, TypeAlias
 
+from . import ALWAYS_SHOWN, FIRST_COLUMNS
 from .text import JOINERS, escape_controls, plain_text
 
 if TYPE_CHECKING:
@@ -13,10 +14,9 @@ if TYPE_CHECKING:
 
 Row: TypeAlias = "Mapping[str, object]"
 
-ALWAYS_SHOWN = ("id", "agent_id", "created_at")
 _IDS = ("workflow_id", "user_id", "session_id")
 _LAST = ("last_activity_at", "context_group", "context")
-COLUMNS = (*ALWAYS_SHOWN, "status", "title", *_IDS, *_LAST)
+COLUMNS = (*FIRST_COLUMNS, *_IDS, *_LAST)
 
 _NAME_LENGTH = 40
 _LINE_LENGTH = 120

@@ -19,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         missing = (error.name or "").partition(".")[0]
         if missing not in _REQUIRED:
             raise
-        extra = "install the extra `cli`, in a clone with pip install '.[cli]'"
+        extra = "install the extra `cli`, in a clone with pip install -e '.[cli]'"
         sys.stderr.write(f"wacht: the command needs {missing}: {extra}\n")
         return 1
     return run(argv)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from contextlib import suppress
-from datetime import UTC, datetime
-from difflib import get_close_matches
+from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,13 +33,14 @@ Examples:
 _LIST_HELP = """\b
 Examples:
   wacht list
-  wacht list --agent-id agent_123 --since 2026-03-01
-  wacht list --format csv --prefetch 4 --output contexts.csv
+  wacht list --agent-id agent_123 --since 2d
+  wacht list --prefetch 4 --output contexts.csv
   wacht list --format jsonl --deadline 300 | jq -r .id
 
 The API key comes from the environment variable WACHT_API_KEY. Set WACHT_BASE_URL if
 the service isn't at https://api.wacht.dev. Options with (*) need the service's offset
-revision. Times are in UTC unless they have a zone.
+revision. TIME is a date, a time (in UTC unless it has a zone), or an age such as 2d,
+12h or 30m.
 
 The table shows some fields; through a pipe it is separated by tabs. The other formats
 have all fields. A JSON array that isn't closed is incomplete. In CSV, text that a
@@ -50,37 +52,55 @@ Examples:
   wacht sandbox --contexts 10000 --per-second 20 --per-minute 100
   wacht sandbox --revision offset
 """
+_AGE = re.compile("([0-9]+)([dhm])")
+_UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
 _POSITIVE = click.IntRange(min=1)
 _PER_PAGE = click.IntRange(1, MAX_PER_PAGE)
 _PORT = click.IntRange(0, 65535)
+_FORMATS = (*FORMATS, "parquet")
 _PAGINATION = click.Choice(["auto", "page", "offset"])
 _REVISION = click.Choice(["page", "offset", "offset-without-echo"])
 
 
-class _Group(click.Group):
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        name = args[0]
-        if name in self.commands or name.startswith("-"):
-            return super().resolve_command(ctx, args)
-        similar = get_close_matches(name, self.commands, n=1)
-        hint = f" Did you mean {similar[0]!r}?" if similar else ""
-        raise click.UsageError(f"No such command {name!r}.{hint}", ctx)
-
-
 def _time(text: str) -> datetime:
     try:
+        if age := _AGE.fullmatch(text):
+            now = datetime.now(UTC).replace(microsecond=0)
+            return now - int(age[1]) * _UNITS[age[2]]
         moment = datetime.fromisoformat(text.upper().removesuffix(" UTC"))
-    except ValueError:
+    except (OverflowError, ValueError):
         raise click.BadParameter(
-            f"expected a date, or a time such as 2026-03-01T12:00:00Z, got {text!r}"
+            "expected a date, a time such as 2026-03-01T12:00:00Z, or an age such as "
+            f"2d, 12h or 30m, got {text!r}"
         ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+def _format(ctx: click.Context, _param: click.Parameter, name: str | None) -> str:
+    output: Path | None = ctx.params["output"]
+    if name is None and output:
+        name = output.suffix[1:].lower()
+        if name not in _FORMATS or name == "table":
+            raise click.BadParameter(
+                f"{str(output)!r} doesn't end in .csv, .json, .jsonl or .parquet: "
+                "rename it, or add --format",
+                param_hint="--output",
+            )
+    if name == "parquet":
+        _check_parquet(output)
+    return name or "table"
+
+
+def _check_parquet(output: Path | None) -> None:
+    if output is None:
+        raise click.BadParameter("parquet needs --output")
+    if not all(map(find_spec, ("pandas", "pyarrow"))):
+        raise click.BadParameter(
+            "parquet needs pandas and pyarrow: pip install pandas pyarrow"
+        )
+
+
 @click.group(
-    cls=_Group,
     no_args_is_help=False,
     context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
     epilog=_EXAMPLES,
@@ -113,6 +133,8 @@ _SINCE = "Only those created then or later; filtered client-side."
 _ACTIVE = "Only those active then or later, in as few requests as they fill (*)."
 _EXHAUSTIVE = "Whether contexts that move during the listing are found as well."
 _OUTPUT = "Write to this file, replaced when the listing is complete."
+_BY_SUFFIX = "by the suffix of --output, else table"
+_PATH = click.Path(dir_okay=False, path_type=Path)
 
 
 @wacht.command("list", epilog=_LIST_HELP)
@@ -129,10 +151,12 @@ _OUTPUT = "Write to this file, replaced when the listing is complete."
 @click.option("--prefetch", type=int, default=0, help="Pages to request ahead.")
 @click.option("--deadline", type=float, help="Seconds for all, waits included.")
 @click.option("--pagination", type=_PAGINATION, default="auto")
-@click.option("--format", type=click.Choice([*FORMATS]), default="table")
+@click.option(
+    "--format", type=click.Choice(_FORMATS), show_default=_BY_SUFFIX, callback=_format
+)
 @click.option("--no-header", is_flag=True, help="Table and CSV: no names of columns.")
 @click.option("--no-escape", is_flag=True, help="CSV: leave formulas as they are.")
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help=_OUTPUT)
+@click.option("--output", type=_PATH, is_eager=True, help=_OUTPUT)
 @click.option("-v", "--verbose", is_flag=True, help="Log each wait to stderr.")
 @click.pass_context
 def list_(ctx: click.Context, /, **_params: object) -> None:
@@ -154,13 +178,12 @@ def sandbox(**settings: Any) -> None:
         service = Sandbox(**settings)
     except OSError as error:
         raise WachtError(f"port {settings['port']}: {error.strerror}") from error
-    with service:
+    with service, suppress(KeyboardInterrupt):
         click.echo(
             f"{len(service.contexts):,} contexts on {service.url}, until Ctrl-C.\n"
             f"The key is {service.api_key}. In another shell:\n\n"
             f"export WACHT_BASE_URL={service.url}\n"
             f"export WACHT_API_KEY={service.api_key}"
         )
-        with suppress(KeyboardInterrupt):
-            while True:
-                time.sleep(3600)
+        while True:
+            time.sleep(3600)

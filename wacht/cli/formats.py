@@ -1,4 +1,4 @@
-"""Contexts as text, page by page: a table, JSON or CSV."""
+"""Contexts as text, page by page: a table, JSON or CSV; or as a Parquet file."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import frozen
@@ -14,7 +15,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from wacht._render import ALWAYS_SHOWN, FIRST_COLUMNS
 from wacht._render.text import escape_controls
+from wacht.dataframe import JSON_FIELDS, to_dataframe
 from wacht.models import FIELD_NAMES
 
 if TYPE_CHECKING:
@@ -25,15 +28,13 @@ if TYPE_CHECKING:
 Pages: TypeAlias = "Iterable[Sequence[AiExecutionContext]]"
 Format: TypeAlias = "Callable[[Pages, Style], Iterator[str]]"
 
-COLUMNS: tuple[str, ...] = ("id", "agent_id", "created_at", "status", "title")
-_IDS = COLUMNS[:2]
-_ALWAYS = COLUMNS[:3]
+_IDS = FIRST_COLUMNS[:2]
 _CSV_FIELDS = (*FIELD_NAMES, "extra")
-_METADATA = "external_resource_metadata"
-_JSON_FIELDS = ("context", "execution_state", _METADATA, "completion_summary", "extra")
+_JSON_FIELDS = (*JSON_FIELDS, "extra")
 _COMPACT = (",", ":")
-# What starts a formula in a spreadsheet, full-width forms included; a number doesn't.
-_FORMULA = re.compile("[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+# What starts a formula in a spreadsheet, full-width forms and spaces before it
+# included; a number doesn't.
+_FORMULA = re.compile("[\t\r\n]|\\s*[=+\\-@\uff1d\uff0b\uff0d\uff20]")
 _NUMBER = re.compile(r"[+-][0-9]+(\.[0-9]+)?")
 
 _GAP = 2  # between two columns
@@ -56,8 +57,8 @@ def table(pages: Pages, style: Style) -> Iterator[str]:
     """Write a line for each context: columns on a terminal, else separated by tabs."""
     if style.width is not None:
         return _terminal_table(pages, style.width, header=style.header)
-    header = "\t".join(COLUMNS) + "\n" if style.header else ""
-    return _lines(pages, header, lambda context: "\t".join(_cells(context)) + "\n")
+    header = "\t".join(FIRST_COLUMNS) + "\n" if style.header else ""
+    return _lines(pages, header, lambda c: "\t".join(_cells(c).values()) + "\n")
 
 
 def _lines(
@@ -71,15 +72,15 @@ def _lines(
     yield header
 
 
-def _cells(context: AiExecutionContext) -> list[str]:
+def _cells(context: AiExecutionContext) -> dict[str, str]:
     fields = context.to_dict()
-    return [escape_controls(fields[name] or "") for name in COLUMNS]
+    return {name: escape_controls(fields[name] or "") for name in FIRST_COLUMNS}
 
 
 def _terminal_table(pages: Pages, width: int, *, header: bool) -> Iterator[str]:
     widths: dict[str, int] = {}
     for page in pages:
-        rows = [dict(zip(COLUMNS, _cells(context), strict=True)) for context in page]
+        rows = [_cells(context) for context in page]
         for row in rows:
             row["created_at"] = row["created_at"][:_SECONDS].replace("T", " ")
         if rows:
@@ -93,9 +94,9 @@ def _terminal_table(pages: Pages, width: int, *, header: bool) -> Iterator[str]:
 def _column_widths(rows: list[dict[str, str]], width: int) -> dict[str, int]:
     """Choose the columns that fit, and their widths, from the first rows."""
     widths: dict[str, int] = {}
-    for name, (least, most) in zip(COLUMNS, _WIDTHS, strict=True):
+    for name, (least, most) in zip(FIRST_COLUMNS, _WIDTHS, strict=True):
         longest = max(cell_len(row[name]) for row in rows)
-        if longest or name in _ALWAYS:
+        if longest or name in ALWAYS_SHOWN:
             widths[name] = min(max(least, longest), most)
     while len(widths) > 1 and _total(widths) > width:
         widths.popitem()
@@ -159,6 +160,12 @@ def _csv_cells(context: AiExecutionContext, style: Style) -> Iterator[str]:
             cell = json.dumps(fields[name], ensure_ascii=False, separators=_COMPACT)
         shown = cell if style.width is None else escape_controls(cell)
         yield escape_formula(shown) if style.escape and not is_json else shown
+
+
+def parquet(pages: Pages) -> bytes:
+    """Make a Parquet file of all contexts, with their JSON as text."""
+    frame = to_dataframe(chain.from_iterable(pages), json="text")
+    return frame.to_parquet(index=False)
 
 
 class _Echo:

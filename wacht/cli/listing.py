@@ -8,11 +8,18 @@ from contextlib import closing, nullcontext
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from wacht.errors import WachtError
-from wacht.models import MAX_PER_PAGE, ListExecutionContextsOptions, ListFilters
+from wacht.errors import (
+    BadRequestError,
+    ConfigError,
+    DecodeError,
+    InvalidRequestError,
+    PaginationError,
+    WachtError,
+)
+from wacht.models import MAX_PER_PAGE, ListFilters
 from wacht.session import Session
 
-from .formats import FORMATS, Style
+from .formats import FORMATS, Style, parquet
 from .output import logged_waits, replacing, terminal_width, wait_display
 
 if TYPE_CHECKING:
@@ -23,6 +30,14 @@ if TYPE_CHECKING:
 
     from wacht.models import AiExecutionContext, ExecutionContextListResponse
 
+# The same command would meet these again.
+_LASTING_ERRORS = (
+    BadRequestError,
+    ConfigError,
+    DecodeError,
+    InvalidRequestError,
+    PaginationError,
+)
 _WALK_OPTIONS = ("active_since", "exhaustive", "prefetch", "deadline")
 
 
@@ -30,8 +45,8 @@ class Listing:
     """One run of `wacht list`."""
 
     def __init__(self, ctx: click.Context) -> None:
-        self.received: int = 0  # contexts that the walk gave
-        self.listed: int = 0  # those of them that were written
+        # Whether each context that the walk gave was written.
+        self.listed: list[bool] = []
         self._ctx = ctx
         self._params = ctx.params
 
@@ -60,23 +75,39 @@ class Listing:
             header=not self._params["no_header"],
             escape=not self._params["no_escape"],
         )
-        write = FORMATS[self._params["format"]]
-        file.writelines(write(self._chosen(pages, file), style))
+        chosen, name = self._chosen(pages, file), self._params["format"]
+        if name == "parquet":
+            file.buffer.write(parquet(chosen))
+        else:
+            file.writelines(FORMATS[name](chosen, style))
 
     def notes(self, error: BaseException) -> Generator[str]:
-        """Say how far the listing came, and how to go on after an error."""
+        """Say how far the listing came, and how to go on if that can help."""
         if output := self._params["output"]:
             yield f"nothing was written to {output}"
-        elif self.received:
-            contexts = "context" if self.listed == 1 else "contexts"
-            yield f"{self.listed:,} {contexts} listed before that"
-            size: int = self._params["per_page"] or MAX_PER_PAGE
-            end = ((self._params["page"] or 1) - 1) * size + self.received
-            whole = ListExecutionContextsOptions(page=end // size + 1, per_page=size)
-            if resume := error.resume if isinstance(error, WachtError) else whole:
-                start = ((resume.page or 1) - 1) * (resume.per_page or MAX_PER_PAGE)
-                again = f", with {end - start} of them again" if end > start else ""
-                yield f"to go on{again}: {self._command(resume)}"
+        elif self.listed:
+            count = sum(self.listed)
+            yield f"{count:,} context{'s' * (count != 1)} listed before that"
+            if not isinstance(error, _LASTING_ERRORS):
+                yield from self._rest()
+
+    def _rest(self) -> Generator[str]:
+        size: int = self._params["per_page"] or MAX_PER_PAGE
+        skipped, repeated = divmod(len(self.listed), size)
+        again = sum(self.listed[len(self.listed) - repeated :])
+        left = self._left()
+        changes = {
+            "page": (self._params["page"] or 1) + skipped,
+            "per_page": size,
+            "limit": None if left is None else left + again,
+            "no_header": self._params["format"] in {"csv", "table"} or None,
+        }
+        if again:
+            yield f"the rest begins with {again} of them again"
+        yield (
+            "to go on, perhaps without contexts that moved: "
+            f"{command_line(self._ctx, **changes)}"
+        )
 
     def _walk(self) -> dict[str, Any]:
         names = (*ListFilters.__optional_keys__, *_WALK_OPTIONS)
@@ -94,8 +125,8 @@ class Listing:
             chosen = list(filter(self._is_recent, page))[: self._left()]
             yield chosen
             file.flush()  # its reader has the page before the next is requested
-            self.received += len(page)
-            self.listed += len(chosen)
+            written = {*map(id, chosen)}
+            self.listed += [id(context) in written for context in page]
             if self._left() == 0:
                 return
 
@@ -105,16 +136,7 @@ class Listing:
 
     def _left(self) -> int | None:
         limit = self._params["limit"]
-        return None if limit is None else limit - self.listed
-
-    def _command(self, resume: ListExecutionContextsOptions) -> str:
-        changes = {
-            "page": resume.page,
-            "per_page": resume.per_page,
-            "limit": self._left(),
-            "no_header": self._params["format"] in {"csv", "table"} or None,
-        }
-        return command_line(self._ctx, **changes)
+        return None if limit is None else limit - sum(self.listed)
 
 
 def command_line(ctx: click.Context, **changes: object) -> str:

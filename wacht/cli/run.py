@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
+import os
 import sys
 from typing import TYPE_CHECKING
 
 import click
+from click.shell_completion import shell_complete
 
 from wacht import errors
 
@@ -16,23 +17,33 @@ from .output import delivered_output, discard_buffer, report
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_COMPLETE = "_WACHT_COMPLETE"
 _INTERRUPTED = 130  # as a shell reports SIGINT
 _READER_GONE = 141  # and SIGPIPE
 
-# What to do about an error, in the words of the command.
-_HINTS: dict[type[errors.WachtError], str] = {
-    errors.ConfigError: "`wacht demo` needs neither key nor URL",
-    errors.AuthenticationError: "check WACHT_API_KEY",
-    errors.PermissionDeniedError: "check what the key in WACHT_API_KEY may do",
-    errors.NotFoundError: "check WACHT_BASE_URL",
-    errors.DecodeError: "check WACHT_BASE_URL",
-    errors.RequestError: "check the network, and WACHT_BASE_URL",
-    errors.RateLimitError: "try again later: all users of the key share the limit",
-    errors.PaginationError: "see --pagination and --exhaustive",
-}
-# Arguments of the library that the command doesn't have, and those that it has.
-_NO_OPTION = r",? \(?or (pass )?(api_key|allow_plain_http)(=True)?(,? if you must)?\)?"
-_OPTION = r"(?:Session\()?\b(pagination|per_page)(?:=['\"]?| ['\"])(\w+)['\"]?\)?"
+# What to do about an error: the first one that fits its type and its message.
+_HINTS: tuple[tuple[type[errors.WachtError], str, str], ...] = (
+    (errors.ConfigError, "API key", "`wacht demo` needs no key"),
+    (errors.AuthenticationError, "", "check WACHT_API_KEY"),
+    (errors.PermissionDeniedError, "", "check what the key in WACHT_API_KEY may do"),
+    (errors.NotFoundError, "", "check WACHT_BASE_URL"),
+    (errors.DecodeError, "", "check WACHT_BASE_URL"),
+    (errors.RateLimitError, "", "try later: all users of the key share the limit"),
+    (errors.PaginationError, "", "see --pagination and --exhaustive"),
+    (
+        errors.RequestError,
+        "CERTIFICATE_VERIFY_FAILED",
+        "if you trust its CA, set REQUESTS_CA_BUNDLE to a file with the certificate",
+    ),
+    (errors.RequestError, "CA certificate bundle", "check REQUESTS_CA_BUNDLE"),
+    (
+        errors.RequestError,
+        "407 ",
+        "check the user and the password in HTTPS_PROXY=http://user:password@host:port",
+    ),
+    (errors.RequestError, "SOCKS support", "pip install PySocks"),
+    (errors.RequestError, "", "check the network, and WACHT_BASE_URL"),
+)
 
 
 def run(argv: Sequence[str] | None) -> int:
@@ -41,8 +52,7 @@ def run(argv: Sequence[str] | None) -> int:
         with delivered_output():
             return _invoke(sys.argv[1:] if argv is None else [*argv])
     except errors.WachtError as error:
-        words = [message_of(error), _HINTS.get(type(error), ""), *_notes(error)]
-        report("; ".join(filter(None, words)))
+        report("; ".join([str(error), *_hints(error)[:1], *_notes(error)]))
         return 2 if isinstance(error, errors.InvalidRequestError) else 1
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "wacht"
@@ -60,6 +70,8 @@ def run(argv: Sequence[str] | None) -> int:
 
 
 def _invoke(arguments: list[str]) -> int:
+    if task := os.environ.get(_COMPLETE):  # set by the shell, see click's documentation
+        return shell_complete(wacht, {}, "wacht", _COMPLETE, task)
     if any(word.partition("=")[0] == "--api-key" for word in arguments):
         raise click.UsageError(
             "--api-key is refused, since others on this machine can read arguments: "
@@ -77,17 +89,10 @@ def _notes(error: BaseException) -> list[str]:
     return getattr(error, "__notes__", [])
 
 
-def message_of(error: errors.WachtError) -> str:
-    """Word the library's message for someone who has options instead of arguments."""
-    text = str(error)
-    if isinstance(error, errors.ApiError):  # the service's words
-        return text
-    name, colon, rest = text.partition(":")
-    if isinstance(error, errors.InvalidRequestError) and name.isidentifier():
-        return f"--{name.replace('_', '-')}{colon}{rest}"
-    text = re.sub(_NO_OPTION, "", text).replace("active_since", "--active-since")
-    return re.sub(_OPTION, _as_option, text)
-
-
-def _as_option(argument: re.Match[str]) -> str:
-    return f"--{argument[1].replace('_', '-')} {argument[2]}"
+def _hints(error: errors.WachtError) -> list[str]:
+    message = str(error)
+    return [
+        hint
+        for kind, pattern, hint in _HINTS
+        if isinstance(error, kind) and pattern in message
+    ]
