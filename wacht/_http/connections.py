@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import io
 import socket
+from collections import deque
 from functools import cache
 from http.client import HTTPResponse, parse_headers
+from queue import Empty, Full
 from typing import TYPE_CHECKING, Any, cast
 
 from requests.adapters import HTTPAdapter
@@ -33,18 +35,68 @@ _FINAL = 200
 class TimedAdapter(HTTPAdapter):
     """Open connections, through proxies or not, that keep to the active timer."""
 
-    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the pool of connections for a request."""
-        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
-        pool.ConnectionCls = _timed(pool.ConnectionCls)
-        return pool
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        _time_pools(self.poolmanager)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        _time_pools(manager)
+        return manager
+
+
+def _time_pools(manager: Any) -> None:
+    manager.pool_classes_by_scheme = {
+        scheme: _with(_TimedPool, pool)
+        for scheme, pool in manager.pool_classes_by_scheme.items()
+    }
 
 
 @cache
-def _timed(connection: Any) -> Any:
-    if issubclass(connection, _TimedConnection):
-        return connection
-    return type(connection.__name__, (_TimedConnection, connection), {})
+def _with(addition: Any, base: Any) -> Any:
+    if issubclass(base, addition):
+        return base
+    return type(base.__name__, (addition, base), {})
+
+
+class _FreeConnections(deque[Any]):
+    """
+    The free connections of a pool, without a lock.
+
+    In urllib3's queue, an exception that a signal handler raises may leave the lock
+    closed. The next request then hangs.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self._size = size
+
+    def put(self, connection: Any, *_: Any, **__: Any) -> None:
+        if len(self) >= self._size:
+            raise Full
+        self.append(connection)
+
+    def get(self, *_: Any, **__: Any) -> Any:
+        try:
+            return self.pop()
+        except IndexError:
+            raise Empty from None
+
+    qsize = deque.__len__
+
+    def empty(self) -> bool:  # for vcrpy
+        return not self
+
+
+class _TimedPool:
+    """What is added to urllib3's pools."""
+
+    QueueCls = _FreeConnections
+
+    @property
+    def ConnectionCls(self) -> Any:  # noqa: N802 - urllib3's name
+        """The class of the next connection, which vcrpy replaces at any time."""
+        return _with(_TimedConnection, super().ConnectionCls)  # type: ignore[misc]  # urllib3's, beside it in the class
 
 
 class _TimedConnection:
