@@ -49,10 +49,10 @@ def parse_json(body: bytes) -> Any:
     body = body.removeprefix(_BYTE_ORDER_MARK)
     if len(body) > MAX_VALUES and _count_values(body) > MAX_VALUES:
         raise ShapeError(f"the body: expected at most {MAX_VALUES:,} values, got more")
-    fast = _fast_parser()
-    if fast is not None:
-        with suppress(Exception):  # its own errors, and RecursionError
-            return fast(body)
+    if fast := _fast_parser():
+        decode, refusals = fast
+        with suppress(*refusals):
+            return decode(body)
     text = body.decode()
     try:
         return _STRICT.decode(text)
@@ -71,12 +71,14 @@ def _count_values(body: bytes) -> int:
 
 
 @cache
-def _fast_parser() -> Callable[[bytes], Any] | None:
+def _fast_parser() -> tuple[Callable[[bytes], Any], tuple[type[Exception], ...]] | None:
+    """Return msgspec's parser, and what it raises if it can't parse something."""
     try:
-        from msgspec.json import Decoder  # noqa: PLC0415 - an extra
+        from msgspec import DecodeError  # noqa: PLC0415 - an extra
+        from msgspec.json import Decoder  # noqa: PLC0415
     except ImportError:
         return None
-    return Decoder().decode
+    return Decoder().decode, (DecodeError, RecursionError, UnicodeDecodeError)
 
 
 def _refuse(text: str) -> NoReturn:
