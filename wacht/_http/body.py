@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 ACCEPTED = "gzip"  # servers mean two things by "deflate"
 
+_REPLY = "_wacht_reply"  # an attribute of a response that the reader has read
 _CHUNK = 2**16
 _FINAL = 200  # a lower status announces that the answer is still to come
 _PLAIN = frozenset({"", "identity"})
@@ -43,20 +44,19 @@ class BodyReader:
     def __init__(self, max_bytes: int, timer: ResponseTimer) -> None:
         self._max_bytes = max_bytes
         self._timer = timer
-        self._response: requests.Response | None = None
-        self._reply: Reply | None = None
 
     def __call__(self, response: requests.Response, **_settings: Any) -> None:
         """Read the body and leave it in the response, as requests does itself."""
-        self._reply, self._response = self.read(response), response
-        response._content = self._reply.body  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - no other way
+        reply = self.read(response)
+        response._content = reply.body  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - no other way
         response._content_consumed = True  # noqa: SLF001  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
+        # Kept here, it would hold the body in a cycle: the request holds its hooks.
+        setattr(response, _REPLY, reply)
 
     def reply(self, response: requests.Response) -> Reply:
         """Return the reply of a response, which a hook or a cache may have replaced."""
-        if self._reply is not None and response is self._response:
-            return self._reply
-        return self.read(response)
+        reply: Reply | None = getattr(response, _REPLY, None)
+        return reply or self.read(response)
 
     def read(self, response: requests.Response) -> Reply:
         """Read the body of a response."""
