@@ -82,7 +82,8 @@ class _FreeConnections(deque[Any]):
         except IndexError:
             raise Empty from None
 
-    qsize = deque.__len__
+    def qsize(self) -> int:
+        return len(self)
 
     def empty(self) -> bool:  # for vcrpy
         return not self
@@ -105,16 +106,25 @@ class _TimedConnection:
     host: str
     port: int
     timeout: float
-    sock: socket.socket
+    sock: Any  # a socket, or None
     _dns_host: str
 
     def request(self, *args: Any, headers: Mapping[str, Any], **kwargs: Any) -> None:
         """Send the request, with plain strings instead of masked ones."""
+        if self.sock is None:  # connecting takes long, and a traceback shows headers
+            self.connect()
         super().request(*args, headers=plain_headers(headers), **kwargs)  # type: ignore[misc]  # urllib3's, beside it in the class
 
     def connect(self) -> None:
         active_timer.get().start_connecting()
         super().connect()  # type: ignore[misc]
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the connection can be used again; urllib3 asks before it does so."""
+        # What is left in the TLS layer would be taken for the next answer.
+        pending = getattr(self.sock, "pending", lambda: 0)
+        return super().is_connected and not pending()  # type: ignore[misc]
 
     def _new_conn(self) -> Any:
         """Try all addresses of the name, each for its share of the time left."""
