@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from contextlib import suppress
 from math import inf
 from typing import TYPE_CHECKING
 
 from attrs import Factory, field, frozen
 
-from . import _forks
 from .errors import DeadlineExceededError
 
 if TYPE_CHECKING:
@@ -59,6 +59,36 @@ class Deadline:
         return remaining
 
 
+class StopSignal:
+    """
+    An event that threads wait for.
+
+    The lock in `threading.Event` stays closed if a signal handler raises just after it
+    was taken; the threads that wait then hang.
+    """
+
+    def __init__(self) -> None:
+        self._set = False
+        self._gate = threading.Lock()
+        self._gate.acquire()
+
+    def is_set(self) -> bool:
+        """Return whether `set` was called."""
+        return self._set
+
+    def set(self) -> None:
+        """Wake all threads that wait."""
+        self._set = True
+        with suppress(RuntimeError):  # it is open already
+            self._gate.release()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait at most some seconds, and return whether `set` was called."""
+        if self._gate.acquire(timeout=seconds):
+            self.set()  # let the next thread through
+        return self._set
+
+
 class RequestBudget:
     """
     What one call or one walk may spend, and what it has spent; shared by its threads.
@@ -69,9 +99,6 @@ class RequestBudget:
         sleep: Waits for a number of seconds.
 
     Attributes:
-        requests: Requests sent.
-        retries: Requests that repeated a failed one.
-        waited: Seconds waited.
         stopped: Set when nobody needs the result any more.
 
     """
@@ -84,21 +111,27 @@ class RequestBudget:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.deadline = deadline or Deadline()
-        self.requests = 0
-        self.retries = 0
-        self.waited = 0.0
-        self.stopped = threading.Event()
+        self.stopped = StopSignal()
         self._sleep = sleep
         self._on_wait = on_wait
-        self.reset_after_fork()
-        _forks.register(self)
+        # Appending needs no lock, which a fork or a signal handler could leave closed.
+        self._attempts: list[int] = []
+        self._waits: list[float] = []
 
-    def reset_after_fork(self) -> None:
-        """Replace the locks, which a thread of the parent may have held."""
-        self._lock = threading.Lock()
-        stopped, self.stopped = self.stopped, threading.Event()
-        if stopped.is_set():
-            self.stopped.set()
+    @property
+    def requests(self) -> int:
+        """How many requests were sent."""
+        return len(self._attempts)
+
+    @property
+    def retries(self) -> int:
+        """How many of them repeated a failed one."""
+        return sum(attempt > 1 for attempt in self._attempts)
+
+    @property
+    def waited(self) -> float:
+        """Seconds waited."""
+        return sum(self._waits)
 
     def remaining(self) -> float:
         """
@@ -115,9 +148,7 @@ class RequestBudget:
 
     def count_request(self, attempt: int) -> None:
         """Count a request that is about to be sent."""
-        with self._lock:
-            self.requests += 1
-            self.retries += attempt > 1
+        self._attempts.append(attempt)
 
     def wait(
         self, seconds: float, reason: str, attempt: str, *, report: bool = True
@@ -144,8 +175,7 @@ class RequestBudget:
         if report:
             self._report(seconds, reason, attempt)
         self._pause(seconds)
-        with self._lock:
-            self.waited += seconds
+        self._waits.append(seconds)
 
     def _report(self, seconds: float, reason: str, attempt: str) -> None:
         logger.info("waiting %.2f s before %s: %s", seconds, attempt, reason)

@@ -9,8 +9,14 @@ from typing import Any
 
 import pytest
 
-from wacht import DeadlineExceededError, _forks
-from wacht._waiting import Deadline, RequestBudget, StoppedError, ThrottleWait
+from wacht import DeadlineExceededError
+from wacht._waiting import (
+    Deadline,
+    RequestBudget,
+    StoppedError,
+    StopSignal,
+    ThrottleWait,
+)
 
 
 class Clock:
@@ -174,13 +180,22 @@ def test_throttle_wait__keeps_what_ended_it(clock: Clock) -> None:
     assert waiting.error is caught.value
 
 
-@pytest.mark.parametrize("stopped", [False, True])
-def test_fork__replaces_the_locks(clock: Clock, *, stopped: bool) -> None:
-    budget = budget_on(clock)
-    if stopped:
-        budget.stopped.set()
-    with budget._lock, budget.stopped._cond:  # type: ignore[attr-defined]
-        _forks._reset_all()
-        budget.count_request(1)
-        assert budget.stopped.is_set() is stopped
-        budget.stopped.set()
+def test_stop_signal__wakes_all_threads() -> None:
+    signal = StopSignal()
+    woken: list[bool] = []
+    threads = [
+        threading.Thread(target=lambda: woken.append(signal.wait(60))) for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    signal.set()
+    for thread in threads:
+        thread.join()
+    assert woken == [True, True, True]
+    assert signal.is_set()
+
+
+def test_stop_signal__not_set() -> None:
+    signal = StopSignal()
+    assert not signal.wait(0.001)
+    assert not signal.is_set()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode, urlsplit
+from weakref import WeakKeyDictionary
 
 import requests
 from requests.structures import CaseInsensitiveDict
 
-from wacht import _forks
+from wacht._forks import PerProcess
 from wacht._settings import is_loopback
 from wacht._version import __version__
 from wacht.errors import ConfigError
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
 PATH = "/ai/execution-contexts"
 
+# The process that first used a caller's session.
+_users: WeakKeyDictionary[requests.Session, int] = WeakKeyDictionary()
 _POOL_SIZE = 100  # connections; as many as a walk may request pages ahead
 
 
@@ -47,37 +51,35 @@ class HttpClient:
     def __init__(self, settings: Settings, api_key: ApiKey) -> None:
         self._settings = settings
         self._api_key = api_key
-        self._owned = settings.http is None
-        self._http = _open_http() if settings.http is None else settings.http
+        self._own = PerProcess(_open_http) if settings.http is None else None
         self._parts: Parts | None = None
-        self._forked = False
-        _forks.register(self)
+        self.check()
 
     def close(self) -> None:
         """Close the connections, unless they are the caller's."""
-        if self._owned:
-            self._http.close()
-
-    def reset_after_fork(self) -> None:
-        """Use new connections; on shared ones, each gets the other's pages."""
-        self._forked = True
-        if self._owned:
-            self._http = _open_http()
-            self._parts = None
+        if self._own:
+            self._own.get().close()
 
     def check(self) -> None:
         """
         Refuse to use the caller's connections in the child of a fork.
 
+        On shared connections, each process gets the other's pages.
+
         Raises:
             ConfigError: They are shared with the parent.
 
         """
-        if self._forked and not self._owned:
+        http, process = self._settings.http, os.getpid()
+        if http is not None and _users.setdefault(http, process) != process:
             raise ConfigError(
                 "this process is a fork and shares the connections of your http "
                 "session with its parent: make a new requests.Session and Session here"
             )
+
+    @property
+    def _http(self) -> requests.Session:
+        return self._own.get() if self._own else cast("Any", self._settings.http)
 
     def send(self, query: Query, timer: ResponseTimer) -> Reply:
         """
@@ -106,7 +108,7 @@ class HttpClient:
             prepared.url = f"{url}{'&' if '?' in url else '?'}{urlencode(query)}"
         header = self._api_key.authorization()
         # Other connections than ours may not take a subclass of str, as vcrpy's.
-        prepared.headers["Authorization"] = header if self._owned else str(header)
+        prepared.headers["Authorization"] = header if self._own else str(header)
         return prepared
 
     def _shared_parts(self) -> Parts:
@@ -115,7 +117,7 @@ class HttpClient:
 
         A caller may change its own session at any time.
         """
-        if not self._owned:
+        if not self._own:
             return self._prepare_parts()
         if self._parts is None:
             self._parts = self._prepare_parts()

@@ -11,6 +11,7 @@ from wacht._protocol.replies import Reply
 from wacht._render.text import safe_repr
 from wacht._waiting import ThrottleWait, logger
 from wacht.errors import RequestError
+from wacht.throttle import Throttle, Unlimited
 
 from .client import PATH, HttpClient
 from .failures import Failure, failure_of
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
     from .credentials import ApiKey
 
+# They raise nothing themselves: it comes from a signal handler.
+_SAFE_THROTTLES = (Throttle, Unlimited)
 _READS = 3  # read timeouts that all headers may take, and a whole body
 
 
@@ -106,6 +109,8 @@ class Transport:
         except Exception as error:
             if wait.error is not None:  # a deadline, or the caller's own exception
                 raise wait.error  # noqa: B904 - nothing else happened
+            if isinstance(self._throttle, _SAFE_THROTTLES):
+                raise
             message = f"the throttle failed: {safe_repr(error)}"
             raise RequestError(message, attempt - 1) from error
         if isinstance(outcome, Reply):
