@@ -146,7 +146,7 @@ def proxy_session(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.mark.parametrize("own", [False, True])
-@pytest.mark.parametrize("status", ["407 Proxy Authentication Required", "403 No"])
+@pytest.mark.parametrize("status", ["407 Who are you", "403 No", "401 Who"])
 def test_proxy__that_refuses(status: str, proxy_session: Any, *, own: bool) -> None:
     """What it refuses once, it refuses again."""
     with (
@@ -155,9 +155,21 @@ def test_proxy__that_refuses(status: str, proxy_session: Any, *, own: bool) -> N
     ):
         settings = {"http": http} if own else {}
         error = fetch_error(proxy_session(proxy, retry=RETRIES, **settings))
-        assert "the proxy refused: Tunnel connection failed" in str(error)
+        assert "the proxy refused (https_proxy, or " in str(error)
         assert len(proxy.heads) == error.attempts == 1
         assert b"CONNECT service.invalid:443" in proxy.heads[0]
+
+
+@pytest.mark.parametrize("scheme", ["socks9", "ftp"])
+def test_proxy__of_an_unknown_scheme(
+    monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    """It isn't tried again, and its password isn't shown."""
+    monkeypatch.setenv("https_proxy", f"{scheme}://me:secret@proxy.invalid")
+    error = fetch_error(wacht.Session("k", retry=RETRIES))
+    assert "the proxy can't be used (https_proxy, or " in str(error)
+    assert "secret" not in f"{error}{error.__cause__}"
+    assert error.attempts == 1
 
 
 @pytest.mark.parametrize("head", [b"", b"HTTP/1.1 103 Hi\r\n\r\n" + CONNECTED])
@@ -199,6 +211,21 @@ def certificate(tmp_path: Path) -> Path:
         pytest.skip("needs the program openssl")
     path.write_text(path.read_text() + (tmp_path / "service.pem.crt").read_text())
     return path
+
+
+@pytest.mark.parametrize("content", ["", "no certificate"])
+def test_tls__certificate_file_that_cannot_be_used(
+    content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another attempt can't help."""
+    bundle = tmp_path / "ca.pem"
+    bundle.write_text(content)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    with RawServer() as server:
+        url = server.url.replace("http", "https")
+        error = fetch_error(session_at(0, base_url=url, retry=RETRIES))
+    assert "a certificate file can't be used (REQUESTS_CA_BUNDLE" in str(error)
+    assert error.attempts == 1
 
 
 def serve_tls(listener: socket.socket, certificate: Path, *answers: bytes) -> None:
