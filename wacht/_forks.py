@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
-from weakref import WeakSet
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,28 +28,3 @@ class PerProcess(Generic[T]):
         if process not in self._values:
             self._values.setdefault(process, self._make())
         return self._values[process]
-
-
-class Resettable(Protocol):
-    """An object whose state doesn't survive a fork."""
-
-    def reset_after_fork(self) -> None:
-        """Make the object usable in the child: new locks, no waiting threads."""
-        ...
-
-
-_registered: WeakSet[Resettable] = WeakSet()
-
-
-def register(thing: Resettable) -> None:
-    """Have an object's `reset_after_fork` called in each child of a fork."""
-    _registered.add(thing)
-
-
-def _reset_all() -> None:
-    for thing in list(_registered):
-        thing.reset_after_fork()
-
-
-if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no forks
-    os.register_at_fork(after_in_child=_reset_all)

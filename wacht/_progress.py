@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve
 
 from wacht._render.text import safe_line, safe_repr
-from wacht._waiting import StopSignal
+from wacht._waiting import Event
 from wacht.errors import ConfigError, InvalidRequestError
 from wacht.models import WalkProgress
 
@@ -85,7 +85,7 @@ class _Bar:
     def __init__(self, bar: Any) -> None:
         self._bar = bar
         self._progress = WalkProgress()
-        self._stop = StopSignal()
+        self._stop = Event()
         self._countdown: Thread | None = None
         self._process = os.getpid()
 
@@ -111,7 +111,7 @@ class _Bar:
         return self._process != os.getpid()
 
     def _start_countdown(self, seconds: float) -> None:
-        self._stop = StopSignal()
+        self._stop = Event()
         work, end = self._count_down, monotonic() + seconds
         countdown = Thread(None, work, "wacht-progress", args=(end,), daemon=True)
         with suppress(RuntimeError):  # no more threads: the bar stands still

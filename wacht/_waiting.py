@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from _thread import start_new_thread
 from contextlib import suppress
+from contextvars import copy_context
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from attrs import Factory, field, frozen
 
@@ -15,6 +17,8 @@ from .errors import DeadlineExceededError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+T = TypeVar("T")
 
 logger = logging.getLogger("wacht")
 
@@ -59,12 +63,12 @@ class Deadline:
         return remaining
 
 
-class StopSignal:
+class Event:
     """
     An event that threads wait for.
 
-    The lock in `threading.Event` stays closed if a signal handler raises just after it
-    was taken; the threads that wait then hang.
+    The lock in `threading.Event` stays closed, or is opened twice, if a signal handler
+    raises at the wrong moment. Threads then hang.
     """
 
     def __init__(self) -> None:
@@ -82,11 +86,61 @@ class StopSignal:
         with suppress(RuntimeError):  # it is open already
             self._gate.release()
 
-    def wait(self, seconds: float) -> bool:
-        """Wait at most some seconds, and return whether `set` was called."""
+    def wait(self, seconds: float = -1) -> bool:
+        """Wait some seconds, or without end; return whether `set` was called."""
         if self._gate.acquire(timeout=seconds):
             self.set()  # let the next thread through
         return self._set
+
+
+class Task(Generic[T]):
+    """
+    A call in a daemon thread, which doesn't keep the interpreter from exiting.
+
+    Like a `Future`, but with an `Event` of ours, and without `Thread.start`, which
+    waits for another one.
+
+    Args:
+        call: What to call, with the context variables of this thread.
+
+    Raises:
+        RuntimeError: The system has no more threads.
+
+    """
+
+    def __init__(self, call: Callable[[], T]) -> None:
+        self._call = call
+        self._done = Event()
+        self._error: BaseException | None = None
+        start_new_thread(copy_context().run, (self._run,))
+
+    def _run(self) -> None:
+        done = self._done
+        try:
+            self._value = self._call()
+        except BaseException as error:  # noqa: BLE001 - raised by result()
+            self._error = error
+            del self  # the error holds this frame, which must not hold the error
+        done.set()
+
+    def done(self) -> bool:
+        """Return whether the call has ended."""
+        return self._done.is_set()
+
+    def exception(self) -> BaseException | None:
+        """Wait for the end of the call, and return what it raised."""
+        self._done.wait()
+        return self._error
+
+    def result(self) -> T:
+        """Wait for the end of the call, and return its result or raise its error."""
+        self._done.wait()
+        if self._error is None:
+            return self._value
+        try:
+            raise self._error
+        finally:
+            del self  # as above
 
 
 class RequestBudget:
@@ -111,7 +165,7 @@ class RequestBudget:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.deadline = deadline or Deadline()
-        self.stopped = StopSignal()
+        self.stopped = Event()
         self._sleep = sleep
         self._on_wait = on_wait
         # Appending needs no lock, which a fork or a signal handler could leave closed.

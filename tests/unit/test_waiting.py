@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 import time
+import weakref
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -12,9 +15,10 @@ import pytest
 from wacht import DeadlineExceededError
 from wacht._waiting import (
     Deadline,
+    Event,
     RequestBudget,
     StoppedError,
-    StopSignal,
+    Task,
     ThrottleWait,
 )
 
@@ -180,22 +184,62 @@ def test_throttle_wait__keeps_what_ended_it(clock: Clock) -> None:
     assert waiting.error is caught.value
 
 
-def test_stop_signal__wakes_all_threads() -> None:
-    signal = StopSignal()
+def test_event__wakes_all_threads() -> None:
+    event = Event()
     woken: list[bool] = []
     threads = [
-        threading.Thread(target=lambda: woken.append(signal.wait(60))) for _ in range(3)
+        threading.Thread(target=lambda: woken.append(event.wait(60))) for _ in range(3)
     ]
     for thread in threads:
         thread.start()
-    signal.set()
+    event.set()
     for thread in threads:
         thread.join()
     assert woken == [True, True, True]
-    assert signal.is_set()
+    assert event.is_set()
 
 
-def test_stop_signal__not_set() -> None:
-    signal = StopSignal()
-    assert not signal.wait(0.001)
-    assert not signal.is_set()
+def test_event__not_set() -> None:
+    event = Event()
+    assert not event.wait(0.001)
+    assert not event.is_set()
+
+
+def test_task__gives_the_result_or_the_error() -> None:
+    task = Task(lambda: 7)
+    assert task.result() == 7
+    assert task.done()
+    assert task.exception() is None
+    error = KeyError("no")
+
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(KeyError) as caught:
+        Task(fail).result()
+    assert caught.value is error
+
+
+def test_task__runs_in_a_daemon_thread_with_the_context_of_the_caller() -> None:
+    variable: ContextVar[int] = ContextVar("variable")
+    token = variable.set(7)
+    task = Task(lambda: (variable.get(), threading.current_thread().daemon))
+    variable.reset(token)
+    assert task.result() == (7, True)
+
+
+def test_task__leaves_no_reference_cycle() -> None:
+    class Holder:
+        def call(self) -> None:
+            raise KeyError
+
+    holder = Holder()
+    reference = weakref.ref(holder)
+    gc.disable()
+    try:
+        with pytest.raises(KeyError):
+            Task(holder.call).result()
+        del holder
+        assert reference() is None
+    finally:
+        gc.enable()

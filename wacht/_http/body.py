@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from contextlib import closing
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from http.client import HTTPResponse
@@ -14,10 +14,11 @@ from urllib3.exceptions import DecodeError, ProtocolError
 
 from wacht._protocol.replies import Reply, is_success
 
+from .connections import TimedResponse
 from .failures import foreign_error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     import requests
 
@@ -65,7 +66,7 @@ class BodyReader:
             response.close()
             raise ProtocolError(f"an informational answer, {status}, and no other")
         body = bytearray()
-        with closing(response):
+        with _closing(response):
             whole = self._read_into(body, response, needed=is_success(status))
         return Reply(
             status=status,
@@ -96,6 +97,16 @@ class BodyReader:
                 raise
             return False
         return True
+
+
+@contextmanager
+def _closing(response: requests.Response) -> Generator[None]:
+    try:
+        yield
+    finally:
+        response.close()
+        if isinstance(response.raw, TimedResponse):
+            response.raw.finish()
 
 
 def _pieces(response: requests.Response) -> Iterator[bytes]:

@@ -15,6 +15,7 @@ from http.client import HTTPResponse, parse_headers
 from queue import Empty, Full
 from typing import TYPE_CHECKING, Any, cast
 
+import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HeaderParsingError, HTTPError, NameResolutionError
 from urllib3.util.response import assert_header_parsing
@@ -168,10 +169,40 @@ class _TimedConnection:
         timer = active_timer.get()
         timer.on_sent()
         timer.start_part()
-        return super().getresponse()  # type: ignore[misc]
+        response: Any = super().getresponse()  # type: ignore[misc]
+        if response.__class__ is urllib3.HTTPResponse:  # and not vcrpy's
+            response.__class__ = TimedResponse
+        return response
 
 
-class _TimedResponse(HTTPResponse):
+class TimedResponse(urllib3.HTTPResponse):
+    """
+    A response that lets go of its connection before another one can take it.
+
+    Otherwise a signal handler's exception could come in between, and closing the
+    response would close the connection in the middle of the next request.
+    """
+
+    def release_conn(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None and self._pool is not None:
+            self._pool._put_conn(connection)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+
+    def finish(self) -> None:
+        """
+        Let Python free the response without running code of http.client or urllib3.
+
+        There, a signal handler's exception would get lost without a trace.
+        """
+        cast("Any", self._fp).close()
+        cast("Any", self).__class__ = _FinishedResponse
+
+
+class _FinishedResponse(TimedResponse):
+    closed = True  # pyright: ignore[reportAssignmentType, reportIncompatibleMethodOverride]
+
+
+class _TimedMessage(HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         self._wire = _Wire(self.fp.detach(), sock, active_timer.get())
@@ -201,7 +232,7 @@ class _TimedResponse(HTTPResponse):
             raise IncompleteAnswerError("the headers can't be parsed") from None
 
 
-_TimedConnection.response_class = _TimedResponse  # type: ignore[attr-defined]
+_TimedConnection.response_class = _TimedMessage  # type: ignore[attr-defined]
 
 
 class _Wire(io.RawIOBase):

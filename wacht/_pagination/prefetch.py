@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from concurrent.futures import Future
-from contextvars import copy_context
-from threading import Thread
+from functools import partial
 from typing import TYPE_CHECKING
+
+from wacht._waiting import Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,7 @@ class Prefetcher:
     def __init__(self, read: Read, depth: int) -> None:
         self._read = read
         self._depth = self._reach = depth
-        self._ahead: deque[tuple[Window, Future[Run]]] = deque()
+        self._ahead: deque[tuple[Window, Task[Run]]] = deque()
         self._process = os.getpid()
 
     def take(self, window: Window, end: int) -> Run:
@@ -70,7 +70,7 @@ class Prefetcher:
             and not any(map(_ends_list, self._ahead))
         ):
             window = following(end)
-            self._ahead.append((window, _read_in_thread(self._read, window)))
+            self._ahead.append((window, Task(partial(self._read, window))))
             end = window.end
         self._reach = min(self._depth, 2 * self._reach)
 
@@ -80,28 +80,7 @@ class Prefetcher:
         self._reach = min(self._depth, 1)
 
 
-def _ends_list(ahead: tuple[Window, Future[Run]]) -> bool:
+def _ends_list(ahead: tuple[Window, Task[Run]]) -> bool:
     """Return whether no window behind this one can be needed."""
     _, run = ahead
     return run.done() and (run.exception() is not None or not run.result().has_more)
-
-
-def _read_in_thread(read: Read, window: Window) -> Future[Run]:
-    """Read in a daemon thread, which doesn't keep the interpreter from exiting."""
-    future: Future[Run] = Future()
-    thread = Thread(
-        target=copy_context().run,
-        args=(_fulfil, future, read, window),
-        name=f"wacht {window}",
-        daemon=True,
-    )
-    thread.start()
-    return future
-
-
-def _fulfil(future: Future[Run], read: Read, window: Window) -> None:
-    try:
-        future.set_result(read(window))
-    except BaseException as error:  # noqa: BLE001 - raised at the window's turn
-        future.set_exception(error)
-        del future  # the error holds this frame, which must not hold the error
