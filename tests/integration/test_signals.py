@@ -1,4 +1,4 @@
-"""Exceptions of a signal handler, anywhere in a session, in the benchmark's short form."""
+"""Exceptions of a signal handler, anywhere: the benchmark's short form."""
 
 from __future__ import annotations
 

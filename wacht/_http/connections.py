@@ -169,7 +169,7 @@ class _TimedConnection:
         timer = active_timer.get()
         timer.on_sent()
         timer.start_part()
-        response: Any = super().getresponse()  # type: ignore[misc]
+        response = cast("Any", super().getresponse())  # type: ignore[misc]
         if response.__class__ is urllib3.HTTPResponse:  # and not vcrpy's
             response.__class__ = TimedResponse
         return response
