@@ -119,6 +119,7 @@ def test_parse__exception_of_a_signal_handler(monkeypatch: pytest.MonkeyPatch) -
     [
         (b"NaN", "the body: expected a finite number, got NaN"),
         (b'{"a": [0.5, {"b": 1e999}]}', "a[1].b: expected a finite number, got 1e999"),
+        (b'{"a": NaN, "a": 1}', "the body: expected a finite number, got NaN"),
         (b'[1.5, {"c": []}, -Infinity]', "[2]: expected a finite number, got -Inf"),
     ],
 )
