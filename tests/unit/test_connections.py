@@ -32,7 +32,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def timer(remaining: float = float("inf")) -> ResponseTimer:
     return ResponseTimer(
-        connect=5, read=30, whole=90, remaining=remaining, on_sent=lambda: None
+        connect=5, read=30, whole=90, total=remaining, on_sent=lambda: None
     )
 
 
@@ -62,7 +62,7 @@ def test_parts__have_time_of_their_own(clock: Clock) -> None:
     timed.start_part()
     clock.now += 80
     assert timed.next_read() == 10
-    timed.start_connecting()
+    timed.start_part(timed.connect)
     assert timed.remaining() == 5
 
 

@@ -36,11 +36,7 @@ _GZIP_START = b"\x1f"
 
 
 class BodyReader:
-    """
-    A response hook that reads a whole body before requests or other hooks do.
-
-    On their own, they would read it without a limit.
-    """
+    """A response hook that reads a body before others do, who know no limit."""
 
     def __init__(self, max_bytes: int, timer: ResponseTimer) -> None:
         self._max_bytes = max_bytes
@@ -129,12 +125,7 @@ def _pieces(response: requests.Response) -> Iterator[bytes]:
 
 
 def _decompressed(wire: Iterator[bytes]) -> Iterator[bytes]:
-    """
-    Decompress in small pieces, at least one for each read.
-
-    urllib3 would read on while nothing comes of it, and accepts a stream that ends in
-    its middle.
-    """
+    # urllib3 would read on while nothing comes of it, and accepts half a stream.
     unpacker = zlib.decompressobj(_GZIP_OR_ZLIB)
     begun = False
     for data in wire:

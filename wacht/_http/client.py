@@ -39,14 +39,7 @@ _POOL_SIZE = 100  # connections; as many as a walk may request pages ahead
 
 
 class HttpClient:
-    """
-    Send requests to the endpoint, one attempt each.
-
-    Args:
-        settings: The session's settings.
-        api_key: The key.
-
-    """
+    """Send requests to the endpoint, one attempt each."""
 
     def __init__(self, settings: Settings, api_key: ApiKey) -> None:
         self._settings = settings
@@ -82,13 +75,7 @@ class HttpClient:
         return self._own.get() if self._own else cast("Any", self._settings.http)
 
     def send(self, query: Query, timer: ResponseTimer) -> Reply:
-        """
-        Send a request and read the answer.
-
-        Raises:
-            Exception: What the HTTP stack or the caller's code raised.
-
-        """
+        """Send a request and read the answer; raise whatever happens."""
         template, environment = self._shared_parts()
         prepared = self._prepared(template, query)
         reader = BodyReader(self._settings.max_response_bytes, timer)
@@ -131,12 +118,7 @@ class HttpClient:
         return self._http.prepare_request(request), self._environment()
 
     def _environment(self) -> Mapping[str, Any]:
-        """
-        Find proxies and the CA bundle, in the session and in the environment.
-
-        Requests to this machine never use a proxy: over plain http, the key would
-        leave the machine unencrypted.
-        """
+        # A proxy for this machine would get the key unencrypted over plain http.
         host = urlsplit(self._settings.base_url).hostname or ""
         return self._http.merge_environment_settings(
             self._settings.base_url,

@@ -21,7 +21,7 @@ from urllib3.exceptions import HeaderParsingError, HTTPError, NameResolutionErro
 from urllib3.util.response import assert_header_parsing
 
 from .credentials import plain_headers
-from .failures import IncompleteAnswerError, SlowAnswerError, foreign_error
+from .failures import IncompleteAnswerError, foreign_error
 from .timing import active_timer
 
 if TYPE_CHECKING:
@@ -62,10 +62,9 @@ def _with(addition: Any, base: Any) -> Any:
 
 class _FreeConnections(deque[Any]):
     """
-    The free connections of a pool, without a lock.
+    The free connections of a pool; a deque needs no lock.
 
-    In urllib3's queue, an exception that a signal handler raises may leave the lock
-    closed. The next request then hangs.
+    That of urllib3's queue stays closed if a signal handler raises at the wrong moment.
     """
 
     def __init__(self, size: int) -> None:
@@ -117,7 +116,8 @@ class _TimedConnection:
         super().request(*args, headers=plain_headers(headers), **kwargs)  # type: ignore[misc]  # urllib3's, beside it in the class
 
     def connect(self) -> None:
-        active_timer.get().start_connecting()
+        timer = active_timer.get()
+        timer.start_part(timer.connect)
         super().connect()  # type: ignore[misc]
 
     @property
@@ -249,18 +249,11 @@ class _Wire(io.RawIOBase):
         self._sock.settimeout(self._timer.next_read())
         try:
             count = self._raw.readinto(buffer)
-        except TimeoutError as error:
-            self._check_whole(error)
+        except TimeoutError:
+            self._timer.remaining()  # raises if not only this read is too slow
             raise
         self.ended = not count
         return count
-
-    def _check_whole(self, timed_out: TimeoutError) -> None:
-        """Raise another error if the whole is too slow, not this one read."""
-        try:
-            self._timer.remaining()
-        except SlowAnswerError as slow:
-            raise slow from timed_out
 
     def close(self) -> None:
         self._raw.close()

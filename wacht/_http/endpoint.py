@@ -27,11 +27,6 @@ class Endpoint:
     """
     Ask the service for pages.
 
-    Args:
-        settings: The session's settings.
-        api_key: The key.
-        throttle: Paces the requests.
-
     Attributes:
         revision: The revision that the caller fixed or that an answer showed; None
             until then.
@@ -56,11 +51,6 @@ class Endpoint:
     def ask(self, query: Query, budget: RequestBudget, *, retry: bool = True) -> Answer:
         """
         Send a query and read its answer.
-
-        Args:
-            query: The query.
-            budget: What the call may spend.
-            retry: Whether to try again if it fails.
 
         Raises:
             WachtError: There is no answer, or it isn't a page.

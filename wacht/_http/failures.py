@@ -112,11 +112,6 @@ def failure_of(error: Exception, redact: Callable[[str], str]) -> Failure:
 
     Only exceptions of the HTTP stack are failures of the wire. The caller's own, such
     as one that a signal handler raised, are raised again unchanged.
-
-    Args:
-        error: What was raised.
-        redact: Removes the key from a text.
-
     """
     if foreign := foreign_error(error):
         raise foreign
@@ -135,13 +130,7 @@ def failure_of(error: Exception, redact: Callable[[str], str]) -> Failure:
 
 
 def foreign_error(error: Exception) -> Exception | None:
-    """
-    Return the exception of the caller that an error is, or was made from.
-
-    Returns:
-        None if the HTTP stack itself raised the error.
-
-    """
+    """Return the exception of the caller that an error is, or was made from."""
     return next((link for link in _chain(error) if _is_foreign(link)), None)
 
 

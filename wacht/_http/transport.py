@@ -34,15 +34,7 @@ _READS = 3  # read timeouts that all headers may take, and a whole body
 
 
 class Transport:
-    """
-    Send requests, each until it is answered in full or the policy gives up.
-
-    Args:
-        settings: The session's settings.
-        api_key: The key.
-        throttle: Paces the requests.
-
-    """
+    """Send requests, each until it is answered in full or the policy gives up."""
 
     def __init__(
         self, settings: Settings, api_key: ApiKey, throttle: SupportsSlot
@@ -128,21 +120,13 @@ class Transport:
     ) -> Reply | Exception:
         """Send the request; keep its exceptions apart from the throttle's."""
         try:
-            timer = self._timer(budget.remaining(), slot)
+            connect, read = self._settings.timeout
+            total, on_sent = budget.remaining(), getattr(slot, "sent", _noop)
+            timer = ResponseTimer(connect, read, _READS * read, total, on_sent)
             budget.count_request(attempt)
             return self._client.send(query, timer)
         except Exception as error:  # noqa: BLE001 - failure_of raises the caller's
             return error
-
-    def _timer(self, remaining: float, slot: object) -> ResponseTimer:
-        connect, read = self._settings.timeout
-        return ResponseTimer(
-            connect=connect,
-            read=read,
-            whole=_READS * read,
-            remaining=remaining,
-            on_sent=getattr(slot, "sent", _noop),
-        )
 
     def _apply_retry_after(self, policy: Retry, outcome: Reply | Failure) -> None:
         """Make all that share the throttle wait as long as a 429 says."""

@@ -63,10 +63,6 @@ def structure_page(
     """
     Turn a parsed answer into a page.
 
-    Args:
-        document: The parsed answer.
-        redact: Removes the key from a text.
-
     Raises:
         ShapeError: The document doesn't have the promised shape.
 

@@ -98,7 +98,7 @@ def _find_not_finite(place: str, value: Any) -> str | None:
         members = cast("dict[str, Any]", value)
         parts = ((f".{name}", member) for name, member in members.items())
     elif isinstance(value, list):
-        items = cast("list[Any]", value)
+        items: list[Any] = value  # pyright: ignore[reportUnknownVariableType]
         parts = ((f"[{index}]", item) for index, item in enumerate(items))
     places = (_find_not_finite(f"{place}{part}", inner) for part, inner in parts)
     return next((found for found in places if found is not None), None)
