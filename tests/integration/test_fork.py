@@ -68,7 +68,7 @@ for _ in range(30):
     if not child:
         session.fetch_execution_contexts()
         with wacht.Session("wk_sandbox", base_url=sys.argv[1]) as another:
-            os._exit(repr(another._endpoint._transport._throttle)[0] != "T")
+            os._exit(repr(another._endpoint._throttle)[0] != "T")
     if os.waitpid(child, 0)[1]:
         os._exit(1)
 os._exit(0)

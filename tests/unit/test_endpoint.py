@@ -229,7 +229,7 @@ def test_fork__opens_new_connections(
     service.get(URL, json=PAGE)
     asked = endpoint()
     ask(asked)
-    client = asked._transport._client
+    client = asked._client
     before = client._http
     monkeypatch.setattr("os.getpid", lambda: -1)
     ask(asked)
