@@ -97,10 +97,10 @@ class Task(Generic[T]):
     """
     A call in a daemon thread, which doesn't keep the interpreter from exiting.
 
-    Like a `Future`, but with an `Event` of ours, and without `Thread.start`, which
-    waits for another one.
+    Like a `Future`, but with an `Event` of ours.
 
     Args:
+        name: The name of the thread.
         call: What to call, with the context variables of this thread.
 
     Raises:
@@ -108,16 +108,17 @@ class Task(Generic[T]):
 
     """
 
-    def __init__(self, call: Callable[[], T]) -> None:
-        self._call = call
+    def __init__(self, name: str, call: Callable[[], T]) -> None:
         self._done = Event()
         self._error: BaseException | None = None
-        start_new_thread(copy_context().run, (self._run,))
+        run, arguments = copy_context().run, (self._run, call)
+        thread = threading.Thread(None, run, name, arguments, daemon=True)
+        _start(thread)
 
-    def _run(self) -> None:
+    def _run(self, call: Callable[[], T]) -> None:
         done = self._done
         try:
-            self._value = self._call()
+            self._value = call()
         except BaseException as error:  # noqa: BLE001 - raised by result()
             self._error = error
             del self  # the error holds this frame, which must not hold the error
@@ -141,6 +142,28 @@ class Task(Generic[T]):
             raise self._error
         finally:
             del self  # as above
+
+
+def _start(thread: threading.Thread) -> None:
+    """
+    Start a thread from another thread.
+
+    `Thread.start` waits for an event of its own, which a signal handler's exception
+    would break; but that comes only in the main thread.
+    """
+    started, errors = Event(), list[RuntimeError]()
+
+    def start() -> None:
+        try:
+            thread.start()
+        except RuntimeError as error:
+            errors.append(error)
+        started.set()
+
+    start_new_thread(start, ())
+    started.wait()
+    if errors:
+        raise errors[0]
 
 
 class RequestBudget:

@@ -11,10 +11,11 @@ from wacht import RequestError
 from wacht._pagination import prefetch
 from wacht._pagination.prefetch import Prefetcher
 from wacht._protocol.windows import Run, Window
-from wacht._waiting import Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from wacht._waiting import Task
 
 PATIENCE = 30  # seconds that only a broken test waits for
 SIZE = 10
@@ -47,13 +48,14 @@ class Source:
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Answer what is read ahead at once, as threads with all the time they need."""
+    start = prefetch._read_in_thread
 
-    def task(call: Callable[[], Run]) -> Task[Run]:
-        done = Task(call)
-        done.exception()
-        return done
+    def read(read: Callable[[Window], Run], window: Window) -> Task[Run]:
+        task = start(read, window)
+        task.exception()
+        return task
 
-    monkeypatch.setattr(prefetch, "Task", task)
+    monkeypatch.setattr(prefetch, "_read_in_thread", read)
 
 
 def read_all(ahead: Prefetcher, until: int = 10**9) -> list[int]:

@@ -206,7 +206,7 @@ def test_event__not_set() -> None:
 
 
 def test_task__gives_the_result_or_the_error() -> None:
-    task = Task(lambda: 7)
+    task = Task("name", lambda: 7)
     assert task.result() == 7
     assert task.done()
     assert task.exception() is None
@@ -216,16 +216,30 @@ def test_task__gives_the_result_or_the_error() -> None:
         raise error
 
     with pytest.raises(KeyError) as caught:
-        Task(fail).result()
+        Task("name", fail).result()
     assert caught.value is error
 
 
 def test_task__runs_in_a_daemon_thread_with_the_context_of_the_caller() -> None:
     variable: ContextVar[int] = ContextVar("variable")
     token = variable.set(7)
-    task = Task(lambda: (variable.get(), threading.current_thread().daemon))
+
+    def call() -> tuple[int, str, bool]:
+        thread = threading.current_thread()
+        return variable.get(), thread.name, thread.daemon
+
+    task = Task("name", call)
     variable.reset(token)
-    assert task.result() == (7, True)
+    assert task.result() == (7, "name", True)
+
+
+def test_task__without_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(RuntimeError, match="can't start"):
+        Task("name", pytest.fail)
 
 
 def test_task__leaves_no_reference_cycle() -> None:
@@ -238,7 +252,7 @@ def test_task__leaves_no_reference_cycle() -> None:
     gc.disable()
     try:
         with pytest.raises(KeyError):
-            Task(holder.call).result()
+            Task("name", holder.call).result()
         del holder
         assert reference() is None
     finally:

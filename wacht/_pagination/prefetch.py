@@ -70,7 +70,7 @@ class Prefetcher:
             and not any(map(_ends_list, self._ahead))
         ):
             window = following(end)
-            self._ahead.append((window, Task(partial(self._read, window))))
+            self._ahead.append((window, _read_in_thread(self._read, window)))
             end = window.end
         self._reach = min(self._depth, 2 * self._reach)
 
@@ -84,3 +84,7 @@ def _ends_list(ahead: tuple[Window, Task[Run]]) -> bool:
     """Return whether no window behind this one can be needed."""
     _, run = ahead
     return run.done() and (run.exception() is not None or not run.result().has_more)
+
+
+def _read_in_thread(read: Read, window: Window) -> Task[Run]:
+    return Task(f"wacht {window}", partial(read, window))
