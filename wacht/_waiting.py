@@ -153,7 +153,7 @@ def _start(thread: threading.Thread) -> None:
     """
     started, errors = Event(), list[RuntimeError]()
 
-    def start() -> None:
+    def start() -> None:  # pragma: no cover - coverage follows only `Thread.start`
         try:
             thread.start()
         except RuntimeError as error:

@@ -340,7 +340,7 @@ def test_key__dies_with_its_session() -> None:
         session = wacht.Session(PLAIN, base_url=server.url)
         session.fetch_execution_contexts()
         watched = weakref.ref(session)
-        secret = weakref.ref(session._endpoint._redactor)
+        secret = weakref.ref(session._endpoint._api_key)
         session.close()
         del session
         gc.collect()

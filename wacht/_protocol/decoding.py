@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from attrs import fields, resolve_types
 from cattrs import Converter
@@ -78,15 +78,14 @@ def structure_page(
     raise ShapeError(message)  # here, or its context would hold the document
 
 
-def _string(value: Any, _type: object) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
+# The hooks of a context's fields get neither null nor, for texts and ids, a string.
+
+
+def _string(value: Any, _type: object) -> NoReturn:
     raise _WrongValueError("a string", value)
 
 
-def _id(value: Any, _type: object) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
+def _id(value: Any, _type: object) -> str:
     if not isinstance(value, int) or isinstance(value, bool):
         raise _WrongValueError("a string", value)
     if value.bit_length() > _ID_BITS:
@@ -94,9 +93,7 @@ def _id(value: Any, _type: object) -> str | None:
     return str(value)
 
 
-def _timestamp(value: Any, _type: object) -> datetime | None:
-    if value is None:
-        return None
+def _timestamp(value: Any, _type: object) -> datetime:
     text = value
     if not isinstance(value, str) or not _RFC_3339.fullmatch(value):
         text = _usual_form(value)
