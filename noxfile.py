@@ -117,6 +117,13 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session
+def walks(session: nox.Session) -> None:
+    """Walk through lists that change at random, until it is stopped."""
+    session.install("-e", ".[test]")
+    session.run("python", "tests/random_lists.py", *session.posargs)
+
+
+@nox.session
 def mutation(session: nox.Session) -> None:
     """Change the code place by place, and list the changes that no test notices."""
     session.install("-e", ".[test]", "--group", "mutation")

@@ -1,4 +1,4 @@
-"""Reading ahead: runs in order, some of them requested before their turn."""
+"""Reading ahead: slices in order, some of them requested before their turn."""
 
 from __future__ import annotations
 
@@ -10,19 +10,15 @@ import pytest
 from wacht import RequestError
 from wacht._pagination import prefetch
 from wacht._pagination.prefetch import Prefetcher
-from wacht._protocol.windows import Run, Window
+from wacht._protocol.windows import Slice, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from wacht._waiting import Task
 
 PATIENCE = 30  # seconds that only a broken test waits for
 SIZE = 10
-
-
-def following(end: int) -> Window:
-    return Window(end, SIZE)
 
 
 class Source:
@@ -39,10 +35,10 @@ class Source:
         self.threads: list[threading.Thread] = []
         self._length = length
 
-    def __call__(self, window: Window) -> Run:
+    def __call__(self, window: Window) -> Slice:
         self.asked.append(window.offset)
         self.threads.append(threading.current_thread())
-        return Run(window, [], window.end < self._length)
+        return Slice(window, [], window.end < self._length)
 
 
 @pytest.fixture
@@ -50,7 +46,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Answer what is read ahead at once, as threads with all the time they need."""
     start = prefetch._read_in_thread
 
-    def read(read: Callable[[Window], Run], window: Window) -> Task[Run]:
+    def read(read: Callable[[Window], Slice], window: Window) -> Task[Slice]:
         task = start(read, window)
         task.exception()
         return task
@@ -58,15 +54,18 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prefetch, "_read_in_thread", read)
 
 
-def read_all(ahead: Prefetcher, until: int = 10**9) -> list[int]:
+def behind(end: int, until: int = 10**9) -> Iterator[Window]:
+    return (Window(offset, SIZE) for offset in range(end, until, SIZE))
+
+
+def read_all(ahead: Prefetcher) -> list[int]:
     offsets: list[int] = []
-    run = ahead.take(following(0), 0)
     while True:
-        offsets.append(run.window.offset)
-        if not run.has_more:
+        _, part = ahead.take(Window(len(offsets) * SIZE, SIZE))
+        offsets.append(part.window.offset)
+        if not part.has_more:
             return offsets
-        ahead.plan(run.window.end, following, until)
-        run = ahead.take(following(run.window.end), run.window.end)
+        ahead.plan(behind(ahead.last.end if ahead.last else part.window.end))
 
 
 @pytest.mark.usefixtures("at_once")
@@ -88,33 +87,23 @@ def test_prefetch__without_depth_stays_in_the_callers_thread() -> None:
 def test_prefetch__requests_as_many_as_its_depth() -> None:
     source = Source()
     ahead = Prefetcher(source, 3)
-    ahead.take(following(0), 0)
+    ahead.take(Window(0, SIZE))
     assert source.asked == [0]
-    ahead.plan(SIZE, following, 10**9)
+    ahead.plan(behind(SIZE))
     assert source.asked == [0, 10, 20, 30]
-    ahead.take(following(10), 10)
-    ahead.plan(2 * SIZE, following, 10**9)
+    ahead.take(Window(10, SIZE))
+    ahead.plan(behind(40))
     assert source.asked == [0, 10, 20, 30, 40]
 
 
 @pytest.mark.usefixtures("at_once")
 def test_prefetch__stops_where_nothing_is_needed() -> None:
     source = Source()
-    Prefetcher(source, 8).plan(SIZE, following, 25)
+    Prefetcher(source, 8).plan(behind(SIZE, until=25))
     assert source.asked == [10, 20]
     short = Source(length=30)
-    Prefetcher(short, 8).plan(SIZE, following, 10**9)
+    Prefetcher(short, 8).plan(behind(SIZE))
     assert short.asked == [10, 20]
-
-
-@pytest.mark.usefixtures("at_once")
-def test_prefetch__drops_what_was_read_otherwise() -> None:
-    source = Source()
-    ahead = Prefetcher(source, 3)
-    ahead.plan(SIZE, following, 10**9)
-    assert ahead.take(following(0), 25).window.offset == 20
-    assert source.asked == [10, 20, 30]
-    assert ahead.take(following(22), 22).window.offset == 22  # not from 30 on
 
 
 @pytest.mark.usefixtures("at_once")
@@ -124,10 +113,22 @@ def test_prefetch__restarts_with_one_and_doubles() -> None:
     ahead.restart()
     counts = []
     for end in range(10, 60, SIZE):
-        ahead.plan(end, following, 10**9)
+        ahead.plan(behind(ahead.last.end if ahead.last else end))
         counts.append(len(ahead._ahead))
-        ahead.take(following(end), end)
+        ahead.take(Window(end, SIZE))
     assert counts == [1, 2, 4, 5, 5]
+
+
+def test_prefetch__without_threads_reads_in_turn(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(prefetch, "_read_in_thread", refuse)
+    with caplog.at_level("INFO", "wacht"):
+        assert read_all(Prefetcher(Source(length=30), 8)) == [0, 10, 20]
+    assert caplog.messages == ["reading without prefetch: can't start new thread"]
 
 
 @pytest.mark.usefixtures("at_once")
@@ -135,18 +136,18 @@ def test_prefetch__raises_an_error_at_its_turn() -> None:
     error = RequestError("refused")
     asked: list[int] = []
 
-    def read(window: Window) -> Run:
+    def read(window: Window) -> Slice:
         asked.append(window.offset)
         if window.offset == 20:
             raise error
-        return Run(window, [], has_more=True)
+        return Slice(window, [], has_more=True)
 
     ahead = Prefetcher(read, 8)
-    ahead.plan(SIZE, following, 10**9)
+    ahead.plan(behind(SIZE))
     assert asked == [10, 20]
-    ahead.take(following(10), 10)
+    ahead.take(Window(10, SIZE))
     with pytest.raises(RequestError) as caught:
-        ahead.take(following(20), 20)
+        ahead.take(Window(20, SIZE))
     assert caught.value is error
 
 
@@ -156,7 +157,7 @@ def test_prefetch__after_a_fork_reads_by_itself(
 ) -> None:
     source = Source()
     ahead = Prefetcher(source, 2)
-    ahead.plan(SIZE, following, 10**9)
+    ahead.plan(behind(SIZE))
     monkeypatch.setattr("os.getpid", lambda: -1)
-    ahead.take(following(10), 10)
+    ahead.take(Window(10, SIZE))
     assert source.asked == [10, 20, 10]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,15 +22,16 @@ from tests.model import (
 )
 from wacht import (
     DeadlineExceededError,
+    InvalidRequestError,
     ListExecutionContextsOptions,
     RequestError,
     ServerError,
     WachtError,
 )
-
 from wacht._pagination.checkpoint import Checkpoint
+from wacht._pagination.coverage import Coverage
 from wacht._protocol.revisions import PageRevision
-from wacht._protocol.windows import Run, Window, window_of
+from wacht._protocol.windows import Window, window_of
 
 Options = ListExecutionContextsOptions
 
@@ -59,6 +62,8 @@ def test_resume__at_each_request(
     *, kind: Kind, learned: bool, exhaustive: bool | None, prefetch: int
 ) -> None:
     """The broken walk and the next one give each context once, in order."""
+    if kind == "older" and not learned:
+        pytest.skip("it needs the setting")
     walk = {"exhaustive": exhaustive, "prefetch": prefetch}
     for broken in range(1, 13):
         for error in (ServerError(503, "down"), DeadlineExceededError("too late")):
@@ -75,6 +80,7 @@ def test_resume__from_the_numbers_alone(kind: Kind) -> None:
         service = known(kind, 55)
         service.errors[broken] = ServerError(503, "down")
         got, error = until_error(walk_of(service, Options(per_page=10)))
+        service.errors = {}
         resume = travelled(error)
         numbers = Options(page=resume.page, per_page=resume.per_page)
         got += ids_of(walk_of(service, numbers).contexts())
@@ -110,7 +116,7 @@ def test_resume__of_a_walk_that_read_nothing() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_resume__of_a_walk_that_was_resumed(kind: Kind) -> None:
-    service = Service(55, kind)
+    service = known(kind, 55)
     service.errors = {number: RequestError("refused") for number in range(2, 20, 2)}
     options: Options | None = Options(per_page=10)
     got: list[str | None] = []
@@ -123,18 +129,105 @@ def test_resume__of_a_walk_that_was_resumed(kind: Kind) -> None:
     assert got == service.ids
 
 
+@pytest.mark.parametrize("kind", ["page", "offset"])
+def test_resume__of_a_page_is_a_checkpoint(kind: Kind) -> None:
+    """From each page, a walk goes on behind it, in another process as well."""
+    service = known(kind, 55)
+    pages = [*walk_of(service, Options(per_page=10)).pages()]
+    for number, page in enumerate(pages, 1):
+        resume = pickle.loads(pickle.dumps(page)).resume  # noqa: S301 - our own
+        got = [id_ for page in pages[:number] for id_ in ids_of(page)]
+        got += ids_of(walk_of(service, resume).contexts())
+        assert got == service.ids
+
+
+def test_resume__of_a_cut_page() -> None:
+    """What `limit` cut off comes with the next walk."""
+    service = known("offset", 55)
+    [page] = walk_of(service, Options(per_page=10), limit=7).pages()
+    got = ids_of([*page, *walk_of(service, page.resume).contexts()])
+    assert got == service.ids
+
+
+def test_resume__holds_no_context() -> None:
+    service = known("offset", 300)
+    secret = "what the caller stored"
+    service.contexts = [
+        evolve(c, context=secret, title=secret) for c in service.contexts
+    ]
+    service.errors[3] = RequestError("refused")
+    _, error = until_error(walk_of(service))
+    assert secret.encode() not in pickle.dumps(error)
+    assert len(pickle.dumps(error)) < 10_000
+
+
+def test_resume__after_many_contexts_were_added() -> None:
+    """The place is found in growing strides."""
+    service = known("offset", 3000)
+    service.errors[15] = RequestError("refused")
+    got, error = until_error(walk_of(service))
+    for _ in range(8000):
+        service.add()
+    sent = len(service.queries)
+    service.errors = {}
+    rest = []
+    for page in walk_of(service, travelled(error)).pages():
+        rest += ids_of(page)
+        if {*service.stayed} <= {*got, *rest}:
+            break
+    assert len(service.queries) - sent < 60
+    assert len({*got, *rest}) == len(got) + len(rest)
+
+
+@pytest.mark.parametrize("other", [{"status": "idle"}, {"agent_id": None}, {"page": 9}])
+def test_resume__with_another_filter_is_another_list(other: Any) -> None:
+    service = known("page", 55)
+    service.errors[3] = RequestError("refused")
+    _, error = until_error(walk_of(service, Options(agent_id="a", per_page=10)))
+    resume = travelled(error)
+    [name] = other
+    with pytest.raises(InvalidRequestError, match=f"{name}: `resume` goes on with"):
+        walk_of(service, evolve(resume, **other))
+    walk_of(service, evolve(resume, agent_id="a"))
+    walk_of(service, evolve(resume, per_page=50))
+
+
+def test_resume__with_another_rule_reads_the_list_from_the_start() -> None:
+    """What was read side by side proves nothing, and is only left out."""
+    service = known("offset", 55)
+    service.errors[3] = RequestError("refused")
+    got, error = until_error(walk_of(service, Options(per_page=10), exhaustive=False))
+    service.contexts.pop(3)  # so the third page would begin one context too low
+    got += ids_of(walk_of(service, travelled(error)).contexts())
+    assert {*service.ids} <= {*got}
+    assert len(got) == len({*got})
+
+
+def test_resume__after_missing_contexts() -> None:
+    """On a list that has come to rest, the next walk is complete."""
+    service = known("offset", 400, tied=150)
+    service.change = lambda service: service.contexts.pop(-1)
+    got, error = until_error(walk_of(service))
+    assert "may be missing" in str(error)
+    service.change = lambda service: None
+    got += ids_of(walk_of(service, travelled(error)).contexts())
+    assert {*service.ids} <= {*got}
+
+
 # As numbers
 
 
-def memory(end: int, first: Run | None = None) -> Memory:
-    return Memory(PageRevision(), {}, Chain(end), Top(None, None), 0, first)
+def checkpoint(end: int, size: int) -> Checkpoint:
+    first = Window(0, size)
+    coverage = Coverage(end)
+    return Checkpoint({}, PageRevision(), "place", first, 100, coverage, {}, 0)
 
 
 @given(st.integers(0, 10_000), st.integers(1, 100))
 def test_resume_options__begin_at_or_a_little_before_the_end(
     end: int, size: int
 ) -> None:
-    resume = resume_options(Options(page=9, status="idle"), memory(end), size)
+    resume = checkpoint(end, size).options(Options(page=9, status="idle"))
     window = window_of(resume, 100)
     assert window.offset <= end < window.offset + size
     assert resume.status == "idle"
@@ -147,16 +240,5 @@ def test_resume_options__begin_at_or_a_little_before_the_end(
 def test_resume_options__fit_page_numbers_exactly_if_they_can(
     end: int, size: int, page: int, per_page: int
 ) -> None:
-    resume = resume_options(Options(), memory(end), size)
+    resume = checkpoint(end, size).options(Options())
     assert (resume.page, resume.per_page) == (page, per_page)
-
-
-def test_resume_options__behind_a_doubtful_first_page() -> None:
-    """The service may have ignored `per_page`, and the list goes on behind 50."""
-    first = Run(Window(0, 100), [], has_more=True)
-    resume = resume_options(Options(), memory(100, first), 100)
-    assert window_of(resume, 100).offset == 0
-
-
-def test_resume_options__of_a_walk_that_read_nothing() -> None:
-    assert resume_options(Options(page=3), None, 20) == Options(page=3, per_page=20)

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode
 
 import pytest
+from attrs import evolve
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -21,7 +22,8 @@ from wacht._protocol.revisions import (
     filters_of,
     write_query,
 )
-from wacht._protocol.windows import Run, Window, window_of
+from wacht._protocol.windows import Slice, Window, window_of
+from wacht.models import OPTION_NAMES
 
 PAGE, ECHOING, SILENT = PageRevision(), OffsetRevision(), OffsetRevision(echoes=False)
 WINDOW = Window(200, 100)
@@ -52,7 +54,7 @@ def answer(*contexts: dict[str, str], applied: Window | None = None) -> Answer:
     return Answer([AiExecutionContext(**c) for c in contexts], True, applied)  # noqa: FBT003
 
 
-def read(revision: Revision, answered: Answer, **filters: str) -> Run:
+def read(revision: Revision, answered: Answer, **filters: str) -> Slice:
     return revision.read(answered, WINDOW, options(**filters))
 
 
@@ -89,20 +91,20 @@ def test_query__arrives_as_the_caller_wrote_it(given_: Any) -> None:
     assert read_back == {name: [value] for name, value in query.items()}
 
 
-@given(st.integers(0, 10**6), st.integers(1, 100))
-def test_page_windows__are_pages(offset: int, limit: int) -> None:
+@given(st.integers(0, 10**6), st.integers(1, 100), st.integers(1, 100))
+def test_page_windows__are_pages(offset: int, limit: int, most: int) -> None:
     """The page revision can only express windows that begin at a multiple of limit."""
-    window = PAGE.window_at(offset, limit)
+    window = PAGE.window_at(Window(offset, min(limit, most)), most)
     assert window.offset % window.limit == 0
     assert window.offset <= offset < window.end
-    assert window.limit <= 100
+    assert window.limit <= most
 
 
 def test_page_windows__cover_what_is_asked_for() -> None:
-    assert PAGE.window_at(200, 100) == Window(200, 100)
-    assert PAGE.window_at(199, 2) == Window(198, 3)
-    assert PAGE.window_at(50, 100) == Window(50, 50)  # none covers it
-    assert ECHOING.window_at(199, 2) == Window(199, 2)
+    assert PAGE.window_at(Window(200, 100)) == Window(200, 100)
+    assert PAGE.window_at(Window(199, 2)) == Window(198, 3)
+    assert PAGE.window_at(Window(50, 100)) == Window(50, 50)  # none covers it
+    assert ECHOING.window_at(Window(199, 2)) == Window(199, 2)
 
 
 def test_page_revision__takes_the_page_asked_for() -> None:
@@ -119,6 +121,15 @@ def test_offset_revision__takes_what_came() -> None:
     assert run.window == Window(200, 1)
     assert read(ECHOING, answer(applied=WINDOW)).window == WINDOW
     assert read(SILENT, answer({"id": "1"})).window == Window(200, 1)
+    last = evolve(answer({"id": "1"}, applied=WINDOW), has_more=False)
+    assert read(ECHOING, last).window == WINDOW  # the list ends, that's no limit
+
+
+def test_filters__are_all_options_but_the_page() -> None:
+    """An option that is added to the options alone is sent."""
+    names = {name for name in OPTION_NAMES if name not in {"page", "per_page"}}
+    wanted = options(**dict.fromkeys(names, "x"))
+    assert write_query({}, wanted) == dict.fromkeys(names, "x")
 
 
 def test_offset_revision__must_have_applied_the_offset() -> None:
@@ -126,11 +137,6 @@ def test_offset_revision__must_have_applied_the_offset() -> None:
         read(ECHOING, answer(applied=Window(0, 100)))
     with pytest.raises(wacht.PaginationError, match="no longer says what it applied"):
         read(ECHOING, answer())
-
-
-def test_alternative__of_the_page_revision_alone() -> None:
-    assert PAGE.alternative == SILENT
-    assert SILENT.alternative is None
 
 
 @pytest.mark.parametrize(("revision", "name"), SUPPORTED)

@@ -256,7 +256,7 @@ def test_fetch__a_page_that_the_service_ignores() -> None:
     reader = Reader(
         Service(130, "older"), Options(page=2, per_page=20), RequestBudget()
     )
-    with pytest.raises(PaginationError, match="pagination=.offset"):
+    with pytest.raises(PaginationError, match=r"pagination=.offset"):
         reader.page()
 
 

@@ -148,9 +148,10 @@ class Coverage:
 
     def reaches(self, interval: Interval) -> bool:
         """Return whether an answer goes on behind what is covered."""
-        if interval.oldest == self.low and not self._is_unspanned(MAX_PER_PAGE):
-            return not self.proves or interval.tied > self.tied
-        return not self.proves or interval.oldest <= self.low
+        if not self.proves or interval.oldest < self.low:
+            return True
+        wide = self._is_unspanned(MAX_PER_PAGE) or self._is_stuck(interval)
+        return interval.oldest == self.low and (wide or interval.tied > self.tied)
 
     def add(self, interval: Interval, floor: float = -inf) -> Coverage:
         """
@@ -162,7 +163,7 @@ class Coverage:
 
         """
         ordered = interval.is_ordered and not self.doubt
-        proven = not self.proves or self._is_overlapped(interval)
+        overlapped = self._is_overlapped(interval) and not self._is_stuck(interval)
         dated = (time for time in interval.times if time != UNDATED)
         reaches = self.reaches(interval)
         stride = 2 * self.stride or MAX_PER_PAGE * (self.tied == 0)
@@ -178,7 +179,7 @@ class Coverage:
             newest=max(dated, default=None) if self.newest is None else self.newest,
             tied=interval.tied if reaches else 0,
             stride=0 if reaches else stride,
-            unproven=self.unproven if proven else self.low,
+            unproven=self.low if self.proves and not overlapped else self.unproven,
             doubt=self.doubt if interval.is_ordered else _DISORDERED,
         )
 
@@ -234,6 +235,11 @@ class Coverage:
 
     def _is_overlapped(self, interval: Interval) -> bool:
         return not self.begun or interval.newest > self.low or interval.newest == inf
+
+    def _is_stuck(self, interval: Interval) -> bool:
+        """Return whether the list grows too fast to get past many equal times."""
+        wide = self.tied >= interval.tied > interval.window.limit // 2
+        return wide and interval.oldest == self.low
 
     def _is_unspanned(self, limit: int) -> bool:
         """Return whether no window of some size has contexts on both sides."""

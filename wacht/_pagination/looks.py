@@ -13,6 +13,7 @@ from wacht.errors import PaginationError
 from wacht.models import MAX_PER_PAGE, ExecutionContextListResponse
 
 from .coverage import UNDATED
+from .main_pass import MAX_STALLED
 from .passes import Pass
 from .state import key
 
@@ -119,9 +120,8 @@ def _at_top_by_activity(
         look = TopPass(state, mark, DELAY if before else LONG_DELAY)
         yield from look.pages()
         newest = look.coverage.newest
-        if look.shows_all or look.seen == before or newest is None:
-            return look
-        if look.coverage.doubt:
+        calm = before is not None and look.seen <= before
+        if look.shows_all or calm or newest is None or look.coverage.doubt:
             return look
         mark, before = newest, look.seen if newest == mark else None
     raise PaginationError(_TOO_FAST)
@@ -142,11 +142,12 @@ def _down_to(
     """Read from the top, side by side; return how many answers that took."""
     state.looks += 1
     size = min(size, state.most)
-    answers = 0
+    answers = known = 0
     while True:
         part = state.reader.read(Window(answers * size, size))
         answers += 1
-        last = not part.has_more or is_last(state, part)
+        known = known + 1 if _has_nothing_new(state, part) else 0
+        last = not part.has_more or is_last(state, part) or known == MAX_STALLED
         yield ExecutionContextListResponse(state.fresh(part), part.has_more)
         if last:
             return answers
@@ -188,10 +189,12 @@ def _counted_again(
 
 def _missing(state: State, main: MainPass, time: float) -> str:
     missing = main.length - len(state.given)
-    written = "null" if time == UNDATED else f"{datetime.fromtimestamp(time, UTC)}"
+    told = f"about {missing} contexts are" if missing > 0 else "contexts may be"
+    shared = "null"
+    if time != UNDATED:
+        shared = f"{datetime.fromtimestamp(time, UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
     return (
-        f"{f'about {missing}' if missing > 0 else 'some'} contexts may be missing: so "
-        f"many share the last_activity_at {written} that no answer spans them, and "
-        "their order isn't fixed. A filter by status or context_group makes such a "
-        "group smaller"
+        f"{told} missing: so many share the last_activity_at {shared} that no answer "
+        "spans them, and their order isn't fixed. A filter by status or context_group "
+        "makes such a group smaller"
     )

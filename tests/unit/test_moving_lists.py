@@ -1,0 +1,135 @@
+"""Walks through lists that change after every answer."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from random import Random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests import random_lists
+from tests.model import START, Service, ids_of, known, until_error, walk_of
+from wacht import ListExecutionContextsOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.model import Kind
+
+Options = ListExecutionContextsOptions
+
+
+@pytest.mark.parametrize("kind", ["offset", "page"])
+@pytest.mark.parametrize("first", range(0, 1000, 100))
+def test_walk__misses_nothing_in_silence(kind: Kind, first: int) -> None:
+    """Whatever happens to the list: nothing is lost in silence, nothing comes twice."""
+    for seed in range(first, first + 100):
+        outcome = random_lists.walk(seed, kind)
+        assert not outcome.is_wrong, f"seed {seed}: {outcome}"
+
+
+@pytest.mark.parametrize("left", [1000, 2500])
+def test_walk__a_bulk_change_of_status(left: int) -> None:
+    """Many contexts leave a filtered list at one moment."""
+    for seed in range(5):
+        service = known("offset", 3000)
+        random = Random(seed)  # noqa: S311 - not a secret
+
+        def leave(service: Service, random: Random = random) -> None:
+            if len(service.queries) == 6:
+                for _ in range(left):
+                    service.contexts.pop(random.randrange(len(service.contexts)))
+
+        service.change = leave
+        got = ids_of(walk_of(service).contexts())
+        assert {*service.stayed} <= {*got}
+        assert len(service.queries) < 40
+
+
+def test_active_since__many_equal_times_are_newer() -> None:
+    since = START - timedelta(seconds=3)
+    calm = known("offset", 3000, tied=150)
+    assert ids_of(walk_of(calm, active_since=since).contexts()) == calm.ids[:600]
+    service = known("offset", 3000, tied=150)
+    service.change = lambda service: service.touch(len(service.contexts) - 1)
+    got, error = until_error(walk_of(service, active_since=since))
+    assert "missing" in str(error)
+    assert {f"c{number}" for number in range(600)} <= {*got}
+
+
+@pytest.mark.parametrize("late", [0, 1.9])
+def test_walk__finds_what_commits_late(late: float) -> None:
+    """A change is dated to the start of its transaction."""
+    service = known("offset", 60, gap=0.5)
+    service.change = lambda service: service.touch(len(service.contexts) - 1, late=late)
+    got = ids_of(walk_of(service, Options(per_page=20)).contexts())
+    assert {*service.stayed} <= {*got}
+
+
+def test_walk__finds_long_transactions_as_well() -> None:
+    """One that took 20 s: its time lies below the mark when it is committed."""
+    service = known("offset", 300, gap=1)
+
+    def commit(service: Service) -> None:
+        if len(service.queries) == 3:  # what it touches stands further down
+            service.touch(290, late=20)
+
+    service.change = commit
+    got = ids_of(walk_of(service, Options(per_page=50)).contexts())
+    assert {*service.stayed} <= {*got}
+
+
+def test_walk__says_that_the_top_never_rests() -> None:
+    service = known("offset", 400)
+
+    def change(service: Service) -> None:
+        for _ in range(150 if len(service.queries) > 3 else 0):
+            service.touch(len(service.contexts) - 1)
+
+    service.change = change
+    _, error = until_error(walk_of(service))
+    assert "moved to the top of the list faster" in str(error)
+    assert len(service.queries) < 150
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda service: service.contexts.pop(-1), id="removal"),
+        pytest.param(lambda service: service.touch(399), id="activity"),
+    ],
+)
+def test_walk__says_which_contexts_may_be_missing(
+    change: Callable[[Service], object],
+) -> None:
+    """Where too many share one time, and the list moves, the count can't tell."""
+    service = known("offset", 400, tied=200)
+    service.change = change
+    got, error = until_error(walk_of(service))
+    assert "last_activity_at 2025-12-31T23:59:59.000000Z" in str(error)
+    assert "filter by status" in str(error)
+    assert {*service.stayed} <= {*got}
+
+
+def test_walk__by_page_looks_at_the_top_after_repeats() -> None:
+    """Contexts were added: repeats show it, and the top has them."""
+    service = known("page", 250)
+
+    def add(service: Service) -> None:
+        for _ in range(30 if len(service.queries) == 2 else 0):
+            service.add()
+
+    service.change = add
+    got = ids_of(walk_of(service).contexts())
+    assert len(got) == 280
+    assert service.queries[-1] == {"page": "2", "per_page": "100"}
+    assert len(service.queries) == 5
+
+
+def test_walk__from_a_page_on_loses_nothing_to_what_leaves_above() -> None:
+    service = known("offset", 300)
+    service.change = lambda service: service.contexts.pop(0)
+    got = ids_of(walk_of(service, Options(page=2, per_page=50)).contexts())
+    assert {f"c{number}" for number in range(50, 300)} & {*service.ids} <= {*got}
+    assert "c49" not in got
