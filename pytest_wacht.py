@@ -44,7 +44,7 @@ def wacht_unpaced(monkeypatch: pytest.MonkeyPatch) -> None:
     def make_session(_environment: bytes) -> Session:
         return Session()
 
-    monkeypatch.setattr("wacht._http.transport.decide", decide_at_once)
+    monkeypatch.setattr("wacht._http.endpoint.decide", decide_at_once)
     monkeypatch.setattr("wacht.session.shared_throttle", no_throttle)
     monkeypatch.setattr("wacht._session_of", lru_cache(maxsize=1)(make_session))
 

@@ -220,7 +220,7 @@ def test_resume__after_missing_contexts() -> None:
 def checkpoint(end: int, size: int) -> Checkpoint:
     first = Window(0, size)
     coverage = Coverage(end)
-    return Checkpoint({}, PageRevision(), "place", first, 100, coverage, {}, 0)
+    return Checkpoint({}, PageRevision(), "place", first, coverage, {}, 0)
 
 
 @given(st.integers(0, 10_000), st.integers(1, 100))

@@ -21,32 +21,19 @@ if TYPE_CHECKING:
 
 @frozen
 class Checkpoint:
-    """
-    What was handed to the user so far: ids, times and numbers, never a context.
-
-    Attributes:
-        filters: The filters of the list.
-        revision: The revision that was walked; None as long as it isn't known.
-        rule: How it was walked.
-        first: The window that the walk began with.
-        cap: How many contexts the service gives at the most.
-        coverage: What is covered.
-        given: The ids that were given, in order; the walk goes on adding to it.
-        count: How many of them had been given here.
-    """
+    """What was handed to the user so far: ids, times and numbers, never a context."""
 
     filters: dict[str, str]
-    revision: Revision | None
+    revision: Revision | None  # None as long as it isn't known
     rule: Rule
     first: Window
-    cap: int
     coverage: Coverage
-    given: Mapping[str, int] = field(repr=False)
-    count: int
+    given: Mapping[str, int] = field(repr=False)  # the walk goes on adding to it
+    count: int  # how many of them had been given here
 
     def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
-        values = (self.filters, self.revision, self.rule, self.first, self.cap)
-        return type(self), (*values, self.coverage, self.ids(), self.count)
+        values = (self.filters, self.revision, self.rule, self.first, self.coverage)
+        return type(self), (*values, self.ids(), self.count)
 
     def ids(self) -> dict[str, int]:
         """Return the ids that had been given, each with its place."""
@@ -54,11 +41,7 @@ class Checkpoint:
 
     @property
     def page(self) -> Window:
-        """
-        The page that begins at the first context that wasn't given.
-
-        If no page begins there, it is the one that begins as little before as possible.
-        """
+        """The page that begins where the walk ended, or a little before."""
         end, size = self.coverage.end, self.first.limit
         if end % size == 0:
             return Window(end, size)

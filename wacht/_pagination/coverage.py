@@ -42,19 +42,11 @@ _DISORDERED = (
 
 @frozen
 class Interval:
-    """
-    What one answer covers.
-
-    Attributes:
-        window: Where it was read.
-        newest: It covers contexts older than this.
-        times: The times of its contexts, in seconds.
-        has_more: Whether the list went on behind it.
-    """
+    """What one answer covers: the time between its first and its last context."""
 
     window: Window
-    newest: float
-    times: list[float]
+    newest: float  # it covers contexts that are older than this
+    times: list[float]  # of its contexts, in seconds
     has_more: bool
 
     @property
@@ -81,15 +73,11 @@ def by_activity(part: Slice) -> Interval:
 
 
 def by_order(part: Slice, given: Mapping[str, int]) -> Interval:
-    """
-    Return what an answer covers, by the order in which contexts were given.
-
-    Two neighbours that were given one after the other are good evidence that the answer
-    follows. One context alone may have moved.
-    """
+    """Return what an answer covers, by the order in which contexts were given."""
     new = count(len(given))
     ids = [context.id or "" for context in part.contexts]
     places = [given[id_] if id_ in given else next(new) for id_ in ids]
+    # Two neighbours that were given so are good evidence. One alone may have moved.
     evidence = (-a for a, b in pairwise(places) if b == a + 1 < len(given))
     newest = inf if part.window.offset == 0 else max(evidence, default=-inf)
     times = sorted((-float(place) for place in places), reverse=True)
@@ -104,35 +92,19 @@ def time_of(context: AiExecutionContext) -> float:
 
 @frozen
 class Coverage:
-    """
-    What the answers so far cover, and which window comes next.
+    """What the answers so far cover, and which window comes next."""
 
-    Attributes:
-        end: The offset behind what is covered, when it was last read.
-        proves: Whether answers have to join; otherwise they are read side by side.
-        begun: Whether there was an answer.
-        low: Everything newer than this is covered.
-        newest: The newest time in the first answer that had one.
-        tied: How many contexts at the end share one time; 0 if the latest answer didn't
-            come down to the end.
-        stride: How far behind the end the next window begins.
-        spare: How many contexts answers share beyond what joins them.
-        repeated: Whether contexts came again although answers don't overlap.
-        unproven: The latest time that more contexts share than an answer spans.
-        doubt: Why contexts may be missing, if neither answers nor counts can tell.
-    """
-
-    end: int = 0
-    proves: bool = True
-    begun: bool = False
-    low: float = inf
-    newest: float | None = None
-    tied: int = 0
-    stride: int = 0
-    spare: int = 0
-    repeated: bool = False
-    unproven: float | None = None
-    doubt: str = ""
+    end: int = 0  # the offset behind what is covered, when it was last read
+    proves: bool = True  # whether answers have to join; else they are side by side
+    begun: bool = False  # whether there was an answer
+    low: float = inf  # everything newer than this is covered
+    newest: float | None = None  # the newest time in the first answer that had one
+    tied: int = 0  # contexts of one time at the end; 0 if the last answer ended above
+    stride: int = 0  # how far behind the end the next window begins
+    spare: int = 0  # contexts that answers share beyond what joins them
+    repeated: bool = False  # whether contexts came again without an overlap
+    unproven: float | None = None  # a time that more contexts share than answers span
+    doubt: str = ""  # why contexts may be missing, if no answer and no count can tell
 
     @property
     def is_doubtful(self) -> bool:
@@ -154,14 +126,7 @@ class Coverage:
         return interval.oldest == self.low and (wide or interval.tied > self.tied)
 
     def add(self, interval: Interval, floor: float = -inf) -> Coverage:
-        """
-        Return what is covered together with an answer that joins.
-
-        Args:
-            interval: What the answer covers.
-            floor: Contexts older than this aren't wanted, and so aren't covered.
-
-        """
+        """Return what is covered with an answer that joins; nothing below the floor."""
         ordered = interval.is_ordered and not self.doubt
         overlapped = self._is_overlapped(interval) and not self._is_stuck(interval)
         dated = (time for time in interval.times if time != UNDATED)
@@ -187,20 +152,8 @@ class Coverage:
         """Return the same after an answer didn't join: the next ones share more."""
         return evolve(self, spare=min(2 * self.spare or 2, _MOST_SPARE))
 
-    def with_doubts_of(self, look: Coverage) -> Coverage:
-        """Return the same, as doubtful as what a second look covers."""
-        unproven = look.unproven if self.unproven is None else self.unproven
-        return evolve(self, unproven=unproven, doubt=self.doubt or look.doubt)
-
     def following(self, size: int, most: int) -> Window:
-        """
-        Return the next window.
-
-        Args:
-            size: How many new contexts to ask for.
-            most: How many contexts one request may ask for.
-
-        """
+        """Return the next window: `size` new contexts, and `most` at the most."""
         start = self.end + self.stride
         offset = max(0, start - self._overlap(most))
         lost = self.proves and self.begun and not self.tied
@@ -209,14 +162,9 @@ class Coverage:
         return Window(offset, min(full, most))
 
     def between(self, apart: Window, most: int) -> Window:
-        """
-        Return the window to read if an answer doesn't join.
-
-        If that begins above the end, the window reaches twice as far back as before.
-        Otherwise it is in the middle.
-        """
+        """Return the window to read before one that doesn't join."""
         back = self.end - apart.offset
-        if back >= 0:
+        if back >= 0:  # contexts left: reach back twice as far as before
             offset = min(apart.offset - 3 * most // 4, self.end - 2 * back)
         elif -back <= most - self._overlap(most):
             offset = self.end - self._overlap(most)

@@ -8,6 +8,8 @@ from math import inf, nextafter
 from sys import maxsize
 from typing import TYPE_CHECKING
 
+from attrs import evolve
+
 from wacht._protocol.windows import Window
 from wacht.errors import PaginationError
 from wacht.models import MAX_PER_PAGE, ExecutionContextListResponse
@@ -50,47 +52,44 @@ def second_looks(state: State, main: MainPass) -> Iterator[Page]:
         PaginationError: Contexts are missing, or may be.
 
     """
+    if main.is_complete:
+        return
     is_top = state.first.offset == 0
     agrees = True
     if state.rule == "place":
         if is_top and main.coverage.repeated and state.options.exhaustive is None:
             yield from _down_to(state, state.first.limit, _has_nothing_new)
     elif state.rule == "order":
-        if is_top:
-            yield from _at_top_by_order(state)
+        looks = MAX_LOOKS if is_top else 0
+        while looks and (yield from _down_to(state, MAX_PER_PAGE, _ends_unmoved)) > 1:
+            looks -= 1
+        if is_top and not looks:
+            raise PaginationError(_TOO_FAST)
     else:
         again = yield from _counted_again(state, main)
         agrees = again is not None
         if is_top:
             look = yield from _at_top_by_activity(state, main, again)
             agrees = agrees and look.coverage.newest == main.coverage.newest
-            main.coverage = main.coverage.with_doubts_of(look.coverage)
+            unproven, doubt = look.coverage.unproven, look.coverage.doubt
+            if unproven is not None or doubt:
+                main.coverage = evolve(main.coverage, unproven=unproven, doubt=doubt)
     if main.coverage.doubt:
         raise PaginationError(main.coverage.doubt)
     if main.coverage.unproven is not None and not agrees:
         raise PaginationError(_missing(state, main, main.coverage.unproven))
+    looked = state.looks > 0 or (state.is_by_page and not main.coverage.repeated)
+    main.is_complete = is_top and looked
 
 
 class TopPass(Pass):
-    """
-    Read from the top of the list down to what was there before.
-
-    Args:
-        state: What the passes of a walk share.
-        mark: The newest time before; None if no context had one.
-        delay: How many seconds further down to read.
-
-    Attributes:
-        shows_all: Whether one answer showed everything newer at one moment.
-        seen: Everything newer that was read, with its time.
-
-    """
+    """Read from the top of the list down to what was newest before, and a delay."""
 
     def __init__(self, state: State, mark: float | None, delay: float) -> None:
         mark = -inf if mark is None else mark
         super().__init__(state, state.begin(), max(mark - delay, state.floor))
-        self.shows_all = False
-        self.seen: Seen = set()
+        self.shows_all = False  # whether one answer had everything newer
+        self.seen: Seen = set()  # everything newer that was read
         self._mark = max(mark - DELAY, nextafter(state.floor, -inf))
 
     @property
@@ -108,12 +107,7 @@ class TopPass(Pass):
 def _at_top_by_activity(
     state: State, main: MainPass, again: TopPass | None
 ) -> Generator[Page, None, TopPass]:
-    """
-    Read the top until one answer shows all that became active; return the last look.
-
-    If it took several, contexts may have moved between them: look again, until two
-    looks have seen the same.
-    """
+    """Read the top until one answer, or two looks, show all that became active."""
     mark, before = main.coverage.newest, again.seen if again else None
     for _ in range(MAX_LOOKS):
         state.looks += 1
@@ -124,15 +118,6 @@ def _at_top_by_activity(
         if look.shows_all or calm or newest is None or look.coverage.doubt:
             return look
         mark, before = newest, look.seen if newest == mark else None
-    raise PaginationError(_TOO_FAST)
-
-
-def _at_top_by_order(state: State) -> Iterator[Page]:
-    """Read the top until one answer ends with contexts that haven't moved."""
-    for _ in range(MAX_LOOKS):
-        answers = yield from _down_to(state, MAX_PER_PAGE, _ends_unmoved)
-        if answers == 1:
-            return
     raise PaginationError(_TOO_FAST)
 
 
@@ -169,14 +154,9 @@ def _counted_again(
     state: State, main: MainPass
 ) -> Generator[Page, None, TopPass | None]:
     """
-    Read all once more if only the count tells whether all was read.
+    Read all once more if only a count tells whether all was read; return it if so.
 
-    Contexts that leave the list hide missing ones from one count, but not from two that
-    agree.
-
-    Returns:
-        The second reading, if it agrees.
-
+    Contexts that leave the list hide missing ones from one count, but not from two.
     """
     if main.coverage.unproven is None or len(main.ids) != main.length:
         return None

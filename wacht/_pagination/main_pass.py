@@ -14,7 +14,7 @@ from .passes import Pass
 from .state import key
 
 if TYPE_CHECKING:
-    from wacht.models import ExecutionContextListResponse
+    from wacht.models import AiExecutionContext, ExecutionContextListResponse
 
     from .checkpoint import Checkpoint
     from .coverage import Interval
@@ -30,17 +30,7 @@ _SKIPPED = (
 
 
 class MainPass(Pass):
-    """
-    Read a list from the first window, or from a checkpoint, to its end.
-
-    Args:
-        state: What the passes of a walk share.
-        checkpoint: Where an earlier walk ended.
-
-    Attributes:
-        is_complete: Whether nothing is missing, even without a second look.
-
-    """
+    """Read a list from the first window, or from a checkpoint, to its end."""
 
     def __init__(self, state: State, checkpoint: Checkpoint | None) -> None:
         super().__init__(
@@ -50,7 +40,7 @@ class MainPass(Pass):
             size=state.first.limit,
             prefetch=state.options.prefetch,
         )
-        self.is_complete = False
+        self.is_complete = False  # whether nothing is missing without a second look
         self._rule = checkpoint.rule if checkpoint else state.rule
         self._is_new = checkpoint is None
         if self._is_new:
@@ -61,29 +51,24 @@ class MainPass(Pass):
 
     def _take(self) -> Slice:
         state, begun = self._state, self.coverage.begun
-        known = state.reader.known_revision is not None
-        self._check_order(known=known)
+        known = state.reader.known_revision
         part = super()._take()
-        self._check_order(known=True)
+        if state.is_by_page and state.options.active_since:
+            raise PaginationError(
+                "active_since needs a list by activity, which only the offset revision "
+                "of the service has; this service lists by page"
+            )
         if self._rule != state.rule:
             self._rule, self.coverage = state.rule, state.begin()
             if begun:  # what another rule covered doesn't count by this one
                 self._held.clear()
                 self._ahead.restart()
                 return self._take()
-        if not state.is_by_page:
-            if not known:
-                state.most = MAX_PER_PAGE  # it was the service's default
-        elif not begun or self._rule == "order":
+        if not state.is_by_page and known is None:
+            state.most = MAX_PER_PAGE  # what came is the service's default
+        if state.is_by_page and (self._rule == "order" or not begun):
             part = self._as_it_came(part)
         return self._checked(part)
-
-    def _check_order(self, *, known: bool) -> None:
-        if known and self._state.is_by_page and self._state.options.active_since:
-            raise PaginationError(
-                "active_since needs a list by activity, which only the offset revision "
-                "of the service has; this service lists by page"
-            )
 
     def _as_it_came(self, part: Slice) -> Slice:
         """Go on with smaller pages if the service has a smaller limit."""
@@ -91,7 +76,7 @@ class MainPass(Pass):
         if not part.has_more or not 0 < size < part.window.limit:
             return part
         window = Window(part.window.offset // part.window.limit * size, size)
-        state.most = state.cap = size
+        state.most = size
         if not self.coverage.begun:
             state.first, self._size = window, size
         return evolve(part, window=window)
@@ -105,21 +90,17 @@ class MainPass(Pass):
             self._stalled += 1
         self._answers += 1
         self._stalled += 1
-        if self._is_stalled(part):
-            if is_second and part.contexts:
-                raise PaginationError(
-                    "the service gave page 1 again instead of page 2: it seems to "
-                    f"ignore `page`.{_HINT}"
-                )
-            self._check_stalled()
-        return part
-
-    def _check_stalled(self) -> None:
+        if self._is_stalled(part) and is_second and part.contexts:
+            raise PaginationError(
+                "the service gave page 1 again instead of page 2: it ignores `page`."
+                + _HINT
+            )
         if self._stalled >= MAX_STALLED + self._state.options.prefetch:
             raise PaginationError(
                 f"{self._stalled} answers in a row had nothing new, although the "
                 f"service says that there is more.{_HINT * self._state.is_by_page}"
             )
+        return part
 
     def _is_stalled(self, part: Slice) -> bool:
         return part.has_more and not self._has_news(part)
@@ -145,9 +126,9 @@ class MainPass(Pass):
         self.is_complete = self.is_done and not state.first.offset and (calm or at_once)
         return page
 
-    def _note_ids(self, part: Slice) -> None:
+    def _note_ids(self, contexts: list[AiExecutionContext]) -> None:
         if not self._is_new:  # else the walk notes what it gives
-            super()._note_ids(part)
+            super()._note_ids(contexts)
 
     def _skips(self, part: Slice) -> bool:
         """Return whether a page doesn't continue what came before repeated ones."""

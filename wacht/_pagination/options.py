@@ -30,13 +30,7 @@ def _aware(_: object, attribute: Attribute[Any], value: object) -> None:
 
 @frozen(kw_only=True)
 class WalkOptions:
-    """
-    How to walk; see `Session.iter_execution_contexts`.
-
-    Raises:
-        InvalidRequestError: A value is out of its range or of a wrong type.
-
-    """
+    """How to walk; see `Session.iter_execution_contexts`."""
 
     limit: int | None = field(validator=optional(integer(InvalidRequestError, 1)))
     exhaustive: bool | None = field(
@@ -53,19 +47,7 @@ def merge_filters(
     /,
     **filters: Unpack[ListFilters],
 ) -> ListExecutionContextsOptions:
-    """
-    Return the options with the keywords that override them.
-
-    Args:
-        options: The options; None for none.
-        keywords: Other keywords that the method has, for error messages.
-        filters: The keywords.
-
-    Raises:
-        TypeError: A keyword is unknown, or the options aren't options.
-        InvalidRequestError: A value is unusable.
-
-    """
+    """Return the options with the filters; `keywords` are others that may be meant."""
     for name in filters.keys() - set(OPTION_NAMES):
         raise TypeError(_unknown(name, (*OPTION_NAMES, *keywords)))
     if options is None:  # by this call, Jedi knows the keywords of all callers

@@ -17,30 +17,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wacht._protocol.windows import Slice
+    from wacht.models import AiExecutionContext
 
     from .coverage import Coverage, Interval
     from .state import State
 
-_SPARE = 4  # contexts that windows read ahead share beyond what joins them
+_SPARE = 5  # contexts that windows read ahead share beyond what joins them
 
 
 class Pass:
-    """
-    One reading of the list, from a place down.
-
-    Args:
-        state: What the passes of a walk share.
-        coverage: What is covered already.
-        floor: Contexts older than this aren't needed.
-        size: How many contexts to ask for at once.
-        prefetch: How many windows to read ahead.
-
-    Attributes:
-        coverage: What is covered.
-        length: How many contexts the list had at its end, from the first one on.
-        ids: The ids that were read.
-
-    """
+    """One reading of the list, from what is covered down to a floor."""
 
     def __init__(
         self,
@@ -52,8 +38,8 @@ class Pass:
         prefetch: int = 0,
     ) -> None:
         self.coverage = evolve(coverage, spare=_SPARE if prefetch else 0)
-        self.length = 0
-        self.ids: dict[str, int] = {}
+        self.length = 0  # of the list at its end, counted from the walk's first context
+        self.ids: dict[str, int] = {}  # what was read
         self._state = state
         self._floor = floor
         self._size = size
@@ -67,16 +53,7 @@ class Pass:
         return self.coverage.low < self._floor or self.coverage.low == -inf
 
     def pages(self) -> Iterator[ExecutionContextListResponse]:
-        """
-        Read on until all that is needed is covered.
-
-        Yields:
-            What is new, answer by answer.
-
-        Raises:
-            PaginationError: The service doesn't lead on.
-
-        """
+        """Read on until all that is needed is covered; yield what is new."""
         while not self.is_done:
             self._held.append(latest := self._take())
             while (joining := self._joining()) is not None:
@@ -106,7 +83,7 @@ class Pass:
 
     def _read_ahead(self, left: int) -> None:
         """Ask for the next windows before the user has used up what came."""
-        joined = self._apart is None and not self.is_done
+        joined = not self._held and not self.is_done
         if joined and self.coverage.can_read_ahead(self._state.most):
             self._ahead.plan(self._windows(self._ahead.last, left))
 
@@ -155,13 +132,12 @@ class Pass:
         reaches = is_latest or self.coverage.reaches(interval)
         if reaches and not self.is_done:
             self.coverage = self.coverage.add(interval, self._floor)
-        wanted = sum(map(self._state.is_wanted, part.contexts))
+        wanted = self._state.wanted(part.contexts)
         if part.contexts:
             start = self._state.first.offset
-            self.length = part.window.offset + wanted - start
-        self._note_ids(part)
+            self.length = part.window.offset + len(wanted) - start
+        self._note_ids(wanted)
         return ExecutionContextListResponse(fresh, part.has_more)
 
-    def _note_ids(self, part: Slice) -> None:
-        wanted = filter(self._state.is_wanted, part.contexts)
-        self.ids.update(dict.fromkeys(map(key, wanted), 0))
+    def _note_ids(self, contexts: list[AiExecutionContext]) -> None:
+        self.ids.update(dict.fromkeys(map(key, contexts), 0))

@@ -18,14 +18,7 @@ if TYPE_CHECKING:
 
 
 class Prefetcher:
-    """
-    Give slices in the order of their windows, some of them read ahead.
-
-    Args:
-        read: Reads a window; called from threads.
-        depth: How many windows to read ahead; with 0, each is read at its turn.
-
-    """
+    """Give slices in the order of their windows, some of them read ahead."""
 
     def __init__(self, read: Read, depth: int) -> None:
         self._read = read

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from wacht._protocol.answers import TooLargeError
 from wacht._protocol.revisions import OffsetRevision, PageRevision, write_query
@@ -13,8 +13,9 @@ from wacht.models import ExecutionContextListResponse
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from wacht._http.endpoint import Endpoint
     from wacht._protocol.answers import Answer
-    from wacht._protocol.revisions import Query, Revision
+    from wacht._protocol.revisions import Revision
     from wacht._protocol.windows import Slice
     from wacht._waiting import RequestBudget
     from wacht.models import ListExecutionContextsOptions
@@ -22,31 +23,12 @@ if TYPE_CHECKING:
 _MODEST = 6  # contexts that a service can give that can't give its default number
 
 
-class SupportsAsk(Protocol):
-    """What a reader needs of an endpoint."""
-
-    revision: Revision | None
-    fixed: bool
-
-    def ask(self, query: Query, budget: RequestBudget, *, retry: bool = True) -> Answer:
-        """Send a query and read its answer."""
-        ...
-
-
 class Reader:
-    """
-    Read windows of the list that some filters mean. Threads may share one.
-
-    Args:
-        endpoint: Sends queries; keeps the revision for all calls of a session.
-        options: The filters.
-        budget: What the call may spend.
-
-    """
+    """Read windows of the list that some filters mean. Threads may share one."""
 
     def __init__(
         self,
-        endpoint: SupportsAsk,
+        endpoint: Endpoint,
         options: ListExecutionContextsOptions,
         budget: RequestBudget,
     ) -> None:
@@ -69,13 +51,7 @@ class Reader:
         self._endpoint.revision = self._endpoint.revision or revision
 
     def page(self) -> ExecutionContextListResponse:
-        """
-        Read the page that `page` and `per_page` mean.
-
-        Raises:
-            WachtError: There is no such page.
-
-        """
+        """Read the page that `page` and `per_page` mean."""
         window = window_of(self._options, DEFAULT_PER_PAGE)
         names = ("page", "per_page")
         omitted = {name for name in names if getattr(self._options, name) is None}

@@ -31,34 +31,18 @@ _COMPARED = 2**20  # characters of a context without an id
 
 @define(eq=False)
 class State:
-    """
-    What the passes of one walk share.
-
-    Attributes:
-        reader: Reads windows.
-        budget: What the walk may spend.
-        options: How to walk.
-        first: The window that the walk begins with.
-        given: The ids that were given, each with its place.
-        left: How many more contexts the user wants.
-        most: How many contexts one request may ask for.
-        cap: How many the service gives at the most.
-        duplicates: How many repeats were dropped.
-        looks: How often the top was read again.
-        steps_back: How many windows were read because an answer didn't join.
-    """
+    """What the passes of one walk share."""
 
     reader: Reader
     budget: RequestBudget
     options: WalkOptions
-    first: Window
-    given: dict[str, int] = field(factory=dict[str, int])
-    left: int = maxsize
-    most: int = MAX_PER_PAGE
-    cap: int = MAX_PER_PAGE
-    duplicates: int = 0
-    looks: int = 0
-    steps_back: int = 0
+    first: Window  # the walk begins with it
+    given: dict[str, int] = field(factory=dict[str, int])  # ids, each with its place
+    left: int = maxsize  # contexts that the user still wants
+    most: int = MAX_PER_PAGE  # contexts that one request may ask for
+    duplicates: int = 0  # repeats that were dropped
+    looks: int = 0  # how often the top was read again
+    steps_back: int = 0  # windows that were read because an answer didn't join
     _successes: int = 0
 
     @property
@@ -94,36 +78,34 @@ class State:
         return Interval(part.window, inf, [], part.has_more)
 
     def fresh(self, part: Slice) -> list[AiExecutionContext]:
-        """
-        Return the contexts of an answer that are wanted and weren't given yet.
-
-        What stands above the place where the walk began isn't wanted.
-
-        Raises:
-            PaginationError: A context has no id, and answers overlap.
-
-        """
+        """Return the contexts of an answer that are wanted and weren't given yet."""
         contexts = part.contexts
-        if part.window.offset < self.first.offset:
+        if part.window.offset < self.first.offset:  # what stands above isn't wanted
             contexts = [*dropwhile(lambda c: key(c) not in self.given, contexts)]
+        given = self.given
         fresh: dict[str | int, AiExecutionContext] = {}
         for number, context in enumerate(contexts):
-            if context.id is None:
+            id_ = context.id
+            if id_ is None:
                 self._check_overlap()
                 fresh[number] = context  # two without an id may be two
-            elif context.id not in self.given:
-                fresh.setdefault(context.id, context)
+            elif id_ not in given and id_ not in fresh:
+                fresh[id_] = context
         self.duplicates += len(contexts) - len(fresh)
-        return [context for context in fresh.values() if self.is_wanted(context)]
+        return self.wanted([*fresh.values()])
 
-    def is_wanted(self, context: AiExecutionContext) -> bool:
-        """Return whether a context is as new as the user wants it."""
-        return self.options.active_since is None or time_of(context) >= self.floor
+    def wanted(self, contexts: list[AiExecutionContext]) -> list[AiExecutionContext]:
+        """Return the contexts that are as new as the user wants them."""
+        if self.options.active_since is None:
+            return contexts
+        return [context for context in contexts if time_of(context) >= self.floor]
 
     def give(self, contexts: list[AiExecutionContext]) -> None:
         """Note that contexts were handed to the user."""
+        ordered = self.rule == "order"  # else places aren't needed, and cost memory
         for context in contexts:
-            self.given.setdefault(key(context), len(self.given))
+            id_ = context.id or key(context)
+            self.given.setdefault(id_, len(self.given) if ordered else 0)
         self.left -= len(contexts)
 
     def note_size(self, asked: Window, part: Slice) -> None:
@@ -132,7 +114,7 @@ class State:
         if part.window.limit < asked.limit:
             self.most, self._successes = part.window.limit, 0
         elif self._successes >= _GROWTH:
-            self.most, self._successes = min(2 * self.most, self.cap), 0
+            self.most, self._successes = min(2 * self.most, MAX_PER_PAGE), 0
 
     def _check_overlap(self) -> None:
         if self.rule != "place":

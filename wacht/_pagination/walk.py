@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from itertools import chain
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -25,32 +26,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
     from contextlib import AbstractContextManager
 
+    from wacht._http.endpoint import Endpoint
     from wacht.models import AiExecutionContext, ListExecutionContextsOptions
 
     from .options import WalkOptions
-    from .reader import SupportsAsk
 
     Report = Callable[[WalkProgress], object]
 
 
 class Walk:
-    """
-    One walk through a list.
-
-    Args:
-        endpoint: Answers queries.
-        filters: Where to start, how many contexts a page has, and the filters.
-        options: How to walk.
-        report: Opens what the progress is reported to; None for nothing.
-
-    Raises:
-        InvalidRequestError: The filters aren't those of the list to go on with.
-
-    """
+    """One walk through a list. It reports its progress to what `report` opens."""
 
     def __init__(
         self,
-        endpoint: SupportsAsk,
+        endpoint: Endpoint,
         filters: ListExecutionContextsOptions,
         options: WalkOptions,
         report: AbstractContextManager[Report | None],
@@ -104,7 +93,8 @@ class Walk:
         self, state: State, main: MainPass
     ) -> Iterator[ExecutionContextListResponse]:
         state.left = self._options.limit or state.left
-        for number, page in enumerate(_pages(state, main), 1):
+        pages = chain(main.pages(), second_looks(state, main))
+        for number, page in enumerate(pages, 1):
             data = page.data[: state.left]
             is_cut = len(data) < len(page.data)
             self._send_report(
@@ -123,7 +113,7 @@ class Walk:
             if not state.left:
                 return
         _log_summary(state, main)
-        if _is_complete(state, main) and not self._progress.complete:
+        if main.is_complete and not self._progress.complete:
             self._send_report(complete=True)
 
     def _resume(self, state: State) -> ListExecutionContextsOptions:
@@ -133,7 +123,6 @@ class Walk:
             state.reader.known_revision,
             state.rule,
             state.first,
-            state.cap,
             state.begin() if doubtful else self._covered,
             state.given,
             len(state.given),
@@ -160,20 +149,6 @@ def _first_window(page: int, size: int, limit: int | None) -> Window:
     start = (page - 1) * size
     least = min(size, limit or size)
     return Window(start, size if start % least else least)  # or it begins elsewhere
-
-
-def _pages(state: State, main: MainPass) -> Iterator[ExecutionContextListResponse]:
-    yield from main.pages()
-    if not main.is_complete:
-        yield from second_looks(state, main)
-
-
-def _is_complete(state: State, main: MainPass) -> bool:
-    """Return whether a walk that came to its end has found everything."""
-    if state.first.offset or main.is_complete:
-        return main.is_complete
-    repeated = main.coverage.repeated and state.options.exhaustive is False
-    return state.rule != "place" or (state.is_by_page and not repeated)
 
 
 def _log_summary(state: State, main: MainPass) -> None:
