@@ -253,7 +253,10 @@ class Scheduler:
     def _read_later(self, read: Callable[[Window], Any], window: Window) -> _Pending:
         def answer() -> None:
             self._pending.remove(pending)
-            prefetching._fulfil(pending, read, window)
+            try:
+                pending.set_result(read(window))
+            except BaseException as error:  # noqa: BLE001 - raised at its turn
+                pending.set_exception(error)
 
         pending = _Pending(answer)
         self._pending.append(pending)

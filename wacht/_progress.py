@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import contextmanager, nullcontext, suppress
 from importlib.util import find_spec
 from math import ceil
-from threading import Event, Thread
+from threading import Thread
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from wacht import _forks
 from wacht._render.text import safe_line, safe_repr
+from wacht._waiting import Event
 from wacht.errors import ConfigError, InvalidRequestError
 from wacht.models import WalkProgress
 
@@ -88,9 +89,11 @@ class _Bar:
         self._progress = WalkProgress()
         self._stop = Event()
         self._countdown: Thread | None = None
-        _forks.register(self)
+        self._process = os.getpid()
 
     def report(self, progress: WalkProgress) -> None:
+        if self._is_the_parents():
+            return
         self._end_countdown()
         self._progress = progress
         self._draw(progress.waiting)
@@ -98,6 +101,9 @@ class _Bar:
             self._start_countdown(progress.waiting)
 
     def close(self, *, ended: bool) -> None:
+        if self._is_the_parents():
+            self._bar.disable = True  # turns all its methods into no-ops
+            return
         self._end_countdown()
         self._draw(None)
         whole = ended or self._progress.complete  # left at the last context
@@ -108,13 +114,11 @@ class _Bar:
             # Only a notebook's bar has colours.
             self._bar.disp(bar_style="success" if whole else "danger")
 
-    def reset_after_fork(self) -> None:
-        self._bar.disable = True  # turns all its methods into no-ops
-        self._stop = Event()
-        self._countdown = None
+    def _is_the_parents(self) -> bool:
+        return self._process != os.getpid()
 
     def _start_countdown(self, seconds: float) -> None:
-        self._stop.clear()
+        self._stop = Event()
         work, end = self._count_down, monotonic() + seconds
         countdown = Thread(None, work, "wacht-progress", args=(end,), daemon=True)
         with suppress(RuntimeError):  # no more threads: the bar stands still

@@ -5,16 +5,20 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from _thread import start_new_thread
+from contextlib import suppress
+from contextvars import copy_context
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from attrs import Factory, field, frozen
 
-from . import _forks
 from .errors import DeadlineExceededError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+T = TypeVar("T")
 
 logger = logging.getLogger("wacht")
 
@@ -59,6 +63,109 @@ class Deadline:
         return remaining
 
 
+class Event:
+    """
+    An event that threads wait for.
+
+    The lock in `threading.Event` stays closed, or is opened twice, if a signal handler
+    raises at the wrong moment. Threads then hang.
+    """
+
+    def __init__(self) -> None:
+        self._set = False
+        self._gate = threading.Lock()
+        self._gate.acquire()
+
+    def is_set(self) -> bool:
+        """Return whether `set` was called."""
+        return self._set
+
+    def set(self) -> None:
+        """Wake all threads that wait."""
+        self._set = True
+        with suppress(RuntimeError):  # it is open already
+            self._gate.release()
+
+    def wait(self, seconds: float = -1) -> bool:
+        """Wait some seconds, or without end; return whether `set` was called."""
+        if self._gate.acquire(timeout=seconds):
+            self.set()  # let the next thread through
+        return self._set
+
+
+class Task(Generic[T]):
+    """
+    A call in a daemon thread, which doesn't keep the interpreter from exiting.
+
+    Like a `Future`, but with an `Event` of ours.
+
+    Args:
+        name: The name of the thread.
+        call: What to call, with the context variables of this thread.
+
+    Raises:
+        RuntimeError: The system has no more threads.
+
+    """
+
+    def __init__(self, name: str, call: Callable[[], T]) -> None:
+        self._done = Event()
+        self._error: BaseException | None = None
+        run, arguments = copy_context().run, (self._run, call)
+        thread = threading.Thread(None, run, name, arguments, daemon=True)
+        _start(thread)
+
+    def _run(self, call: Callable[[], T]) -> None:
+        done = self._done
+        try:
+            self._value = call()
+        except BaseException as error:  # noqa: BLE001 - raised by result()
+            self._error = error
+            del self  # the error holds this frame, which must not hold the error
+        done.set()
+
+    def done(self) -> bool:
+        """Return whether the call has ended."""
+        return self._done.is_set()
+
+    def exception(self) -> BaseException | None:
+        """Wait for the end of the call, and return what it raised."""
+        self._done.wait()
+        return self._error
+
+    def result(self) -> T:
+        """Wait for the end of the call, and return its result or raise its error."""
+        self._done.wait()
+        if self._error is None:
+            return self._value
+        try:
+            raise self._error
+        finally:
+            del self  # as above
+
+
+def _start(thread: threading.Thread) -> None:
+    """
+    Start a thread from another thread.
+
+    `Thread.start` waits for an event of its own, which a signal handler's exception
+    would break; but that comes only in the main thread.
+    """
+    started, errors = Event(), list[RuntimeError]()
+
+    def start() -> None:  # pragma: no cover - coverage follows only `Thread.start`
+        try:
+            thread.start()
+        except RuntimeError as error:
+            errors.append(error)
+        started.set()
+
+    start_new_thread(start, ())
+    started.wait()
+    if errors:
+        raise errors[0]
+
+
 class RequestBudget:
     """
     What one call or one walk may spend, and what it has spent; shared by its threads.
@@ -69,9 +176,6 @@ class RequestBudget:
         sleep: Waits for a number of seconds.
 
     Attributes:
-        requests: Requests sent.
-        retries: Requests that repeated a failed one.
-        waited: Seconds waited.
         stopped: Set when nobody needs the result any more.
 
     """
@@ -84,21 +188,27 @@ class RequestBudget:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.deadline = deadline or Deadline()
-        self.requests = 0
-        self.retries = 0
-        self.waited = 0.0
-        self.stopped = threading.Event()
+        self.stopped = Event()
         self._sleep = sleep
         self._on_wait = on_wait
-        self.reset_after_fork()
-        _forks.register(self)
+        # Appending needs no lock, which a fork or a signal handler could leave closed.
+        self._attempts: list[int] = []
+        self._waits: list[float] = []
 
-    def reset_after_fork(self) -> None:
-        """Replace the locks, which a thread of the parent may have held."""
-        self._lock = threading.Lock()
-        stopped, self.stopped = self.stopped, threading.Event()
-        if stopped.is_set():
-            self.stopped.set()
+    @property
+    def requests(self) -> int:
+        """How many requests were sent."""
+        return len(self._attempts)
+
+    @property
+    def retries(self) -> int:
+        """How many of them repeated a failed one."""
+        return sum(attempt > 1 for attempt in self._attempts)
+
+    @property
+    def waited(self) -> float:
+        """Seconds waited."""
+        return sum(self._waits)
 
     def remaining(self) -> float:
         """
@@ -115,9 +225,7 @@ class RequestBudget:
 
     def count_request(self, attempt: int) -> None:
         """Count a request that is about to be sent."""
-        with self._lock:
-            self.requests += 1
-            self.retries += attempt > 1
+        self._attempts.append(attempt)
 
     def wait(
         self, seconds: float, reason: str, attempt: str, *, report: bool = True
@@ -144,8 +252,7 @@ class RequestBudget:
         if report:
             self._report(seconds, reason, attempt)
         self._pause(seconds)
-        with self._lock:
-            self.waited += seconds
+        self._waits.append(seconds)
 
     def _report(self, seconds: float, reason: str, attempt: str) -> None:
         logger.info("waiting %.2f s before %s: %s", seconds, attempt, reason)

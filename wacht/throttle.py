@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import threading
+import os
 import time
-from collections import deque
 from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager, nullcontext
+from threading import Lock
 from typing import Protocol, Self
-from weakref import WeakSet
+from weakref import WeakSet, ref
 
-from . import _forks
+from ._forks import PerProcess
 
 # Seconds after it was sent at which a request counts as arrived, unless its answer came
 # before: delays on the way may differ by this much.
@@ -47,35 +47,56 @@ class SupportsSlot(Protocol):
         ...
 
 
-class Slot:
+class _Ticket:
     """
-    Permission to send one request, from entering it to leaving it.
-
-    Not a generator: a signal handler's exception could leave one suspended.
+    A slot's place in the line, and then the arrival of its request.
 
     Attributes:
         at: The latest moment at which the request may have arrived at the service;
             None while that is unknown.
     """
 
-    __slots__ = ("_sleep", "_throttle", "at")
+    def __init__(self, slot: Slot) -> None:
+        self.at: float | None = None
+        self._slot = ref(slot)
+        self._process = os.getpid()
+
+    @property
+    def abandoned(self) -> bool:
+        """
+        Whether nobody will leave the slot any more.
+
+        An exception of a signal handler kept it from being left, or its thread stayed
+        in the parent of a fork.
+        """
+        return self._slot() is None or self._process != os.getpid()
+
+
+class Slot:
+    """
+    Permission to send one request, from entering it to leaving it.
+
+    Not a generator: a signal handler's exception could leave one suspended.
+    """
+
+    __slots__ = ("__weakref__", "_sleep", "_throttle", "_ticket")
 
     def __init__(self, throttle: Throttle, sleep: Sleep) -> None:
-        self.at: float | None = None
         self._throttle = throttle
         self._sleep = sleep
+        self._ticket = _Ticket(self)
 
     def __enter__(self) -> Self:
         try:
-            while wait := self._throttle.seconds_to_go(self):
+            while wait := self._throttle.seconds_to_go(self._ticket):
                 self._sleep(wait)
         except BaseException:
-            self._throttle.leave(self)
+            self._throttle.leave(self._ticket)
             raise
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self._throttle.leave(self)
+        self._throttle.leave(self._ticket)
 
     def sent(self) -> None:
         """
@@ -83,7 +104,7 @@ class Slot:
 
         Without this call, a request counts as arriving when its answer comes.
         """
-        self.at = self._throttle.clock() + REACH
+        self._ticket.at = self._throttle.clock() + REACH
 
 
 class Throttle:
@@ -122,11 +143,10 @@ class Throttle:
                 raise ValueError(f"{name}: expected a positive integer, got {limit!r}")
         self._limits = ((per_second, 1.0), (per_minute, _LONGEST))
         self.clock = clock
-        self._lock = threading.Lock()
-        self._line: deque[Slot] = deque()
-        self._taken: list[Slot] = []
+        self._lock = PerProcess(Lock)
+        self._line: list[_Ticket] = []
+        self._taken: list[_Ticket] = []
         self._closed_until = 0.0
-        _forks.register(self)
 
     def __repr__(self) -> str:
         (per_second, _), (per_minute, _) = self._limits
@@ -135,14 +155,14 @@ class Throttle:
     @property
     def idle(self) -> bool:
         """Whether a request could be sent now, and nothing is remembered."""
-        with self._lock:
+        with self._lock.get():
             now = self.clock()
-            self._forget_old(now)
+            self._tidy(now)
             return not (self._taken or self._line or self._closed_until > now)
 
     def pause(self, seconds: float) -> None:
         """Send nothing for a number of seconds, because the service asked for it."""
-        with self._lock:
+        with self._lock.get():
             self._closed_until = max(self._closed_until, self.clock() + seconds)
 
     def slot(self, sleep: Sleep = time.sleep) -> Slot:
@@ -159,31 +179,31 @@ class Throttle:
         """
         return Slot(self, sleep)
 
-    def seconds_to_go(self, slot: Slot) -> float:
+    def seconds_to_go(self, ticket: _Ticket) -> float:
         """Return how long a slot has to wait at least; 0 if it is its turn."""
-        with self._lock:
-            if slot not in self._line:  # at once, or a burst would meet in the line
-                self._line.append(slot)
+        with self._lock.get():
             now = self.clock()
-            place = self._line.index(slot)
+            self._tidy(now)
+            if ticket not in self._line:  # at once, or a burst would meet in the line
+                self._line.append(ticket)
+            place = self._line.index(ticket)
             wait = self._opening(place, now) - now
             if place or wait > 0:
                 return max(wait, _TICK)
-            self._taken.append(self._line.popleft())
+            self._taken.append(self._line.pop(0))
             return 0.0
 
-    def leave(self, slot: Slot) -> None:
+    def leave(self, ticket: _Ticket) -> None:
         """Note that the answer to a slot's request has come, or that none will."""
         now = self.clock()
-        slot.at = now if slot.at is None else min(slot.at, now)
-        with self._lock:
-            if slot in self._line:
-                self._line.remove(slot)
+        ticket.at = now if ticket.at is None else min(ticket.at, now)
+        with self._lock.get():
+            if ticket in self._line:
+                self._line.remove(ticket)
 
     def _opening(self, place: int, now: float) -> float:
         """Return the earliest moment at which this place in the line may go."""
-        self._forget_old(now)
-        arrivals = sorted(now if slot.at is None else slot.at for slot in self._taken)
+        arrivals = sorted(now if t.at is None else t.at for t in self._taken)
         opening = self._closed_until
         for limit, window in self._limits:
             rounds, rest = divmod(place, limit)
@@ -192,15 +212,14 @@ class Throttle:
                 opening = max(opening, arrivals[rest - limit] + width * (1 + rounds))
         return opening
 
-    def _forget_old(self, now: float) -> None:
+    def _tidy(self, now: float) -> None:
+        """Forget what no window holds, and what was abandoned."""
+        self._line = [ticket for ticket in self._line if not ticket.abandoned]
+        for ticket in self._taken:
+            if ticket.at is None and ticket.abandoned:
+                ticket.at = now
         start = now - _LONGEST * (1 + MARGIN)
-        self._taken = [s for s in self._taken if s.at is None or s.at > start]
-
-    def reset_after_fork(self) -> None:
-        """Drop the threads that were waiting: a child doesn't have them."""
-        self._lock = threading.Lock()
-        self._line.clear()
-        self._taken = [slot for slot in self._taken if slot.at is not None]
+        self._taken = [t for t in self._taken if t.at is None or t.at > start]
 
 
 class Unlimited:
@@ -217,11 +236,7 @@ class _Registry:
 
     def __init__(self) -> None:
         self._known: dict[Hashable, tuple[Throttle, WeakSet[object]]] = {}
-        self.reset_after_fork()
-        _forks.register(self)
-
-    def reset_after_fork(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = PerProcess(Lock)
 
     def get(self, identity: Hashable, user: object) -> Throttle:
         """
@@ -232,7 +247,7 @@ class _Registry:
             user: What will use the throttle; referred to weakly.
 
         """
-        with self._lock:
+        with self._lock.get():
             self._drop_unused()
             throttle, users = self._known.setdefault(identity, (Throttle(), WeakSet()))
             users.add(user)

@@ -16,7 +16,7 @@ import requests
 from urllib3 import Retry
 
 import wacht
-from tests.servers import RawServer, Wire
+from tests.servers import RawServer, Wire, page_of
 from wacht.throttle import Slot
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def proxy_session(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.mark.parametrize("own", [False, True])
-@pytest.mark.parametrize("status", ["407 Proxy Authentication Required", "403 No"])
+@pytest.mark.parametrize("status", ["407 Who are you", "403 No", "401 Who"])
 def test_proxy__that_refuses(status: str, proxy_session: Any, *, own: bool) -> None:
     """What it refuses once, it refuses again."""
     with (
@@ -155,9 +155,21 @@ def test_proxy__that_refuses(status: str, proxy_session: Any, *, own: bool) -> N
     ):
         settings = {"http": http} if own else {}
         error = fetch_error(proxy_session(proxy, retry=RETRIES, **settings))
-        assert "the proxy refused: Tunnel connection failed" in str(error)
+        assert "the proxy refused (https_proxy, or " in str(error)
         assert len(proxy.heads) == error.attempts == 1
         assert b"CONNECT service.invalid:443" in proxy.heads[0]
+
+
+@pytest.mark.parametrize("scheme", ["socks9", "ftp"])
+def test_proxy__of_an_unknown_scheme(
+    monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    """It isn't tried again, and its password isn't shown."""
+    monkeypatch.setenv("https_proxy", f"{scheme}://me:secret@proxy.invalid")
+    error = fetch_error(wacht.Session("k", retry=RETRIES))
+    assert "the proxy can't be used (https_proxy, or " in str(error)
+    assert "secret" not in f"{error}{error.__cause__}"
+    assert error.attempts == 1
 
 
 @pytest.mark.parametrize("head", [b"", b"HTTP/1.1 103 Hi\r\n\r\n" + CONNECTED])
@@ -201,16 +213,40 @@ def certificate(tmp_path: Path) -> Path:
     return path
 
 
-def serve_tls(listener: socket.socket, certificate: Path, answer: bytes) -> None:
+@pytest.mark.parametrize("content", ["", "no certificate"])
+def test_tls__certificate_file_that_cannot_be_used(
+    content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another attempt can't help."""
+    bundle = tmp_path / "ca.pem"
+    bundle.write_text(content)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    with RawServer() as server:
+        url = server.url.replace("http", "https")
+        error = fetch_error(session_at(0, base_url=url, retry=RETRIES))
+    assert "a certificate file can't be used (REQUESTS_CA_BUNDLE" in str(error)
+    assert error.attempts == 1
+
+
+def serve_tls(listener: socket.socket, certificate: Path, *answers: bytes) -> None:
+    """Give an answer to each request, on as many connections as it takes."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate)
-    connection, _ = listener.accept()
-    with (
-        contextlib.suppress(OSError),
-        context.wrap_socket(connection, server_side=True) as tls,
-    ):
-        tls.recv(9999)
-        tls.sendall(answer)
+    left = list(answers)
+    while left:
+        connection, _ = listener.accept()
+        try:
+            tls = context.wrap_socket(connection, server_side=True)
+        except OSError:  # the client doesn't trust the certificate
+            connection.close()
+            return
+        with contextlib.suppress(OSError), tls:
+            while left and tls.recv(9999):
+                tls.sendall(left.pop(0))
+
+
+def whole(body: bytes) -> bytes:
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
 
 
 @pytest.mark.parametrize("trusted", [True, False])
@@ -223,11 +259,10 @@ def test_tls(
 ) -> None:
     """The name is checked, although connections are opened by address."""
     addresses += ["127.0.0.1"]
-    body = b'{"data": [], "has_more": false}'
-    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
     if trusted:
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        answer = whole(page_of([]))
         thread = Thread(target=serve_tls, args=(listener, certificate, answer))
         thread.start()
         url = f"https://service.invalid:{listener.getsockname()[1]}"
@@ -240,3 +275,23 @@ def test_tls(
             assert "the server's certificate isn't trusted" in str(error)
             assert error.attempts == 1
         thread.join()
+
+
+def test_tls__answer_that_nobody_asked_for(
+    addresses: list[str], certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is left in the TLS layer isn't taken for the next page."""
+    addresses += ["127.0.0.1"]
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    first, smuggled = whole(page_of(["1"] * 900)), whole(page_of(["no"]))
+    second = whole(page_of(["2"]))
+    assert 8192 < len(first) < len(first + smuggled) < 2**14  # one record
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        answers = (first + smuggled, second)
+        thread = Thread(target=serve_tls, args=(listener, certificate, *answers))
+        thread.start()
+        url = f"https://service.invalid:{listener.getsockname()[1]}"
+        with session_at(0, base_url=url) as session:
+            pages = [session.fetch_execution_contexts() for _ in range(2)]
+        thread.join()
+    assert [page[0].id for page in pages] == ["1", "2"]

@@ -19,6 +19,8 @@ import os, sys, threading, wacht
 throttle = wacht.Throttle(per_second=1_000, per_minute=100_000)
 session = wacht.Session("wk_sandbox", base_url=sys.argv[1], throttle=throttle)
 session.fetch_execution_contexts()
+def end(child):
+    os._exit(os.waitpid(child, 0)[1] != 0 if child else 0)
 """
 BOTH_ASK = """
 child = os.fork()
@@ -27,7 +29,7 @@ for _ in range(100):
     contexts = session.fetch_execution_contexts(page=page, per_page=10)
     if [int(context.id) // 10 + 1 for context in contexts] != [page] * 10:
         os._exit(1)
-os._exit(os.waitpid(child, 0)[1] if child else 0)
+end(child)
 """
 THREAD_IN_LINE = """
 waiting = threading.Event()
@@ -41,7 +43,7 @@ waiting.wait()
 child = os.fork()
 if not child:
     session.fetch_execution_contexts()
-os._exit(os.waitpid(child, 0)[1] if child else 0)
+end(child)
 """
 
 
@@ -52,7 +54,7 @@ child = os.fork()
 ids = first + [context.id for context in walk]
 if ids != [str(number) for number in range(100)]:
     os._exit(1)
-os._exit(os.waitpid(child, 0)[1] if child else 0)
+end(child)
 """
 THREADS_ASK = """
 def ask():
@@ -66,7 +68,7 @@ for _ in range(30):
     if not child:
         session.fetch_execution_contexts()
         with wacht.Session("wk_sandbox", base_url=sys.argv[1]) as another:
-            os._exit(repr(another._endpoint._transport._throttle)[0] != "T")
+            os._exit(repr(another._endpoint._throttle)[0] != "T")
     if os.waitpid(child, 0)[1]:
         os._exit(1)
 os._exit(0)
@@ -74,14 +76,22 @@ os._exit(0)
 CALLERS_HTTP = """
 import requests
 
-session = wacht.Session("wk_sandbox", base_url=sys.argv[1], http=requests.Session())
+http = requests.Session()
+session = wacht.Session("wk_sandbox", base_url=sys.argv[1], http=http)
 session.fetch_execution_contexts()
+def is_refused(use):
+    try:
+        use()
+    except wacht.ConfigError as error:
+        return "make a new requests.Session" in str(error)
 child = os.fork()
-try:
+if child:
     session.fetch_execution_contexts()
-except wacht.ConfigError as error:
-    os._exit("make a new requests.Session" not in str(error))
-os._exit(os.waitpid(child, 0)[1] if child else 1)
+    end(child)
+os._exit(not (
+    is_refused(session.fetch_execution_contexts)
+    and is_refused(lambda: wacht.Session("wk_sandbox", base_url=sys.argv[1], http=http))
+))
 """
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
 import time
 import tracemalloc
+import weakref
 import zlib
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
 from urllib3 import Retry
 
 import wacht
@@ -189,6 +192,21 @@ def test_error__with_a_large_body() -> None:
             session.fetch_execution_contexts()
         assert time.process_time() - start < 1
         assert len(caught.value.body) == 2**16
+
+
+def test_memory__of_an_answer_is_free_at_once() -> None:
+    """No cycle keeps the body until the garbage collector comes."""
+    seen: list[weakref.ref[requests.Response]] = []
+    with Sandbox() as server, requests.Session() as http:
+        http.hooks["response"].append(lambda r, **_: seen.append(weakref.ref(r)))
+        with server.session(http=http) as session:
+            gc.disable()
+            try:
+                session.fetch_execution_contexts()
+                (response,) = seen
+                assert response() is None
+            finally:
+                gc.enable()
 
 
 def test_memory__of_a_walk_does_not_grow_with_its_pages() -> None:

@@ -67,6 +67,22 @@ def test_vcrpy(sandbox: Sandbox, tmp_path: Path, *, own: bool) -> None:
     assert len(sandbox.requests) == 3
 
 
+def test_vcrpy__with_a_session_that_outlives_a_cassette(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """It plays the second cassette, too, and asks the server after it."""
+    vcr = pytest.importorskip("vcr")
+    path = str(tmp_path / "walk.yaml")
+    with sandbox.session() as session:
+        with vcr.use_cassette(path):
+            assert walked(session) == 250
+        with vcr.use_cassette(path, record_mode="none") as cassette:
+            assert walked(session) == 250
+            assert cassette.play_count == len(sandbox.requests) == 3
+        assert walked(session) == 250
+    assert len(sandbox.requests) == 6
+
+
 def test_requests_mock() -> None:
     requests_mock = pytest.importorskip("requests_mock")
     with requests_mock.Mocker() as mock, wacht.Session("k", throttle=None) as session:

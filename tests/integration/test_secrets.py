@@ -226,6 +226,19 @@ def test_leaks__are_found() -> None:
     assert leaks(caught.value)
 
 
+def test_interruption__while_connecting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No frame has the header in clear while the connection is opened."""
+
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("urllib3.util.connection.create_connection", interrupted)
+    session = wacht.Session(PLAIN, base_url="http://127.0.0.1:9", throttle=None)
+    with session, pytest.raises(KeyboardInterrupt) as caught:
+        session.fetch_execution_contexts()
+    assert leaks(caught.value) == []
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_redirect__is_not_followed(status: int) -> None:
     with RawServer() as elsewhere, Sandbox() as server:
@@ -327,7 +340,7 @@ def test_key__dies_with_its_session() -> None:
         session = wacht.Session(PLAIN, base_url=server.url)
         session.fetch_execution_contexts()
         watched = weakref.ref(session)
-        secret = weakref.ref(session._endpoint._redactor)
+        secret = weakref.ref(session._endpoint._api_key)
         session.close()
         del session
         gc.collect()

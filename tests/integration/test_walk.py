@@ -478,7 +478,7 @@ def test_session__no_reference_cycle(end: str, prefetch: int) -> None:
     """After a walk, however it ended, a session goes with its last reference."""
     with Sandbox(250) as sandbox:
         session = sandbox.session(retry=ONE_ATTEMPT)
-        transport = session._endpoint._transport
+        transport = session._endpoint
         references = [weakref.ref(part) for part in (session, transport)]
         gc.disable()
         try:

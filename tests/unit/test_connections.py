@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import queue
 from typing import Any
 
 import pytest
 import requests
+from urllib3 import HTTPConnectionPool
+from urllib3.connection import HTTPConnection
 
 from wacht._http.connections import TimedAdapter
 from wacht._http.failures import SlowAnswerError
@@ -29,7 +32,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def timer(remaining: float = float("inf")) -> ResponseTimer:
     return ResponseTimer(
-        connect=5, read=30, whole=90, remaining=remaining, on_sent=lambda: None
+        connect=5, read=30, whole=90, total=remaining, on_sent=lambda: None
     )
 
 
@@ -59,7 +62,7 @@ def test_parts__have_time_of_their_own(clock: Clock) -> None:
     timed.start_part()
     clock.now += 80
     assert timed.next_read() == 10
-    timed.start_connecting()
+    timed.start_part(timed.connect)
     assert timed.remaining() == 5
 
 
@@ -84,8 +87,42 @@ def test_adapter__has_one_class_a_pool(scheme: str, proxy: str | None) -> None:
             request, verify=True, proxies=proxies
         )
 
-    first = pool()
-    timed = first.ConnectionCls
-    assert issubclass(timed, type(first).ConnectionCls)
-    assert timed is not type(first).ConnectionCls
+    timed = pool().ConnectionCls
+    assert timed.__name__ == f"{scheme.upper()}Connection"
+    assert issubclass(timed, HTTPConnection)
+    assert timed.getresponse is not HTTPConnection.getresponse
     assert pool().ConnectionCls is timed
+
+
+def test_adapter__makes_the_class_at_the_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Libraries such as vcrpy replace it while a pool exists."""
+
+    class Replaced(HTTPConnection):
+        pass
+
+    request = requests.Request("GET", "http://api.invalid").prepare()
+    pool: Any = TimedAdapter().get_connection_with_tls_context(request, verify=True)
+    timed = pool.ConnectionCls
+    with monkeypatch.context() as patch:
+        patch.setattr(HTTPConnectionPool, "ConnectionCls", Replaced)
+        assert isinstance(pool._new_conn(), Replaced)
+    assert type(pool._new_conn()) is timed
+
+
+def test_pool__gives_the_connection_that_came_last() -> None:
+    """As urllib3's own queue does."""
+    manager: Any = TimedAdapter().poolmanager
+    free = manager.connection_from_url("http://api.invalid").pool
+    while not free.empty():
+        free.get(block=False)
+    with pytest.raises(queue.Empty):
+        free.get(block=False)
+    numbers = range(requests.adapters.DEFAULT_POOLSIZE)
+    for number in numbers:
+        free.put(number, block=False)
+    with pytest.raises(queue.Full):
+        free.put("one more", block=False)
+    assert free.qsize() == len(numbers)
+    assert [free.get(block=False) for _ in numbers] == [*reversed(numbers)]

@@ -131,7 +131,7 @@ def test_fast_path__knows_one_factory(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(decoding, "AiExecutionContext", Changed)
     with pytest.raises(TypeError, match="a field other than `extra` has a factory"):
-        decoding._fast_hook(Converter())
+        decoding._context_hook(Converter())
 
 
 @given(strategies.timestamps_and_times())
@@ -278,7 +278,7 @@ def test_structure__is_the_inverse_of_to_dict(document: dict[str, Any]) -> None:
     [
         (None, "the body: expected an object, got null"),
         ("page", "the body: expected an object, got 'page'"),
-        ({}, "data: expected a value, got none (and 1 more)"),
+        ({}, "data: expected a value, got none"),
         ({"data": []}, "has_more: expected a value, got none"),
         (PAGE | {"data": {}}, "data: expected an array, got an object"),
         (PAGE | {"has_more": None}, "has_more: expected a boolean, got null"),
@@ -286,7 +286,7 @@ def test_structure__is_the_inverse_of_to_dict(document: dict[str, Any]) -> None:
         (PAGE | {"data": [{}, [[]]]}, "data[1]: expected an object, got an array"),
         (
             {"data": [None], "has_more": 1},
-            "data[0]: expected an object, got null (and 1 more)",
+            "data[0]: expected an object, got null",
         ),
         (
             PAGE | {"data": [{}] * 1001},
@@ -301,9 +301,9 @@ def test_page__of_another_shape(document: Any, expected: str) -> None:
 
 
 def test_mismatch__first_of_a_context() -> None:
-    assert mismatch_of(title=1, status=[], created_at="x @ .data[0]") == (
+    assert mismatch_of(created_at="x @ .data[0]", title=1, status=[]) == (
         "data[3].created_at: expected an RFC 3339 timestamp with an offset, got "
-        "'x @ .data[0]' (and 2 more)"
+        "'x @ .data[0]'"
     )
 
 

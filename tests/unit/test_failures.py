@@ -101,6 +101,21 @@ FAILURES: dict[str, tuple[Exception, str, type[Exception], int | None]] = {
         exceptions.ProxyError,
         None,
     ),
+    "proxy's scheme": (
+        ValueError("Unable to determine SOCKS version from socks9://me:pw@host"),
+        (
+            "the proxy can't be used (https_proxy, or proxies of your http session): "
+            "Unable to determine SOCKS version from socks9://host"
+        ),
+        exceptions.ProtocolError,
+        1,
+    ),
+    "certificate file": (
+        gave_up(exceptions.SSLError(ssl.SSLError(136, "[X509] PEM lib"))),
+        "a certificate file can't be used (REQUESTS_CA_BUNDLE, verify or cert): ",
+        exceptions.SSLError,
+        1,
+    ),
     "proxy refuses": (
         gave_up(
             exceptions.ProxyError(
@@ -108,7 +123,10 @@ FAILURES: dict[str, tuple[Exception, str, type[Exception], int | None]] = {
                 OSError("Tunnel connection failed: 407 Proxy Authentication Required"),
             )
         ),
-        "the proxy refused: Tunnel connection failed: 407 Proxy Auth",
+        (
+            "the proxy refused (https_proxy, or proxies of your http session): Tunnel "
+            "connection failed: 407 Proxy Auth"
+        ),
         exceptions.ProtocolError,
         1,
     ),
@@ -189,7 +207,8 @@ def raised(error: Exception) -> Exception:
 
 
 FOREIGN = {
-    "a bug": ValueError("no"),
+    "a bug": raised(ValueError("no")),
+    "a bug in the stack": TypeError("no"),
     "a signal handler's": raised(TimeoutError("alarm")),
     "a job runner's": JobTimeoutError("too long"),
     "of the library": wacht.DeadlineExceededError("the deadline passed"),
@@ -237,14 +256,6 @@ def test_cause__of_another_library() -> None:
     cause = failure_of(ConnectionResetError("wk_secret"), redact).cause
     assert type(cause) is requests.RequestException
     assert str(cause) == "ConnectionResetError: [***]"
-
-
-def test_cause__that_cannot_be_printed() -> None:
-    class Unprintable(requests.RequestException):
-        def __str__(self) -> str:
-            raise RuntimeError
-
-    assert failure_of(Unprintable(), redact).reason.endswith("Unprintable")
 
 
 def test_text__is_redacted_before_it_is_cut() -> None:

@@ -99,11 +99,27 @@ def test_parse__without_the_extra() -> None:
     assert parse_json(b'{"a": [1]}') == {"a": [1]}
 
 
+def test_parse__exception_of_a_signal_handler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It passes; only what the fast parser itself raises leads to the other one."""
+    fast = json._fast_parser()
+    assert fast is not None
+    late = ValueError("time is up")
+
+    def interrupted(_body: bytes) -> None:
+        raise late
+
+    monkeypatch.setattr(json, "_fast_parser", lambda: (interrupted, fast[1]))
+    with pytest.raises(ValueError, match="time is up") as caught:
+        parse_json(b"{}")
+    assert caught.value is late
+
+
 @pytest.mark.parametrize(
     ("body", "place"),
     [
         (b"NaN", "the body: expected a finite number, got NaN"),
         (b'{"a": [0.5, {"b": 1e999}]}', "a[1].b: expected a finite number, got 1e999"),
+        (b'{"a": NaN, "a": 1}', "the body: expected a finite number, got NaN"),
         (b'[1.5, {"c": []}, -Infinity]', "[2]: expected a finite number, got -Inf"),
     ],
 )

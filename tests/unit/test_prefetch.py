@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import threading
-import weakref
-from concurrent.futures import Future
-from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +14,8 @@ from wacht._protocol.windows import Run, Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from wacht._waiting import Task
 
 PATIENCE = 30  # seconds that only a broken test waits for
 SIZE = 10
@@ -50,11 +48,12 @@ class Source:
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Answer what is read ahead at once, as threads with all the time they need."""
+    start = prefetch._read_in_thread
 
-    def read(read: Callable[[Window], Run], window: Window) -> Future[Run]:
-        future: Future[Run] = Future()
-        prefetch._fulfil(future, read, window)
-        return future
+    def read(read: Callable[[Window], Run], window: Window) -> Task[Run]:
+        task = start(read, window)
+        task.exception()
+        return task
 
     monkeypatch.setattr(prefetch, "_read_in_thread", read)
 
@@ -161,34 +160,3 @@ def test_prefetch__after_a_fork_reads_by_itself(
     monkeypatch.setattr("os.getpid", lambda: -1)
     ahead.take(following(10), 10)
     assert source.asked == [10, 20, 10]
-
-
-def test_thread__is_a_daemon_with_the_callers_context_variables() -> None:
-    variable: ContextVar[int] = ContextVar("variable", default=0)
-    variable.set(7)
-    seen: list[tuple[int, str, bool]] = []
-
-    def read(window: Window) -> Run:
-        thread = threading.current_thread()
-        seen.append((variable.get(), thread.name, thread.daemon))
-        return Run(window, [], has_more=False)
-
-    prefetch._read_in_thread(read, Window(20, 10)).result(PATIENCE)
-    assert seen == [(7, "wacht limit=10, offset=20", True)]
-
-
-def test_thread__leaves_no_reference_cycle() -> None:
-    class Holder:
-        def read(self, _window: Window) -> Run:
-            raise RequestError("refused")
-
-    holder = Holder()
-    reference = weakref.ref(holder)
-    future: Future[Run] = Future()
-    gc.disable()
-    try:
-        prefetch._fulfil(future, holder.read, Window(0, 1))
-        del holder, future
-        assert reference() is None
-    finally:
-        gc.enable()

@@ -183,10 +183,12 @@ def test_bar__errors_of_tqdm_do_not_reach_the_walk(
             report(WAITING)
 
 
-def test_bar__reset_after_fork(capsys: pytest.CaptureFixture[str]) -> None:
+def test_bar__draws_nothing_in_the_child_of_a_fork(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     with open_report(progress=True) as report:
-        report.__self__.reset_after_fork()  # type: ignore[union-attr]
         assert report is not None
+        monkeypatch.setattr("os.getpid", lambda: -1)
         report(WalkProgress(pages=7, contexts=700))
     assert "700" not in capsys.readouterr().err
 

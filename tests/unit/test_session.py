@@ -76,9 +76,7 @@ def test_throttle__shared_by_key_and_url() -> None:
     same = wacht.Session(" wk_one", base_url=f"{url}/")
     other_key = wacht.Session("wk_two", base_url=url)
     other_url = wacht.Session("wk_one", base_url="https://two.example")
-    throttles = [
-        s._endpoint._transport._throttle for s in (one, same, other_key, other_url)
-    ]
+    throttles = [s._endpoint._throttle for s in (one, same, other_key, other_url)]
     assert throttles[0] is throttles[1]
     assert len({id(throttle) for throttle in throttles}) == 3
     assert repr(throttles[0]) == "Throttle(per_second=20, per_minute=100)"
@@ -89,7 +87,7 @@ def test_close__closes_only_what_is_ours() -> None:
     http = requests.Session()
     mine, theirs = wacht.Session("k"), wacht.Session("k", http=http)
     for name, opened in (
-        ("mine", mine._endpoint._transport._client._http),
+        ("mine", mine._endpoint._client._http),
         ("theirs", http),
     ):
         opened.mount("https://", Closing(lambda name=name: closed.append(name)))

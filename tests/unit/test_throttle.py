@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wacht import Throttle, _forks
-from wacht.throttle import MARGIN, REACH, Slot, Unlimited, shared_throttle
+from wacht import Throttle
+from wacht.throttle import MARGIN, REACH, Unlimited, shared_throttle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -273,16 +273,16 @@ def test_slot__when_the_request_arrived() -> None:
     clock = Clock()
     throttle = Throttle(clock=clock)
     with throttle.slot(clock.sleep) as slot:
-        assert slot.at is None
+        assert slot._ticket.at is None
         slot.sent()
-        assert slot.at == clock.now + 0.05
+        assert slot._ticket.at == clock.now + 0.05
         clock.now += 0.02
-    assert slot.at == clock.now
+    assert slot._ticket.at == clock.now
     with throttle.slot(clock.sleep) as slot:
         slot.sent()
         sent = clock.now
         clock.now += 3
-    assert slot.at == sent + 0.05
+    assert slot._ticket.at == sent + 0.05
 
 
 def give_up(seconds: float) -> None:
@@ -410,21 +410,46 @@ def test_idle__after_the_wider_window(seconds: float, idle: bool) -> None:  # no
     assert not throttle.idle
 
 
-def test_fork__child_does_not_wait_for_threads_of_its_parent() -> None:
-    """Threads with the lock or in line stayed in the parent; sent requests count."""
+def test_fork__child_does_not_wait_for_threads_of_its_parent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Threads with the lock or in line stayed in the parent; its requests count."""
     clock = Clock()
     throttle = Throttle(per_second=1, clock=clock)
-    with throttle.slot():
-        pass
-    throttle._line.append(Slot(throttle, clock.sleep))
-    throttle._taken.append(Slot(throttle, clock.sleep))
-    clock.now += 0.4
-    with throttle._lock:
-        _forks._reset_all()
+    under_way, in_line = throttle.slot().__enter__(), throttle.slot()
+    assert throttle.seconds_to_go(in_line._ticket) > 0
+    with throttle._lock.get():
+        monkeypatch.setattr("os.getpid", lambda: -1)
         assert not throttle.idle
-        assert shared_throttle("one", user=throttle) is not throttle
+        assert shared_throttle("one", throttle) is not throttle
+        clock.now += 0.4
         with pytest.raises(TimeoutError), throttle.slot(asked_to_wait):
             pass
+    del under_way
+
+
+def test_slot__that_is_never_left() -> None:
+    """An exception of a signal handler may come before `__exit__` does anything."""
+    clock = Clock()
+    throttle = Throttle(per_second=2, clock=clock)
+    for _ in range(2):
+        throttle.slot(clock.sleep).__enter__()
+    begun = clock.now
+    with throttle.slot(clock.sleep):
+        assert clock.now - begun == pytest.approx(1 + MARGIN)
+
+
+def test_slot__that_never_leaves_the_line() -> None:
+    """The same, while it waits."""
+    clock = Clock()
+    throttle = Throttle(clock=clock)
+    throttle.pause(1)
+    waiting = throttle.slot()
+    assert throttle.seconds_to_go(waiting._ticket) == 1
+    del waiting
+    clock.now += 1
+    with throttle.slot(pytest.fail):
+        pass
 
 
 def test_unlimited__never_waits() -> None:

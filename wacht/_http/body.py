@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from contextlib import closing
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from http.client import HTTPResponse
@@ -14,10 +14,11 @@ from urllib3.exceptions import DecodeError, ProtocolError
 
 from wacht._protocol.replies import Reply, is_success
 
+from .connections import TimedResponse
 from .failures import foreign_error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     import requests
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 ACCEPTED = "gzip"  # servers mean two things by "deflate"
 
+_REPLY = "_wacht_reply"  # an attribute of a response that the reader has read
 _CHUNK = 2**16
 _FINAL = 200  # a lower status announces that the answer is still to come
 _PLAIN = frozenset({"", "identity"})
@@ -34,29 +36,24 @@ _GZIP_START = b"\x1f"
 
 
 class BodyReader:
-    """
-    A response hook that reads a whole body before requests or other hooks do.
-
-    On their own, they would read it without a limit.
-    """
+    """A response hook that reads a body before others do, who know no limit."""
 
     def __init__(self, max_bytes: int, timer: ResponseTimer) -> None:
         self._max_bytes = max_bytes
         self._timer = timer
-        self._response: requests.Response | None = None
-        self._reply: Reply | None = None
 
     def __call__(self, response: requests.Response, **_settings: Any) -> None:
         """Read the body and leave it in the response, as requests does itself."""
-        self._reply, self._response = self.read(response), response
-        response._content = self._reply.body  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - no other way
+        reply = self.read(response)
+        response._content = reply.body  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - no other way
         response._content_consumed = True  # noqa: SLF001  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
+        # Kept here, it would hold the body in a cycle: the request holds its hooks.
+        setattr(response, _REPLY, reply)
 
     def reply(self, response: requests.Response) -> Reply:
         """Return the reply of a response, which a hook or a cache may have replaced."""
-        if self._reply is not None and response is self._response:
-            return self._reply
-        return self.read(response)
+        reply: Reply | None = getattr(response, _REPLY, None)
+        return reply or self.read(response)
 
     def read(self, response: requests.Response) -> Reply:
         """Read the body of a response."""
@@ -65,7 +62,7 @@ class BodyReader:
             response.close()
             raise ProtocolError(f"an informational answer, {status}, and no other")
         body = bytearray()
-        with closing(response):
+        with _closing(response):
             whole = self._read_into(body, response, needed=is_success(status))
         return Reply(
             status=status,
@@ -98,6 +95,16 @@ class BodyReader:
         return True
 
 
+@contextmanager
+def _closing(response: requests.Response) -> Generator[None]:
+    try:
+        yield
+    finally:
+        response.close()
+        if isinstance(response.raw, TimedResponse):
+            response.raw.finish()
+
+
 def _pieces(response: requests.Response) -> Iterator[bytes]:
     raw = response.raw
     consumed = getattr(response, "_content_consumed", False)  # by a caller's hook
@@ -118,12 +125,7 @@ def _pieces(response: requests.Response) -> Iterator[bytes]:
 
 
 def _decompressed(wire: Iterator[bytes]) -> Iterator[bytes]:
-    """
-    Decompress in small pieces, at least one for each read.
-
-    urllib3 would read on while nothing comes of it, and accepts a stream that ends in
-    its middle.
-    """
+    # urllib3 would read on while nothing comes of it, and accepts half a stream.
     unpacker = zlib.decompressobj(_GZIP_OR_ZLIB)
     begun = False
     for data in wire:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode, urlsplit
+from weakref import WeakKeyDictionary
 
 import requests
 from requests.structures import CaseInsensitiveDict
 
-from wacht import _forks
+from wacht._forks import PerProcess
 from wacht._settings import is_loopback
 from wacht._version import __version__
 from wacht.errors import ConfigError
@@ -31,62 +33,49 @@ if TYPE_CHECKING:
 
 PATH = "/ai/execution-contexts"
 
+# The process that first used a caller's session.
+_users: WeakKeyDictionary[requests.Session, int] = WeakKeyDictionary()
 _POOL_SIZE = 100  # connections; as many as a walk may request pages ahead
 
 
 class HttpClient:
-    """
-    Send requests to the endpoint, one attempt each.
-
-    Args:
-        settings: The session's settings.
-        api_key: The key.
-
-    """
+    """Send requests to the endpoint, one attempt each."""
 
     def __init__(self, settings: Settings, api_key: ApiKey) -> None:
         self._settings = settings
         self._api_key = api_key
-        self._owned = settings.http is None
-        self._http = _open_http() if settings.http is None else settings.http
+        self._own = PerProcess(_open_http) if settings.http is None else None
         self._parts: Parts | None = None
-        self._forked = False
-        _forks.register(self)
+        self.check()
 
     def close(self) -> None:
         """Close the connections, unless they are the caller's."""
-        if self._owned:
-            self._http.close()
-
-    def reset_after_fork(self) -> None:
-        """Use new connections; on shared ones, each gets the other's pages."""
-        self._forked = True
-        if self._owned:
-            self._http = _open_http()
-            self._parts = None
+        if self._own:
+            self._own.get().close()
 
     def check(self) -> None:
         """
         Refuse to use the caller's connections in the child of a fork.
 
+        On shared connections, each process gets the other's pages.
+
         Raises:
             ConfigError: They are shared with the parent.
 
         """
-        if self._forked and not self._owned:
+        http, process = self._settings.http, os.getpid()
+        if http is not None and _users.setdefault(http, process) != process:
             raise ConfigError(
                 "this process is a fork and shares the connections of your http "
                 "session with its parent: make a new requests.Session and Session here"
             )
 
+    @property
+    def _http(self) -> requests.Session:
+        return self._own.get() if self._own else cast("Any", self._settings.http)
+
     def send(self, query: Query, timer: ResponseTimer) -> Reply:
-        """
-        Send a request and read the answer.
-
-        Raises:
-            Exception: What the HTTP stack or the caller's code raised.
-
-        """
+        """Send a request and read the answer; raise whatever happens."""
         template, environment = self._shared_parts()
         prepared = self._prepared(template, query)
         reader = BodyReader(self._settings.max_response_bytes, timer)
@@ -106,7 +95,7 @@ class HttpClient:
             prepared.url = f"{url}{'&' if '?' in url else '?'}{urlencode(query)}"
         header = self._api_key.authorization()
         # Other connections than ours may not take a subclass of str, as vcrpy's.
-        prepared.headers["Authorization"] = header if self._owned else str(header)
+        prepared.headers["Authorization"] = header if self._own else str(header)
         return prepared
 
     def _shared_parts(self) -> Parts:
@@ -115,7 +104,7 @@ class HttpClient:
 
         A caller may change its own session at any time.
         """
-        if not self._owned:
+        if not self._own:
             return self._prepare_parts()
         if self._parts is None:
             self._parts = self._prepare_parts()
@@ -129,12 +118,7 @@ class HttpClient:
         return self._http.prepare_request(request), self._environment()
 
     def _environment(self) -> Mapping[str, Any]:
-        """
-        Find proxies and the CA bundle, in the session and in the environment.
-
-        Requests to this machine never use a proxy: over plain http, the key would
-        leave the machine unencrypted.
-        """
+        # A proxy for this machine would get the key unencrypted over plain http.
         host = urlsplit(self._settings.base_url).hostname or ""
         return self._http.merge_environment_settings(
             self._settings.base_url,

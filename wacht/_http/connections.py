@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import io
 import socket
+from collections import deque
 from functools import cache
 from http.client import HTTPResponse, parse_headers
+from queue import Empty, Full
 from typing import TYPE_CHECKING, Any, cast
 
+import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HeaderParsingError, HTTPError, NameResolutionError
 from urllib3.util.response import assert_header_parsing
 
 from .credentials import plain_headers
-from .failures import IncompleteAnswerError, SlowAnswerError, foreign_error
+from .failures import IncompleteAnswerError, foreign_error
 from .timing import active_timer
 
 if TYPE_CHECKING:
@@ -33,18 +36,68 @@ _FINAL = 200
 class TimedAdapter(HTTPAdapter):
     """Open connections, through proxies or not, that keep to the active timer."""
 
-    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the pool of connections for a request."""
-        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
-        pool.ConnectionCls = _timed(pool.ConnectionCls)
-        return pool
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        _time_pools(self.poolmanager)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        _time_pools(manager)
+        return manager
+
+
+def _time_pools(manager: Any) -> None:
+    manager.pool_classes_by_scheme = {
+        scheme: _with(_TimedPool, pool)
+        for scheme, pool in manager.pool_classes_by_scheme.items()
+    }
 
 
 @cache
-def _timed(connection: Any) -> Any:
-    if issubclass(connection, _TimedConnection):
-        return connection
-    return type(connection.__name__, (_TimedConnection, connection), {})
+def _with(addition: Any, base: Any) -> Any:
+    if issubclass(base, addition):
+        return base
+    return type(base.__name__, (addition, base), {})
+
+
+class _FreeConnections(deque[Any]):
+    """
+    The free connections of a pool; a deque needs no lock.
+
+    That of urllib3's queue stays closed if a signal handler raises at the wrong moment.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self._size = size
+
+    def put(self, connection: Any, *_: Any, **__: Any) -> None:
+        if len(self) >= self._size:
+            raise Full
+        self.append(connection)
+
+    def get(self, *_: Any, **__: Any) -> Any:
+        try:
+            return self.pop()
+        except IndexError:
+            raise Empty from None
+
+    def qsize(self) -> int:
+        return len(self)
+
+    def empty(self) -> bool:  # for vcrpy
+        return not self
+
+
+class _TimedPool:
+    """What is added to urllib3's pools."""
+
+    QueueCls = _FreeConnections
+
+    @property
+    def ConnectionCls(self) -> Any:  # noqa: N802 - urllib3's name
+        """The class of the next connection, which vcrpy replaces at any time."""
+        return _with(_TimedConnection, super().ConnectionCls)  # type: ignore[misc]  # urllib3's, beside it in the class
 
 
 class _TimedConnection:
@@ -53,16 +106,26 @@ class _TimedConnection:
     host: str
     port: int
     timeout: float
-    sock: socket.socket
+    sock: Any  # a socket, or None
     _dns_host: str
 
     def request(self, *args: Any, headers: Mapping[str, Any], **kwargs: Any) -> None:
         """Send the request, with plain strings instead of masked ones."""
+        if self.sock is None:  # connecting takes long, and a traceback shows headers
+            self.connect()
         super().request(*args, headers=plain_headers(headers), **kwargs)  # type: ignore[misc]  # urllib3's, beside it in the class
 
     def connect(self) -> None:
-        active_timer.get().start_connecting()
+        timer = active_timer.get()
+        timer.start_part(timer.connect)
         super().connect()  # type: ignore[misc]
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the connection can be used again; urllib3 asks before it does so."""
+        # What is left in the TLS layer would be taken for the next answer.
+        pending = getattr(self.sock, "pending", lambda: 0)
+        return super().is_connected and not pending()  # type: ignore[misc]
 
     def _new_conn(self) -> Any:
         """Try all addresses of the name, each for its share of the time left."""
@@ -106,10 +169,40 @@ class _TimedConnection:
         timer = active_timer.get()
         timer.on_sent()
         timer.start_part()
-        return super().getresponse()  # type: ignore[misc]
+        response = cast("Any", super().getresponse())  # type: ignore[misc]
+        if response.__class__ is urllib3.HTTPResponse:  # and not vcrpy's
+            response.__class__ = TimedResponse
+        return response
 
 
-class _TimedResponse(HTTPResponse):
+class TimedResponse(urllib3.HTTPResponse):
+    """
+    A response that lets go of its connection before another one can take it.
+
+    Otherwise a signal handler's exception could come in between, and closing the
+    response would close the connection in the middle of the next request.
+    """
+
+    def release_conn(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None and self._pool is not None:
+            self._pool._put_conn(connection)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+
+    def finish(self) -> None:
+        """
+        Let Python free the response without running code of http.client or urllib3.
+
+        There, a signal handler's exception would get lost without a trace.
+        """
+        cast("Any", self._fp).close()
+        cast("Any", self).__class__ = _FinishedResponse
+
+
+class _FinishedResponse(TimedResponse):
+    closed = True  # pyright: ignore[reportAssignmentType, reportIncompatibleMethodOverride]
+
+
+class _TimedMessage(HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         self._wire = _Wire(self.fp.detach(), sock, active_timer.get())
@@ -139,7 +232,7 @@ class _TimedResponse(HTTPResponse):
             raise IncompleteAnswerError("the headers can't be parsed") from None
 
 
-_TimedConnection.response_class = _TimedResponse  # type: ignore[attr-defined]
+_TimedConnection.response_class = _TimedMessage  # type: ignore[attr-defined]
 
 
 class _Wire(io.RawIOBase):
@@ -156,18 +249,11 @@ class _Wire(io.RawIOBase):
         self._sock.settimeout(self._timer.next_read())
         try:
             count = self._raw.readinto(buffer)
-        except TimeoutError as error:
-            self._check_whole(error)
+        except TimeoutError:
+            self._timer.remaining()  # raises if not only this read is too slow
             raise
         self.ended = not count
         return count
-
-    def _check_whole(self, timed_out: TimeoutError) -> None:
-        """Raise another error if the whole is too slow, not this one read."""
-        try:
-            self._timer.remaining()
-        except SlowAnswerError as slow:
-            raise slow from timed_out
 
     def close(self) -> None:
         self._raw.close()

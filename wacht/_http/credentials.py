@@ -8,7 +8,7 @@ import os
 import re
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NoReturn
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from wacht.errors import ConfigError
 
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _REDACTED = b"[***]"  # holds no letter, so redacting twice changes nothing
-_WITHHELD = b"[withheld: it contains the key in an unusual spelling]"
-_JSON_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
-_REFERENCE = re.compile(r"&#0*([0-9]*)")
 _LONGEST_TEXT = 64 * 1024  # characters; what is kept of a text is far shorter
 _SALT = os.urandom(32)
 _PRINTABLE_ASCII = frozenset(map(chr, range(0x21, 0x7F)))
@@ -77,22 +74,18 @@ class ApiKey:
 
     def redact(self, data: bytes, *, truncated: bool = False) -> bytes:
         """
-        Replace the key in what a server sent.
+        Replace the key in what a server sent: plain, or as JSON, URLs or HTML write it.
 
         Args:
             data: At most some 64 KiB.
             truncated: Whether it was cut, perhaps in the middle of the key.
-
-        Returns:
-            The data without the key; none of it if the key is spelled in another way
-            than plain, or escaped as JSON, URLs or HTML do.
 
         """
         for spelling in self._spellings():
             data = data.replace(spelling.encode(), _REDACTED)
         if truncated:
             data = data[: len(data) - self._partial_length(data)]
-        return _WITHHELD if self._text in _unescape(data) else data
+        return data
 
     def redact_text(self, text: str) -> str:
         """Replace the key in a text, and shorten a very long one."""
@@ -116,9 +109,13 @@ class ApiKey:
 
     def _spellings(self) -> list[str]:
         key = self._text
-        in_json = json.dumps(key)[1:-1]
-        spellings = {key, in_json, in_json.replace("/", "\\/"), html.escape(key)}
-        spellings |= {quote(key), quote(key, safe="")}
+        in_json, in_html = json.dumps(key)[1:-1], html.escape(key)
+        spellings = {key, in_json, in_json.replace("/", "\\/"), quote(key)}
+        spellings |= {quote(key, safe=""), in_html}
+        in_go = re.sub("[<>&]", lambda char: f"\\u{ord(char[0]):04x}", in_json)
+        in_jinja = in_html.replace("&#x27;", "&#39;").replace("&quot;", "&#34;")
+        in_repr = key.replace("\\", "\\\\")  # in the messages of http.client
+        spellings |= {in_go, in_jinja, in_repr, in_repr.replace("'", "\\'")}
         return sorted(spellings, key=len, reverse=True)  # one may be part of another
 
 
@@ -141,21 +138,6 @@ def plain_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
         name: str(value) if isinstance(value, MaskedHeader) else value
         for name, value in headers.items()
     }
-
-
-def _unescape(data: bytes) -> str:
-    """Decode the escapes of JSON, URLs and HTML."""
-    text = _JSON_ESCAPE.sub(_character, data.decode("latin-1"))  # a key is in ASCII
-    return html.unescape(_REFERENCE.sub(_short_reference, unquote(text)))
-
-
-def _short_reference(reference: re.Match[str]) -> str:
-    # No character has eight digits, and Python refuses numbers of thousands of digits.
-    return f"&#{reference[1][:8]}"
-
-
-def _character(escape: re.Match[str]) -> str:
-    return chr(int(escape[1], 16)) if escape[1] else escape[2]
 
 
 def environment_digest() -> bytes:

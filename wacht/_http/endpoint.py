@@ -1,16 +1,26 @@
-"""The endpoint: from a query to an answer."""
+"""The endpoint: send a query until a whole answer has come, and read it."""
 
 from __future__ import annotations
 
+import itertools
+from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from urllib3 import Retry
 
 from wacht._protocol.answers import Answer, TooLargeError, read_answer
+from wacht._protocol.replies import Reply
 from wacht._protocol.revisions import REVISIONS
-from wacht.errors import ServerError
+from wacht._render.text import safe_repr
+from wacht._waiting import ThrottleWait, logger
+from wacht.errors import RequestError, ServerError
+from wacht.throttle import Throttle, Unlimited
 
-from .transport import Transport
+from .client import PATH, HttpClient
+from .failures import Failure, failure_of
+from .retry import decide, default_retry, longest_wait, requested_wait
+from .timing import ResponseTimer
 
 if TYPE_CHECKING:
     from wacht._protocol.revisions import Query, Revision
@@ -20,17 +30,14 @@ if TYPE_CHECKING:
 
     from .credentials import ApiKey
 
-_GATEWAY_TIMEOUT = 504
+# They raise nothing themselves: it comes from a signal handler.
+_SAFE_THROTTLES = (Throttle, Unlimited)
+_READS = 3  # read timeouts that all headers may take, and a whole body
 
 
 class Endpoint:
     """
     Ask the service for pages.
-
-    Args:
-        settings: The session's settings.
-        api_key: The key.
-        throttle: Paces the requests.
 
     Attributes:
         revision: The revision that the caller fixed or that an answer showed; None
@@ -46,33 +53,125 @@ class Endpoint:
         self.revision: Revision | None = (
             None if settings.pagination == "auto" else REVISIONS[settings.pagination]
         )
-        self._transport = Transport(settings, api_key, throttle)
-        self._redactor = api_key
+        self._settings = settings
+        self._api_key = api_key
+        self._throttle = throttle
+        self._client = HttpClient(settings, api_key)
+        self._retry = settings.retry or default_retry()
 
     def close(self) -> None:
         """Close the connections, unless they are the caller's."""
-        self._transport.close()
+        self._client.close()
 
     def ask(self, query: Query, budget: RequestBudget, *, retry: bool = True) -> Answer:
         """
-        Send a query and read its answer.
-
-        Args:
-            query: The query.
-            budget: What the call may spend.
-            retry: Whether to try again if it fails.
+        Send a query, again if `retry` and it fails, and read its answer.
 
         Raises:
             WachtError: There is no answer, or it isn't a page.
             TooLargeError: The same, and a smaller page may succeed.
 
         """
-        policy = self._transport.retry if retry else Retry(0)
-        reply, attempts = self._transport.get(query, budget, policy)
+        policy = self._retry if retry else Retry(0)
+        reply, attempts = self._send(query, budget, policy)
         try:
-            return read_answer(reply, attempts=attempts, redactor=self._redactor)
+            return read_answer(reply, attempts=attempts, redactor=self._api_key)
         except ServerError as error:
-            if error.status != _GATEWAY_TIMEOUT:
+            if error.status != HTTPStatus.GATEWAY_TIMEOUT:
                 raise
             slow = error
         raise TooLargeError(slow)
+
+    def _send(
+        self, query: Query, budget: RequestBudget, policy: Retry
+    ) -> tuple[Reply, int]:
+        """Return the last reply, whatever its status, and the number of attempts."""
+        self._client.check()
+        label = partial(_label, policy.total)
+        for attempt in itertools.count(1):
+            outcome = self._attempt(query, budget, attempt, label(attempt))
+            self._apply_retry_after(policy, outcome)
+            if isinstance(outcome, Failure):
+                budget.remaining()  # it may have failed because time ran out
+            elif outcome.succeeded:
+                return outcome, attempt
+            decision = decide(policy, outcome, attempt)
+            if decision is None:
+                return self._result(outcome, attempt)
+            policy = decision.policy
+            budget.wait(decision.wait, _reason(outcome), label(attempt + 1))
+        raise AssertionError  # pragma: no cover - counting doesn't end
+
+    def _result(self, outcome: Reply | Failure, attempts: int) -> tuple[Reply, int]:
+        if isinstance(outcome, Reply):
+            return outcome, attempts
+        error = RequestError(
+            f"no whole answer from {self._settings.base_url} after "
+            f"{attempts} attempt{'s' * (attempts > 1)}: {outcome.reason}",
+            attempts,
+        )
+        error.__cause__ = outcome.cause
+        raise TooLargeError(error) if outcome.slow else error
+
+    def _attempt(
+        self, query: Query, budget: RequestBudget, attempt: int, label: str
+    ) -> Reply | Failure:
+        wait = ThrottleWait(budget, label)
+        try:
+            with self._throttle.slot(wait) as slot:
+                outcome = self._exchange(query, budget, attempt, slot)
+        except Exception as error:
+            if wait.error is not None:  # a deadline, or the caller's own exception
+                raise wait.error  # noqa: B904 - nothing else happened
+            if isinstance(self._throttle, _SAFE_THROTTLES):
+                raise
+            message = f"the throttle failed: {safe_repr(error)}"
+            raise RequestError(message, attempt - 1) from error
+        if isinstance(outcome, Reply):
+            logger.debug("GET %s %s: %d", PATH, query, outcome.status)
+            return outcome
+        try:
+            failure = failure_of(outcome, self._api_key.redact_text)
+        finally:
+            del outcome  # its traceback leads back to here
+        logger.debug("GET %s %s: %s", PATH, query, failure.reason)
+        return failure
+
+    def _exchange(
+        self, query: Query, budget: RequestBudget, attempt: int, slot: object
+    ) -> Reply | Exception:
+        """Send the request; keep its exceptions apart from the throttle's."""
+        try:
+            connect, read = self._settings.timeout
+            total, on_sent = budget.remaining(), getattr(slot, "sent", _noop)
+            timer = ResponseTimer(connect, read, _READS * read, total, on_sent)
+            budget.count_request(attempt)
+            return self._client.send(query, timer)
+        except Exception as error:  # noqa: BLE001 - failure_of raises the caller's
+            return error
+
+    def _apply_retry_after(self, policy: Retry, outcome: Reply | Failure) -> None:
+        """Make all that share the throttle wait as long as a 429 says."""
+        if not isinstance(outcome, Reply) or not outcome.rate_limited:
+            return
+        seconds = requested_wait(policy, outcome) or 0.0
+        if seconds <= longest_wait(policy):
+            getattr(self._throttle, "pause", _noop)(seconds)
+
+
+def _noop(*_: object) -> None:
+    pass
+
+
+def _label(total: object, attempt: int) -> str:
+    if not isinstance(total, int) or isinstance(total, bool):
+        return f"attempt {attempt}"
+    return f"attempt {attempt} of {total + 1}"
+
+
+def _reason(outcome: Reply | Failure) -> str:
+    if isinstance(outcome, Failure):
+        return outcome.reason
+    if outcome.rate_limited:
+        return "rate limit (429)"
+    return f"the service answered {outcome.status}"

@@ -6,7 +6,8 @@ import http.client
 import re
 import socket
 import ssl
-from typing import TYPE_CHECKING
+from traceback import walk_tb
+from typing import TYPE_CHECKING, Any
 
 import requests
 from attrs import field, frozen
@@ -16,8 +17,7 @@ from wacht._render.text import safe_line
 from wacht.errors import WachtError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from types import TracebackType
+    from collections.abc import Callable
 
 
 class SlowAnswerError(ConnectionError):
@@ -51,68 +51,58 @@ class Failure:
 @frozen
 class _Kind:
     phrase: str
-    types: tuple[type[Exception], ...]
+    types: Any
     pattern: str = ""  # what the message must contain
     most_attempts: int | None = None
-    slow: bool = False
+
+    def fits(self, error: Exception) -> bool:
+        matches = re.search(self.pattern, str(error))
+        return isinstance(error, self.types) and matches is not None
 
 
+_UNTRUSTED = "the server's certificate isn't trusted"
+_NO_TLS = "the server doesn't speak TLS on this port, perhaps it is plain http"
 _PLAIN_HTTP = "WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|HTTP_REQUEST"
+_UNUSABLE_FILE = r"X509|PEM|\[Errno (2|13|21)\]"  # missing, forbidden, or a folder
+_CA_FILE = "a certificate file can't be used (REQUESTS_CA_BUNDLE, verify or cert)"
+_REFUSED = "Tunnel connection failed: (401|403|407)"
+_PROXY = "(https_proxy, or proxies of your http session)"
+_CUT_OFF = (http.client.IncompleteRead, requests.exceptions.ChunkedEncodingError)
+_PACKED = (exceptions.DecodeError, requests.exceptions.ContentDecodingError)
+_BROKEN = (exceptions.ProtocolError, ConnectionError, requests.ConnectionError)
 # The first kind that fits an error, or one of those that it was made from.
 _KINDS = (
-    _Kind(
-        "the server's certificate isn't trusted",
-        (ssl.SSLCertVerificationError,),
-        most_attempts=1,
-    ),
-    _Kind(
-        "the server doesn't speak TLS on this port, perhaps it is plain http",
-        (ssl.SSLError,),
-        pattern=_PLAIN_HTTP,
-        most_attempts=1,
-    ),
-    _Kind(
-        "the proxy refused",
-        (OSError,),
-        pattern=r"Tunnel connection failed: (403|407)",
-        most_attempts=1,
-    ),
-    _Kind("the answer is too slow", (SlowAnswerError,), slow=True),
-    _Kind("the proxy failed", (exceptions.ProxyError,)),
-    _Kind(
-        "the host name doesn't resolve",
-        (exceptions.NameResolutionError,),
-        most_attempts=2,
-    ),
-    _Kind("no connection", (exceptions.NewConnectionError,)),
-    _Kind("no connection in time", (exceptions.ConnectTimeoutError,)),
-    _Kind("no data in time", (exceptions.ReadTimeoutError,), slow=True),
-    _Kind("the body was cut off", (http.client.IncompleteRead,)),
-    _Kind("the body can't be decompressed", (exceptions.DecodeError,)),
-    _Kind("the headers contradict each other", (exceptions.InvalidHeader,)),
-    _Kind("TLS failed", (exceptions.SSLError,)),
-    _Kind("the connection broke", (exceptions.ProtocolError, ConnectionError)),
-    _Kind("no answer in time", (TimeoutError, requests.Timeout), slow=True),
-    _Kind("the connection broke", (requests.ConnectionError,)),
-    _Kind("the body was cut off", (requests.exceptions.ChunkedEncodingError,)),
-    _Kind(
-        "the body can't be decompressed", (requests.exceptions.ContentDecodingError,)
-    ),
-    _Kind("the request failed", (Exception,), most_attempts=1),
+    _Kind(_UNTRUSTED, ssl.SSLCertVerificationError, "", 1),
+    _Kind(_NO_TLS, ssl.SSLError, _PLAIN_HTTP, 1),
+    _Kind(_CA_FILE, exceptions.SSLError, _UNUSABLE_FILE, 1),
+    _Kind(f"the proxy can't be used {_PROXY}", ValueError, "(?i)proxy|socks", 1),
+    _Kind(f"the proxy refused {_PROXY}", OSError, _REFUSED, 1),
+    _Kind("the answer is too slow", SlowAnswerError),
+    _Kind("the proxy failed", exceptions.ProxyError),
+    _Kind("the host name doesn't resolve", exceptions.NameResolutionError, "", 2),
+    _Kind("no connection", exceptions.NewConnectionError),
+    _Kind("no connection in time", exceptions.ConnectTimeoutError),
+    _Kind("no data in time", exceptions.ReadTimeoutError),
+    _Kind("the body was cut off", _CUT_OFF),
+    _Kind("the body can't be decompressed", _PACKED),
+    _Kind("the headers contradict each other", exceptions.InvalidHeader),
+    _Kind("TLS failed", exceptions.SSLError),
+    _Kind("no answer in time", (TimeoutError, requests.Timeout)),
+    _Kind("the connection broke", _BROKEN),
+    _Kind("the request failed", Exception, "", 1),
 )
+_SLOW = (SlowAnswerError, exceptions.ReadTimeoutError, TimeoutError, requests.Timeout)
 _STACK_ERRORS = (
-    requests.RequestException,
-    exceptions.HTTPError,
-    http.client.HTTPException,
-    socket.gaierror,
-    ssl.SSLError,
+    *(requests.RequestException, exceptions.HTTPError, http.client.HTTPException),
+    *(socket.gaierror, ssl.SSLError),
 )
 _STACK_MODULES = re.compile(
     r"(wacht|requests|urllib3|http\.client|socket|ssl|builtins"
     r"|socks|truststore|gevent|eventlet)(\.|$)"
 )
 # urllib3's policy counts a broken body as a failed read, but only as its own error.
-_BODY_ERRORS = (exceptions.IncompleteRead, exceptions.DecodeError)
+_BODY_ERRORS = (exceptions.IncompleteRead, *_PACKED)
+_PASSWORD = re.compile(r"(?<=//)[^/@\s]+@")  # of a proxy
 _TEXT_LENGTH = 200
 
 
@@ -122,18 +112,12 @@ def failure_of(error: Exception, redact: Callable[[str], str]) -> Failure:
 
     Only exceptions of the HTTP stack are failures of the wire. The caller's own, such
     as one that a signal handler raised, are raised again unchanged.
-
-    Args:
-        error: What was raised.
-        redact: Removes the key from a text.
-
     """
     if foreign := foreign_error(error):
         raise foreign
     chain = _chain(error)
-    kind, link = next(_matches(chain))
-    origin = link if isinstance(link, SlowAnswerError) else chain[-1]
-    details = safe_line(redact(_details(origin)), _TEXT_LENGTH)
+    kind, link = next((k, e) for k in _KINDS for e in chain if k.fits(e))
+    details = _details(link if isinstance(link, SlowAnswerError) else chain[-1], redact)
     for past in chain:  # the frames of a traceback hold connections, in a cycle
         past.__traceback__ = past.__context__ = None
     return Failure(
@@ -141,19 +125,22 @@ def failure_of(error: Exception, redact: Callable[[str], str]) -> Failure:
         _for_policy(link),
         _bare_copy(error, redact),
         kind.most_attempts,
-        kind.slow,
+        isinstance(link, _SLOW),
     )
 
 
 def foreign_error(error: Exception) -> Exception | None:
-    """
-    Return the exception of the caller that an error is, or was made from.
+    """Return the exception of the caller that an error is, or was made from."""
+    return next((link for link in _chain(error) if _is_foreign(link)), None)
 
-    Returns:
-        None if the HTTP stack itself raised the error.
 
-    """
-    return next((link for link in _chain(error) if not _is_of_stack(link)), None)
+def _is_foreign(error: Exception) -> bool:
+    if isinstance(error, _STACK_ERRORS):  # whoever raises them: mocks do, too
+        return isinstance(error, WachtError)
+    if not isinstance(error, (OSError, ValueError)) or isinstance(error, WachtError):
+        return True
+    known = _STACK_MODULES.match(type(error).__module__)
+    return not (known and _raised_by_stack(error))
 
 
 def _chain(error: Exception) -> list[Exception]:
@@ -164,74 +151,37 @@ def _chain(error: Exception) -> list[Exception]:
     """
     chain = [error]
     for link in chain:
-        if _may_wrap(link):
+        if _raised_by_stack(link):
             inner = (getattr(link, "reason", None), *link.args, link.__cause__)
             # urllib3 wraps no other builtin exceptions than these.
-            chain += [
-                e
-                for e in inner
-                if isinstance(e, (OSError, *_STACK_ERRORS)) and e not in chain
-            ]
+            wrapped = [e for e in inner if isinstance(e, (OSError, *_STACK_ERRORS))]
+            chain += [e for e in wrapped if e not in chain]
     return chain
 
 
-def _may_wrap(error: Exception) -> bool:
-    if isinstance(error, requests.RequestException):  # a caller's hook may raise it
-        return _stack_raised(error)
-    return _is_of_stack(error)
-
-
-def _is_of_stack(error: Exception) -> bool:
-    if isinstance(error, WachtError):
-        return False
-    if isinstance(error, _STACK_ERRORS):
-        return True
-    known = _STACK_MODULES.match(type(error).__module__)
-    return isinstance(error, OSError) and bool(known) and _stack_raised(error)
-
-
-def _stack_raised(error: Exception) -> bool:
-    return _STACK_MODULES.match(_raising_module(error.__traceback__)) is not None
-
-
-def _raising_module(traceback: TracebackType | None) -> str:
+def _raised_by_stack(error: Exception) -> bool:
     module = "wacht"  # an error without a traceback was never raised, but passed on
-    while traceback is not None:
-        module = traceback.tb_frame.f_globals.get("__name__", "")
-        traceback = traceback.tb_next
-    return module
+    for frame, _ in walk_tb(error.__traceback__):
+        module = frame.f_globals.get("__name__", "")
+    return _STACK_MODULES.match(module) is not None
 
 
-def _matches(chain: list[Exception]) -> Iterator[tuple[_Kind, Exception]]:
-    for kind in _KINDS:  # pragma: no branch - the last kind always matches
-        for link in chain:
-            if isinstance(link, kind.types) and re.search(kind.pattern, _text(link)):
-                yield kind, link
-
-
-def _details(error: Exception) -> str:
+def _details(error: Exception, redact: Callable[[str], str]) -> str:
     last = error.args[-1] if error.args else None
-    text = last if isinstance(last, str) else _text(error)
+    text = last if isinstance(last, str) else str(error)
     _, _, message = text.rpartition("): ")  # behind the connection's repr
-    return message or text
-
-
-def _text(error: Exception) -> str:
-    try:
-        return str(error)
-    except Exception:  # noqa: BLE001 - a broken __str__ must not replace the error
-        return type(error).__name__
+    return safe_line(redact(_PASSWORD.sub("", message or text)), _TEXT_LENGTH)
 
 
 def _for_policy(error: Exception) -> exceptions.HTTPError:
     if not isinstance(error, exceptions.HTTPError) or isinstance(error, _BODY_ERRORS):
-        return exceptions.ProtocolError(_text(error))
+        return exceptions.ProtocolError(str(error))
     return error
 
 
 def _bare_copy(error: Exception, redact: Callable[[str], str]) -> Exception:
     """Keep type and message; the request with the key hangs on the rest."""
-    text = safe_line(redact(_text(error)))
+    text = safe_line(redact(_PASSWORD.sub("", str(error))))
     if type(error).__init__ is requests.RequestException.__init__:
         return type(error)(text)
     return requests.RequestException(f"{type(error).__qualname__}: {text}")

@@ -50,10 +50,8 @@ def decide(
     """
     Ask the policy for another attempt after one that failed.
 
-    Returns:
-        None if the policy has no more attempts, if another one can't succeed, or if
-        the service asks for a longer wait than the policy allows.
-
+    There is none if the policy has no more, if another one can't succeed, or if the
+    service asks for a longer wait than the policy allows.
     """
     if isinstance(outcome, Failure):
         return _after_failure(policy, outcome, attempt)

@@ -7,74 +7,57 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
+from attrs import define
+
 from .failures import SlowAnswerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
 
+@define(slots=False, eq=False)
 class ResponseTimer:
     """
-    The time limits of one request and its answer.
+    The time limits of one request and its answer, in seconds.
 
-    Args:
-        connect: Seconds for connecting as a whole: all addresses, proxy and TLS.
-        read: Seconds for one read.
-        whole: Seconds for the headers, and as much again for the body.
-        remaining: Seconds for all of it.
+    Attributes:
+        connect: For connecting as a whole: all addresses, proxy and TLS.
+        read: For one read.
+        whole: For the headers, and as much again for the body.
+        total: For all of it.
         on_sent: Called when the request was sent.
-
     """
 
-    def __init__(
-        self,
-        *,
-        connect: float,
-        read: float,
-        whole: float,
-        remaining: float,
-        on_sent: Callable[[], object],
-    ) -> None:
-        self.on_sent = on_sent
-        # What requests takes: for the caller's adapters, which know no timer.
-        self.timeout = (min(connect, remaining), min(read, remaining))
-        self._connect = connect
-        self._read = read
-        self._whole = whole
-        self._end = time.monotonic() + remaining
-        self.start_part(connect)
+    connect: float
+    read: float
+    whole: float
+    total: float
+    on_sent: Callable[[], object]
+
+    def __attrs_post_init__(self) -> None:
+        self._end = time.monotonic() + self.total
+        self.start_part(self.connect)
+
+    @property
+    def timeout(self) -> tuple[float, float]:
+        """What requests takes: for the caller's adapters, which know no timer."""
+        return min(self.connect, self.total), min(self.read, self.total)
 
     def start_part(self, seconds: float | None = None) -> None:
         """Start the time of the next part: connecting, the headers, or the body."""
-        self._seconds = self._whole if seconds is None else seconds
+        self._seconds = self.whole if seconds is None else seconds
         self._until = min(time.monotonic() + self._seconds, self._end)
 
-    def start_connecting(self) -> None:
-        """Start the time of connecting."""
-        self.start_part(self._connect)
-
     def remaining(self) -> float:
-        """
-        Return the seconds that are left for the current part.
-
-        Raises:
-            SlowAnswerError: None are left.
-
-        """
+        """Return the seconds that are left for the current part, or raise."""
         remaining = self._until - time.monotonic()
         if remaining <= 0:
             raise SlowAnswerError(f"it didn't arrive within {self._seconds:g} s")
         return remaining
 
     def next_read(self) -> float:
-        """
-        Return the seconds that the next read may take.
-
-        Raises:
-            SlowAnswerError: None are left.
-
-        """
-        return min(self._read, self.remaining())
+        """Return the seconds that the next read may take, or raise."""
+        return min(self.read, self.remaining())
 
     @contextmanager
     def active(self) -> Generator[None]:

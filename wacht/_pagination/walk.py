@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from wacht import _forks
+from wacht._forks import PerProcess
 from wacht._protocol.revisions import filters_of
 from wacht._protocol.windows import Window
 from wacht._waiting import Deadline, RequestBudget, logger
@@ -61,12 +61,7 @@ class Walk:
         self._open_report = report
         self._checkpoint = checkpoint_of(filters)
         self._progress = WalkProgress()
-        self.reset_after_fork()
-        _forks.register(self)
-
-    def reset_after_fork(self) -> None:
-        """Replace the lock, which a prefetching thread of the parent may have held."""
-        self._lock = Lock()  # waits are reported by the threads that prefetch
+        self._lock = PerProcess(Lock)  # the threads that prefetch report their waits
 
     def contexts(self) -> Generator[AiExecutionContext, None, None]:
         """Walk, context by context."""
@@ -150,7 +145,7 @@ class Walk:
     def _send_report(self, **news: Any) -> None:
         if self._report is None:
             return
-        with self._lock:
+        with self._lock.get():
             self._progress = evolve(
                 self._progress,
                 requests=self._budget.requests,

@@ -77,6 +77,7 @@ def _message(reply: Reply, body: bytes, details: Any, redactor: Redactor) -> str
         return f"redirect to {place} refused: the key must not follow it"
     text = body[: 4 * _MESSAGE_LENGTH].decode(errors="replace")
     message = _json_message(details) or _html_heading(text) or text
+    message = redactor.redact_text(message)  # JSON may spell it in yet another way
     return safe_line(message, _MESSAGE_LENGTH) or "the answer has no message"
 
 

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from attrs import fields, resolve_types
-from cattrs import (
-    BaseValidationError,
-    Converter,
-    IterableValidationError,
-    IterableValidationNote,
-    transform_error,
-)
+from cattrs import Converter
 from cattrs.gen import make_dict_structure_fn, override
 
 from wacht._render.text import safe_repr
@@ -43,18 +37,24 @@ _LEAP_SECOND = re.compile(r"(?<=\d\d:\d\d):60(\.\d+)?(?=[Z+-])", re.ASCII)
 
 
 class _WrongValueError(ValueError):
+    """A value that doesn't fit, and its place, which grows on the way out."""
+
     def __init__(self, expected: str, got: object) -> None:
         super().__init__(expected, got)
         self.expected = expected
         self.got = got
+        self.place = ""
 
     def message(self, redact: RedactText) -> str:
+        place = self.place.removeprefix(".") or "the body"
+        return f"{place}: expected {self.expected}, got {self._got(redact)}"
+
+    def _got(self, redact: RedactText) -> str:
         for kind, name in _KINDS:
             if isinstance(self.got, kind):
-                return f"expected {self.expected}, got {name}"
+                return name
         # Redact before shortening: half a key must not remain.
-        got = redact(self.got) if isinstance(self.got, str) else self.got
-        return f"expected {self.expected}, got {safe_repr(got)}"
+        return safe_repr(redact(self.got) if isinstance(self.got, str) else self.got)
 
 
 def structure_page(
@@ -63,53 +63,29 @@ def structure_page(
     """
     Turn a parsed answer into a page.
 
-    The fast converter comes first. Only if it fails, the one that keeps track of
-    places looks for the first mismatch.
-
-    Args:
-        document: The parsed answer.
-        redact: Removes the key from a text.
-
     Raises:
         ShapeError: The document doesn't have the promised shape.
 
     """
     try:
-        return _converter(detailed=False).structure(
-            document, ExecutionContextListResponse
-        )
-    except (KeyError, _WrongValueError, BaseValidationError):
-        message = _first_mismatch(document, redact)
-    raise ShapeError(message)
+        if not isinstance(document, dict):
+            raise _WrongValueError("an object", document)  # noqa: TRY301 - caught below
+        return _converter().structure(document, ExecutionContextListResponse)
+    except KeyError as missing:
+        message = f"{missing.args[0]}: expected a value, got none"
+    except _WrongValueError as error:
+        message = error.message(redact)
+    raise ShapeError(message)  # here, or its context would hold the document
 
 
-def _first_mismatch(document: object, redact: RedactText) -> str:
-    messages: list[str] = []
-    try:
-        _converter(detailed=True).structure(document, ExecutionContextListResponse)
-    except (BaseValidationError, _WrongValueError) as error:
-        messages = transform_error(error, "", partial(_message, redact))
-    first, *others = messages
-    expected, _, place = first.rpartition(" @ ")
-    more = f" (and {len(others)} more)" if others else ""
-    return f"{place.removeprefix('.') or 'the body'}: {expected}{more}"
+# The hooks of a context's fields get neither null nor, for texts and ids, a string.
 
 
-def _message(redact: RedactText, error: BaseException, _type: object) -> str:
-    if isinstance(error, _WrongValueError):
-        return error.message(redact)
-    return "expected a value, got none"  # a KeyError
-
-
-def _string(value: Any, _type: object) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
+def _string(value: Any, _type: object) -> NoReturn:
     raise _WrongValueError("a string", value)
 
 
-def _id(value: Any, _type: object) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
+def _id(value: Any, _type: object) -> str:
     if not isinstance(value, int) or isinstance(value, bool):
         raise _WrongValueError("a string", value)
     if value.bit_length() > _ID_BITS:
@@ -117,9 +93,7 @@ def _id(value: Any, _type: object) -> str | None:
     return str(value)
 
 
-def _timestamp(value: Any, _type: object) -> datetime | None:
-    if value is None:
-        return None
+def _timestamp(value: Any, _type: object) -> datetime:
     text = value
     if not isinstance(value, str) or not _RFC_3339.fullmatch(value):
         text = _usual_form(value)
@@ -150,73 +124,51 @@ def _boolean(value: Any, _type: object) -> bool:
     raise _WrongValueError("a boolean", value)
 
 
-def _unchanged(value: Any, _type: object) -> Any:
-    return value
-
-
 @cache
-def _converter(*, detailed: bool) -> Converter:
-    converter = Converter(detailed_validation=detailed)
-    converter.register_structure_hook(bool, _boolean)
+def _converter() -> Converter:
+    converter = Converter(detailed_validation=False)
     converter.register_structure_hook(str | None, _string)
     converter.register_structure_hook(datetime | None, _timestamp)
-    context = _detailed_hook(converter) if detailed else _fast_hook(converter)
     page = make_dict_structure_fn(
         ExecutionContextListResponse,
         converter,
-        data=override(struct_hook=_only(list, "an array", _each(context))),
+        data=override(struct_hook=_at(".data", _each(_context_hook(converter)))),
+        has_more=override(struct_hook=_at(".has_more", _boolean)),
     )
-    converter.register_structure_hook(
-        ExecutionContextListResponse, _only(dict, "an object", page)
-    )
+    converter.register_structure_hook(ExecutionContextListResponse, page)
     return converter
 
 
-def _only(kind: type, expected: str, hook: Hook) -> Hook:
+def _at(place: str, hook: Hook) -> Hook:
     def structure(value: Any, type_: Any) -> Any:
-        if not isinstance(value, kind):
-            raise _WrongValueError(expected, value)
-        return hook(value, type_)
+        try:
+            return hook(value, type_)
+        except _WrongValueError as error:
+            error.place = place + error.place
+            raise
 
     return structure
 
 
 def _each(hook: Hook) -> Hook:
-    """
-    Structure a list up to the first item that doesn't fit.
-
-    cattrs would collect the errors of all items, and there may be millions.
-    """
-
-    def structure(items: list[Any], _type: Any) -> list[Any]:
-        if len(items) > MAX_CONTEXTS:
-            raise _WrongValueError(f"at most {MAX_CONTEXTS:,} contexts", len(items))
+    def structure(items: Any, type_: Any) -> list[Any]:
+        if not isinstance(items, list):
+            raise _WrongValueError("an array", items)
+        if len(items) > MAX_CONTEXTS:  # pyright: ignore[reportUnknownArgumentType] - JSON
+            raise _WrongValueError(f"at most {MAX_CONTEXTS:,} contexts", len(items))  # pyright: ignore[reportUnknownArgumentType]
         done: list[Any] = []
         try:
-            for item in items:
-                done.append(hook(item, AiExecutionContext))  # noqa: PERF401 - for len(done)
-        except (BaseValidationError, _WrongValueError) as error:
-            index = len(done)
-            error.add_note(IterableValidationNote(f"item {index}", index, None))
-            raise IterableValidationError(
-                "mismatch",
-                [error],
-                list,  # pyright: ignore[reportCallIssue] - what its __new__ takes
-            ) from None
+            for item in items:  # pyright: ignore[reportUnknownVariableType]
+                done.append(hook(item, type_))  # noqa: PERF401 - for len(done)
+        except _WrongValueError as error:
+            error.place = f"[{len(done)}]{error.place}"
+            raise
         return done
 
     return structure
 
 
-def _detailed_hook(converter: Converter) -> Hook:
-    """Make the hook that finds mismatches; its contexts aren't used."""
-    overrides: dict[str, Any] = {name: override(struct_hook=_id) for name in _IDS}
-    overrides["extra"] = override(struct_hook=_unchanged)  # a field of that name
-    known = make_dict_structure_fn(AiExecutionContext, converter, **overrides)
-    return _only(dict, "an object", known)
-
-
-def _fast_hook(converter: Converter) -> Hook:
+def _context_hook(converter: Converter) -> Hook:
     """
     Make a hook that loops once over the fields that came, most of which are strings.
 
@@ -240,13 +192,18 @@ def _fast_hook(converter: Converter) -> Hook:
         extra: dict[str, Any] = {}
         values["extra"] = extra
         given: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType] - JSON
-        for name, item in given.items():
-            if (type(item) is str and name in strings) or name in anything:
-                values[name] = item
-            elif name not in hooks:
-                extra[name] = item
-            elif item is not None:
-                values[name] = hooks[name](item, None)
+        name = ""
+        try:
+            for name, item in given.items():
+                if (type(item) is str and name in strings) or name in anything:
+                    values[name] = item
+                elif name not in hooks:
+                    extra[name] = item
+                elif item is not None:
+                    values[name] = hooks[name](item, None)
+        except _WrongValueError as error:
+            error.place = f".{name}"
+            raise
         return context
 
     return structure

@@ -7,10 +7,10 @@ import re
 from contextlib import suppress
 from functools import cache
 from math import isfinite
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable
 
 # Parsed values take some 100 bytes each: an answer of 64 MiB could need gigabytes.
 MAX_VALUES = 1_000_000
@@ -26,11 +26,6 @@ class ShapeError(ValueError):
 
 class _NotFiniteError(ValueError):
     pass
-
-
-class _NotFinite:
-    def __init__(self, text: str) -> None:
-        self.text = text
 
 
 def parse_json(body: bytes) -> Any:
@@ -49,16 +44,17 @@ def parse_json(body: bytes) -> Any:
     body = body.removeprefix(_BYTE_ORDER_MARK)
     if len(body) > MAX_VALUES and _count_values(body) > MAX_VALUES:
         raise ShapeError(f"the body: expected at most {MAX_VALUES:,} values, got more")
-    fast = _fast_parser()
-    if fast is not None:
-        with suppress(Exception):  # its own errors, and RecursionError
-            return fast(body)
+    if fast := _fast_parser():
+        decode, refusals = fast
+        with suppress(*refusals):
+            return decode(body)
     text = body.decode()
     try:
         return _STRICT.decode(text)
-    except _NotFiniteError:
-        document = json.loads(text, parse_constant=_NotFinite, parse_float=_any_float)
-    raise ShapeError(_first_not_finite(document))
+    except _NotFiniteError as error:
+        message = f"expected a finite number, got {error}"
+    place = _find_not_finite("", json.loads(text)) or ""
+    raise ShapeError(f"{place.removeprefix('.') or 'the body'}: {message}")
 
 
 def _count_values(body: bytes) -> int:
@@ -71,12 +67,14 @@ def _count_values(body: bytes) -> int:
 
 
 @cache
-def _fast_parser() -> Callable[[bytes], Any] | None:
+def _fast_parser() -> tuple[Callable[[bytes], Any], tuple[type[Exception], ...]] | None:
+    """Return msgspec's parser, and what it raises if it can't parse something."""
     try:
-        from msgspec.json import Decoder  # noqa: PLC0415 - an extra
+        from msgspec import DecodeError  # noqa: PLC0415 - an extra
+        from msgspec.json import Decoder  # noqa: PLC0415
     except ImportError:
         return None
-    return Decoder().decode
+    return Decoder().decode, (DecodeError, RecursionError, UnicodeDecodeError)
 
 
 def _refuse(text: str) -> NoReturn:
@@ -91,25 +89,16 @@ def _finite_float(text: str) -> float:
 _STRICT = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite_float)
 
 
-def _any_float(text: str) -> float | _NotFinite:
-    number = float(text)
-    return number if isfinite(number) else _NotFinite(text)
-
-
-def _first_not_finite(document: Any) -> str:
-    place, text = next(_not_finite("", document))
-    return f"{place.lstrip('.') or 'the body'}: expected a finite number, got {text}"
-
-
-def _not_finite(place: str, value: Any) -> Iterator[tuple[str, str]]:
-    """Find the numbers that aren't finite; the parser has bounded the depth."""
-    if isinstance(value, _NotFinite):
-        yield place, value.text
-    elif isinstance(value, dict):
-        members: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType] - JSON
-        for name, member in members.items():
-            yield from _not_finite(f"{place}.{name}", member)
+def _find_not_finite(place: str, value: Any) -> str | None:
+    """Return the place of the first number that isn't finite."""
+    if isinstance(value, float) and not isfinite(value):
+        return place
+    parts: Iterable[tuple[Any, Any]] = ()
+    if isinstance(value, dict):
+        members = cast("dict[str, Any]", value)
+        parts = ((f".{name}", member) for name, member in members.items())
     elif isinstance(value, list):
-        items: list[Any] = value  # pyright: ignore[reportUnknownVariableType] - JSON
-        for index, item in enumerate(items):
-            yield from _not_finite(f"{place}[{index}]", item)
+        items: list[Any] = value  # pyright: ignore[reportUnknownVariableType]
+        parts = ((f"[{index}]", item) for index, item in enumerate(items))
+    places = (_find_not_finite(f"{place}{part}", inner) for part, inner in parts)
+    return next((found for found in places if found is not None), None)

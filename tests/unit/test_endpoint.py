@@ -14,7 +14,6 @@ from responses import matchers
 from urllib3 import Retry
 
 import wacht
-from wacht import _forks
 from wacht._http.credentials import ApiKey
 from wacht._http.endpoint import Endpoint
 from wacht._protocol.answers import TooLargeError
@@ -198,6 +197,20 @@ def test_throttle__error_of_its_wait_is_not_its_own() -> None:
         ask(endpoint(Throttle()), deadline=Deadline(0.4))
 
 
+def test_throttle__of_ours_raises_only_what_a_signal_handler_raised(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    error = RuntimeError("time is up")
+
+    def interrupted(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(wacht.Throttle, "leave", interrupted)
+    with pytest.raises(RuntimeError) as caught:
+        ask(endpoint(wacht.Throttle()), sleep=pytest.fail)
+    assert caught.value is error
+
+
 def test_throttle__pauses_as_long_as_a_429_says(
     service: responses.RequestsMock,
 ) -> None:
@@ -210,21 +223,26 @@ def test_throttle__pauses_as_long_as_a_429_says(
     assert throttle.paused == [7]
 
 
-def test_fork__opens_new_connections(service: responses.RequestsMock) -> None:
+def test_fork__opens_new_connections(
+    service: responses.RequestsMock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     service.get(URL, json=PAGE)
     asked = endpoint()
     ask(asked)
-    client = asked._transport._client
+    client = asked._client
     before = client._http
-    _forks._reset_all()
+    monkeypatch.setattr("os.getpid", lambda: -1)
     ask(asked)
     assert client._http is not before
 
 
-def test_fork__refuses_the_callers_connections() -> None:
-    """Parent and child would get each other's pages."""
+def test_fork__refuses_the_callers_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parent and child would get each other's pages; a new session changes nothing."""
     with requests.Session() as http:
         asked = endpoint(http=http)
-        _forks._reset_all()
-        with pytest.raises(wacht.ConfigError, match=r"make a new requests\.Session"):
-            ask(asked)
+        monkeypatch.setattr("os.getpid", lambda: -1)
+        for use in (lambda: ask(asked), lambda: endpoint(http=http)):
+            with pytest.raises(
+                wacht.ConfigError, match=r"make a new requests\.Session"
+            ):
+                use()
