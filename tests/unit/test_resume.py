@@ -25,8 +25,8 @@ from wacht import (
     ServerError,
     WachtError,
 )
-from wacht._pagination.chain import Chain
-from wacht._pagination.memory import Memory, Top, resume_options
+
+from wacht._pagination.checkpoint import Checkpoint
 from wacht._protocol.revisions import PageRevision
 from wacht._protocol.windows import Run, Window, window_of
 

@@ -104,7 +104,7 @@ def test_walk__ends_although_pages_lead_nowhere(
     got, error = until_error(walk_of(endpoint, Options(per_page=2), prefetch=prefetch))
     assert isinstance(error, PaginationError)
     assert got == [*dict.fromkeys("".join(pages))][: len(got)]
-    assert len(endpoint.queries) <= 20 + prefetch
+    assert len(endpoint.queries) <= 35 + 3 * prefetch
     assert error.resume is not None
 
 
@@ -141,7 +141,10 @@ def test_walk__pages_of_a_mock(pages: list[str], prefetch: int) -> None:
     assert ids_of(walk.contexts()) == [*"".join(pages)]
     empty = sum(page == "" for page in pages[:-1])
     assert len(endpoint.queries) <= len(pages) + empty
-    assert {query["per_page"] for query in endpoint.queries} == {"100"}
+    size = str(len(pages[0]))  # the first one tells how long they are
+    assert [query["per_page"] for query in endpoint.queries[1:]] == [size] * (
+        len(endpoint.queries) - 1
+    )
 
 
 # One answer in place of another
@@ -167,17 +170,31 @@ def test_walk__one_stale_answer(kind: Kind, stale: int) -> None:
         assert got == service.ids
 
 
-def test_walk__a_first_page_that_stays_too_short() -> None:
-    """As behind a balancer with one server of the older build, which always has it."""
-    ids = [f"c{number}" for number in range(250)]
-
-    def page(number: int) -> list[str]:
-        return ids[:50] if number == 1 else ids[100 * number - 100 : 100 * number]
-
-    got, error = until_error(walk_of(Scripted(page, pages=3)))
-    assert isinstance(error, PaginationError)
+def test_walk__repeats_that_the_next_page_does_not_continue() -> None:
+    """Page 3 comes as page 1 twice: what page 4 has doesn't follow."""
+    pages = ["ab", "cd", "ab", "gh", "ij"]
+    got, error = until_error(
+        walk_of(Scripted(lambda number: pages[number - 1], pages=5))
+    )
     assert "missing in between" in str(error)
-    assert got == ids[:50]
+    assert got == [*"abcdghij"]
+    assert error.resume == Options(page=1, per_page=2)
+
+
+def test_walk__an_empty_end_behind_repeats() -> None:
+    pages = ["ab", "cd", "cd", ""]
+    got, error = until_error(
+        walk_of(Scripted(lambda number: pages[number - 1], pages=4))
+    )
+    assert "missing in between" in str(error)
+    assert got == [*"abcd"]
+
+
+@pytest.mark.parametrize("exhaustive", [None, True])
+def test_walk__the_older_build_without_the_setting(*, exhaustive: bool | None) -> None:
+    got, error = until_error(walk_of(Service(250, "older"), exhaustive=exhaustive))
+    assert 'pagination="offset"' in str(error)
+    assert len(got) == 50
 
 
 # Pages that are too large or too slow
@@ -202,13 +219,14 @@ def limited_to(most: int, error: Exception, service: Service) -> Service:
 def test_walk__asks_for_smaller_parts(kind: Kind, most: int) -> None:
     service = limited_to(most, ServerError(504, "timeout"), known(kind, 130))
     assert ids_of(walk_of(service).contexts()) == service.ids
-    assert len(service.queries) <= 4 * 130 / most + 20
+    # Windows of one or two can't overlap: the list is counted by a second reading.
+    assert len(service.queries) <= 5 * 130 / most + 30
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_walk__one_context_that_is_too_large(kind: Kind) -> None:
     """The error stands, and everything before that context was given."""
-    service = Service(130, kind)
+    service = known(kind, 130)
     ask = service.ask
 
     def limited(query: Query, *args: Any, **kwargs: Any) -> Answer:
@@ -230,22 +248,16 @@ def test_walk__a_service_that_is_down() -> None:
     service = limited_to(-1, ServerError(504, "timeout"), Service(130, "page"))
     _, error = until_error(walk_of(service))
     assert isinstance(error, ApiError)
-    assert len(service.queries) <= 3
+    assert len(service.queries) <= 5
 
 
-@pytest.mark.parametrize("error", [None, ServerError(500, "no such parameter")])
-def test_fetch__a_first_page_of_fifty(error: ServerError | None) -> None:
-    """It looks like one of the older build; but the service doesn't list by offset."""
-
-    def page(number: int) -> list[str]:
-        if error is not None and number > 1:
-            raise error
-        return [f"c{number}" for number in range(50)]
-
-    endpoint = Scripted(page)
-    answer = Reader(endpoint, Options(per_page=100), RequestBudget()).page()
-    assert (len(answer.data), answer.has_more) == (50, True)
-    assert len(endpoint.queries) == 2
+def test_fetch__a_page_that_the_service_ignores() -> None:
+    """More contexts than asked for show it."""
+    reader = Reader(
+        Service(130, "older"), Options(page=2, per_page=20), RequestBudget()
+    )
+    with pytest.raises(PaginationError, match="pagination=.offset"):
+        reader.page()
 
 
 def test_fetch__a_page_that_is_too_large() -> None:
@@ -263,13 +275,6 @@ def test_walk__a_short_list_that_is_slow_once(kind: Kind, contexts: int) -> None
     service = Service(contexts, kind)
     service.errors[1] = TooLargeError(ServerError(504, "timeout"))
     assert ids_of(walk_of(service).contexts()) == service.ids
-
-
-def test_walk__a_first_page_that_is_too_large_to_compare() -> None:
-    service = Service(130, "older")
-    service.errors[2] = TooLargeError(ServerError(504, "timeout"))
-    _, error = until_error(walk_of(service, Options(page=2, per_page=60)))
-    assert isinstance(error, ServerError)
 
 
 def test_walk__contexts_without_ids_cant_be_compared() -> None:
@@ -481,29 +486,20 @@ def test_memory__one_page_at_a_time(prefetch: int) -> None:
     assert peak < 5 * 2**20
 
 
-def test_walk__moves_above_a_start_further_down() -> None:
-    """Without times, nothing tells what moved there from below."""
-    service = Service(60, "page")
-    service.change = lambda service: service.touch(50)
-    walk = walk_of(service, Options(page=2, per_page=20), exhaustive=True)
-    got, error = until_error(walk)
-    assert isinstance(error, PaginationError)
-    assert len(got) == len({*got})
-
-
-def test_walk__a_list_that_grows_faster_than_it_is_read() -> None:
+def test_walk__a_list_that_grows_as_fast_as_it_is_read() -> None:
     service = known("older", 300)
-    service.change = lambda service: [service.add() for _ in range(11)]
-    got, error = until_error(walk_of(service, Options(per_page=10)))
-    assert "changes faster than it can be read" in str(error)
-    assert len(service.queries) <= 250
-    assert len(got) == len({*got})
+    service.change = lambda service: [service.add() for _ in range(10)]
+    got = ids_of(walk_of(service, Options(per_page=10)).contexts())
+    assert {*service.stayed} <= {*got}
+    assert len(service.queries) <= 100
 
 
 def test_walk__repeats_that_go_on() -> None:
     """Each page ends further down than the one before, but none has anything new."""
     first = [f"c{number}" for number in range(100)]
-    endpoint = Scripted(lambda number: first if number == 1 else [f"c{number}"])
+    endpoint = Scripted(
+        lambda number: first if number == 1 else [f"c{number}", f"n{min(number, 2)}"]
+    )
     _, error = until_error(walk_of(endpoint))
     assert "had nothing new" in str(error)
-    assert len(endpoint.queries) <= 60
+    assert len(endpoint.queries) <= 40

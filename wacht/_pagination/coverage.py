@@ -147,7 +147,9 @@ class Coverage:
         return self._is_overlapped(interval)
 
     def reaches(self, interval: Interval) -> bool:
-        """Return whether an answer comes down to the end of what is covered."""
+        """Return whether an answer goes on behind what is covered."""
+        if interval.oldest == self.low and not self._is_unspanned(MAX_PER_PAGE):
+            return not self.proves or interval.tied > self.tied
         return not self.proves or interval.oldest <= self.low
 
     def add(self, interval: Interval, floor: float = -inf) -> Coverage:
@@ -159,12 +161,14 @@ class Coverage:
             floor: Contexts older than this aren't wanted, and so aren't covered.
 
         """
-        ordered = interval.is_ordered
+        ordered = interval.is_ordered and not self.doubt
         proven = not self.proves or self._is_overlapped(interval)
         dated = (time for time in interval.times if time != UNDATED)
         reaches = self.reaches(interval)
         stride = 2 * self.stride or MAX_PER_PAGE * (self.tied == 0)
         oldest = max(interval.oldest, nextafter(floor, -inf))
+        if not ordered and interval.has_more:
+            oldest = inf  # nothing tells what is behind it
         return evolve(
             self,
             end=interval.window.end,
@@ -175,7 +179,7 @@ class Coverage:
             tied=interval.tied if reaches else 0,
             stride=0 if reaches else stride,
             unproven=self.unproven if proven else self.low,
-            doubt=self.doubt if ordered else _DISORDERED,
+            doubt=self.doubt if interval.is_ordered else _DISORDERED,
         )
 
     def with_gap(self) -> Coverage:
@@ -196,10 +200,12 @@ class Coverage:
             most: How many contexts one request may ask for.
 
         """
-        overlap = self._overlap(most)
-        offset = max(0, self.end + self.stride - overlap)
-        wide = self.proves and max(overlap, self.tied) > size
-        return Window(offset, most if wide else min(size + overlap, most))
+        start = self.end + self.stride
+        offset = max(0, start - self._overlap(most))
+        lost = self.proves and self.begun and not self.tied
+        wide = self.proves and self.tied > size
+        full = most if lost or wide else start + size - offset
+        return Window(offset, min(full, most))
 
     def between(self, apart: Window, most: int) -> Window:
         """

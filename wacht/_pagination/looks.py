@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from itertools import pairwise
 from math import inf, nextafter
+from sys import maxsize
 from typing import TYPE_CHECKING
 
 from wacht._protocol.windows import Window
@@ -91,6 +92,10 @@ class TopPass(Pass):
         self.seen: Seen = set()
         self._mark = max(mark - DELAY, nextafter(state.floor, -inf))
 
+    @property
+    def _left(self) -> int:
+        return maxsize  # windows stay full, however few are new
+
     def _page(self, part: Slice, interval: Interval, *, is_latest: bool) -> Page:
         is_top = interval.newest >= UNDATED
         self.shows_all |= is_top and interval.oldest <= self._mark
@@ -156,7 +161,7 @@ def _ends_unmoved(state: State, part: Slice) -> bool:
     tail = part.contexts[-max(_TAIL, len(part.contexts) // 4) :]
     places = [state.given.get(key(context), -inf) for context in tail]
     unmoved = sum(b == a + 1 for a, b in pairwise(places))
-    return _has_nothing_new(state, part) and unmoved >= max(_TAIL, len(tail)) // 2
+    return unmoved >= max(_TAIL, len(tail)) // 2
 
 
 def _counted_again(

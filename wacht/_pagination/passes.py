@@ -81,11 +81,34 @@ class Pass:
             self._held.append(latest := self._take())
             while (joining := self._joining()) is not None:
                 part, interval = joining
-                yield self._page(part, interval, is_latest=part is latest)
-            self._note_gap(latest)
-            joined = self._apart is None and not self.is_done
-            if joined and self.coverage.can_read_ahead(self._state.most):
-                self._ahead.plan(self._windows)
+                page = self._page(part, interval, is_latest=part is latest)
+                if self.coverage.tied or self._is_bridged:
+                    self._apart = None
+                self._read_ahead(self._left - len(page))
+                yield page
+            if latest in self._held:
+                self._note_gap(latest.window)
+
+    @property
+    def _left(self) -> int:
+        """How many more contexts are wanted."""
+        return self._state.left
+
+    @property
+    def _is_bridged(self) -> bool:
+        return self._apart is None or self._apart.offset <= self.coverage.end
+
+    def _note_gap(self, window: Window) -> None:
+        if self._apart is None:
+            self.coverage = self.coverage.with_gap()
+        if self._apart is None or window.offset < self._apart.offset:
+            self._apart = window
+
+    def _read_ahead(self, left: int) -> None:
+        """Ask for the next windows before the user has used up what came."""
+        joined = self._apart is None and not self.is_done
+        if joined and self.coverage.can_read_ahead(self._state.most):
+            self._ahead.plan(self._windows(self._ahead.last, left))
 
     def _take(self) -> Slice:
         self._state.budget.remaining()
@@ -95,13 +118,13 @@ class Pass:
 
     def _window(self) -> Window:
         if self._apart is None:
-            return next(self._windows(None))
+            return next(self._windows(None, self._left))
         self._state.steps_back += 1
         return self._aligned(self.coverage.between(self._apart, self._state.most))
 
-    def _windows(self, last: Window | None) -> Iterator[Window]:
+    def _windows(self, last: Window | None, left: int) -> Iterator[Window]:
         """Return the windows behind one that was asked for, or behind the end."""
-        until = self.coverage.end + self._state.left
+        until = self.coverage.end + left
         coverage = self.coverage if last is None else self.coverage.expecting(last)
         while coverage.end < until:
             size = min(self._size, until - coverage.end)
@@ -124,16 +147,6 @@ class Pass:
                 self._held.remove(part)
                 return part, interval
         return None
-
-    def _note_gap(self, latest: Slice) -> None:
-        window, apart = latest.window, self._apart
-        if latest in self._held:
-            if apart is None:
-                self.coverage = self.coverage.with_gap()
-            if apart is None or window.offset < apart.offset:
-                self._apart = window
-        elif apart and (self.coverage.tied or apart.offset <= self.coverage.end):
-            self._apart = None
 
     def _page(
         self, part: Slice, interval: Interval, *, is_latest: bool

@@ -40,20 +40,17 @@ class Prefetcher:
             self._process = os.getpid()
         if not self._ahead:
             return window, self._read(window)
-        window, task = self._ahead.popleft()
-        return window, task.result()
+        window = self._ahead[0][0]  # no name for the task: its error would hold it
+        return window, self._ahead.popleft()[1].result()
 
-    def plan(self, windows: Callable[[Window | None], Iterable[Window]]) -> None:
-        """
-        Start to read ahead.
+    @property
+    def last(self) -> Window | None:
+        """The last window that was asked for, if it wasn't taken yet."""
+        return self._ahead[-1][0] if self._ahead else None
 
-        Args:
-            windows: Returns the windows behind the last one that was asked for, or
-                behind what was taken if there is none.
-
-        """
-        last = self._ahead[-1][0] if self._ahead else None
-        for window in windows(last):
+    def plan(self, windows: Iterable[Window]) -> None:
+        """Start to read some windows ahead."""
+        for window in windows:
             if len(self._ahead) >= self._reach or any(map(_ends_list, self._ahead)):
                 break
             try:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from wacht._waiting import RequestBudget
     from wacht.models import ListExecutionContextsOptions
 
-_SMALLER = 4  # by how much the next attempt is smaller if a window is too large
+_MODEST = 6  # contexts that a service can give that can't give its default number
 
 
 class SupportsAsk(Protocol):
@@ -64,11 +64,6 @@ class Reader:
         """The revision that is served; None as long as it isn't known."""
         return self._endpoint.revision
 
-    @property
-    def is_known(self) -> bool:
-        """Whether the revision is known."""
-        return self.known_revision is not None
-
     def assume(self, revision: Revision | None) -> None:
         """Read in a revision, unless another one is known."""
         self._endpoint.revision = self._endpoint.revision or revision
@@ -84,10 +79,10 @@ class Reader:
         window = window_of(self._options, DEFAULT_PER_PAGE)
         names = ("page", "per_page")
         omitted = {name for name in names if getattr(self._options, name) is None}
-        known = self.is_known
+        known = self.known_revision
         try:
             part = self._ask(window, omitted)
-            if not known and part.has_more and part.window.limit < window.limit:
+            if known is None and part.has_more and part.window.limit < window.limit:
                 part = self._ask(window)  # the service has another default size
         except TooLargeError as error:
             raise error.error from error.error.__cause__
@@ -97,7 +92,11 @@ class Reader:
                 "service seems to ignore `page` and `per_page`. If it is an older "
                 'build of the offset revision, set pagination="offset"'
             )
-        return ExecutionContextListResponse(part.contexts, part.has_more)
+        if part.window == window:
+            return ExecutionContextListResponse(part.contexts, part.has_more)
+        contexts = part.contexts[: window.limit]  # the service has a larger default
+        more = part.has_more or len(contexts) < len(part.contexts)
+        return ExecutionContextListResponse(contexts, more)
 
     def read(self, window: Window) -> Slice:
         """Read a window, or only its beginning if all of it is too large or slow."""
@@ -108,21 +107,29 @@ class Reader:
         return self._read_less(window, too_large)
 
     def _read_less(self, window: Window, too_large: Exception) -> Slice:
-        limit = window.limit // _SMALLER
-        while limit:
+        limits = [max(1, window.limit // 4**n) for n in range(1, 5)]
+        attempts = [(self.revision, limit) for limit in dict.fromkeys(limits)]
+        if self.known_revision is None:  # then it may have ignored each `per_page`
+            attempts.append((OffsetRevision(echoes=False), _MODEST))
+        for revision, limit in attempts:
             try:  # a service that is down must not cost another row of attempts
-                return self._ask(Window(window.offset, limit), retry=False)
+                part = Window(window.offset, limit)
+                return self._ask(part, revision=revision, retry=False)
             except TooLargeError as error:
                 too_large = error.error
             except (ApiError, RequestError):
                 break
-            limit //= _SMALLER
         raise too_large from too_large.__cause__
 
     def _ask(
-        self, window: Window, omitted: Collection[str] = (), *, retry: bool = True
+        self,
+        window: Window,
+        omitted: Collection[str] = (),
+        *,
+        revision: Revision | None = None,
+        retry: bool = True,
     ) -> Slice:
-        revision = self.revision
+        revision = revision or self.revision
         window = revision.window_at(window)
         place = revision.query(window)
         query = write_query(
@@ -146,6 +153,6 @@ class Reader:
             self._endpoint.revision = OffsetRevision()
         elif revision.echoes:
             self._endpoint.revision = None  # for the next request to find out
-        elif not self.is_known:
-            self._endpoint.revision = revision
-        return self.revision
+        elif not revision.by_activity:
+            self.assume(revision)
+        return revision if revision.by_activity else self.revision
