@@ -48,7 +48,7 @@ python_maximum_signature_line_length = 72
 nitpick_ignore_regex = [
     ("py:obj", ".*"),  # code in single backticks that is no public name
     ("py:class", r"(?!wacht\.).*"),  # other projects' names: the build is offline
-    ("py:class", r"wacht\.throttle\.Slot"),  # what a throttle gives to the transport
+    ("py:class", r"wacht\.throttle\.(Slot|_Ticket)"),  # what a throttle hands out
 ]
 
 
