@@ -45,41 +45,46 @@ _TAIL = 8  # contexts whose order tells that they haven't moved
 
 
 def second_looks(state: State, main: MainPass) -> Iterator[Page]:
-    """
-    Look for what the first reading of the list may have missed.
+    """Look for what the first reading may have missed, unless it is complete."""
+    if not main.is_complete:
+        yield from _LOOKS[state.rule](state, main)
+        if main.coverage.doubt:
+            raise PaginationError(main.coverage.doubt)
+        looked = state.looks > 0 or (state.is_by_page and not main.coverage.repeated)
+        main.is_complete = looked and state.first.offset == 0
 
-    Raises:
-        PaginationError: Contexts are missing, or may be.
 
-    """
-    if main.is_complete:
-        return
+def _by_place(state: State, main: MainPass) -> Iterator[Page]:
+    """Read the top until a page has nothing new, if contexts moved."""
     is_top = state.first.offset == 0
-    agrees = True
-    if state.rule == "place":
-        if is_top and main.coverage.repeated and state.options.exhaustive is None:
-            yield from _down_to(state, state.first.limit, _has_nothing_new)
-    elif state.rule == "order":
-        looks = MAX_LOOKS if is_top else 0
-        while looks and (yield from _down_to(state, MAX_PER_PAGE, _ends_unmoved)) > 1:
-            looks -= 1
-        if is_top and not looks:
-            raise PaginationError(_TOO_FAST)
-    else:
-        again = yield from _counted_again(state, main)
-        agrees = again is not None
-        if is_top:
-            look = yield from _at_top_by_activity(state, main, again)
-            agrees = agrees and look.coverage.newest == main.coverage.newest
-            unproven, doubt = look.coverage.unproven, look.coverage.doubt
-            if unproven is not None or doubt:
-                main.coverage = evolve(main.coverage, unproven=unproven, doubt=doubt)
-    if main.coverage.doubt:
-        raise PaginationError(main.coverage.doubt)
-    if main.coverage.unproven is not None and not agrees:
+    if is_top and main.coverage.repeated and state.options.exhaustive is None:
+        yield from _down_to(state, state.first.limit, _has_nothing_new)
+
+
+def _by_order(state: State, main: MainPass) -> Iterator[Page]:
+    """Read the top until one answer ends with contexts that haven't moved."""
+    del main
+    looks = 0 if state.first.offset else MAX_LOOKS
+    for _ in range(looks):
+        if (yield from _down_to(state, MAX_PER_PAGE, _ends_unmoved)) == 1:
+            return
+    if looks:
+        raise PaginationError(_TOO_FAST)
+
+
+def _by_activity(state: State, main: MainPass) -> Iterator[Page]:
+    """Count where only that tells, and read what became active."""
+    again = yield from _counted_again(state, main)
+    agrees = again is not None
+    if state.first.offset == 0:
+        look = (yield from _at_top(state, main, again)).coverage
+        agrees = agrees and look.newest == main.coverage.newest
+        if look.is_doubtful:
+            main.coverage = evolve(
+                main.coverage, unproven=look.unproven, doubt=look.doubt
+            )
+    if main.coverage.unproven is not None and not (agrees or main.coverage.doubt):
         raise PaginationError(_missing(state, main, main.coverage.unproven))
-    looked = state.looks > 0 or (state.is_by_page and not main.coverage.repeated)
-    main.is_complete = is_top and looked
 
 
 class TopPass(Pass):
@@ -104,7 +109,7 @@ class TopPass(Pass):
         return super()._page(part, interval, is_latest=is_latest)
 
 
-def _at_top_by_activity(
+def _at_top(
     state: State, main: MainPass, again: TopPass | None
 ) -> Generator[Page, None, TopPass]:
     """Read the top until one answer, or two looks, show all that became active."""
@@ -178,3 +183,6 @@ def _missing(state: State, main: MainPass, time: float) -> str:
         "spans them, and their order isn't fixed. A filter by status or context_group "
         "makes such a group smaller"
     )
+
+
+_LOOKS = {"place": _by_place, "order": _by_order, "activity": _by_activity}
