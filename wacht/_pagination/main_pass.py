@@ -37,7 +37,7 @@ class MainPass(Pass):
             state,
             checkpoint.coverage if checkpoint else state.begin(),
             state.floor,
-            size=state.first.limit,
+            size=_page_size(state),
             prefetch=state.options.prefetch,
         )
         self.is_complete = False  # whether nothing is missing without a second look
@@ -139,3 +139,10 @@ class MainPass(Pass):
             return tail is not None and not part.has_more
         edge = next(reversed(self.ids), None)
         return tail != edge and key(part.contexts[0]) not in self.ids
+
+
+def _page_size(state: State) -> int:
+    """Return how many contexts to ask for, so that no more is requested than needed."""
+    start, size = state.first.offset, state.first.limit
+    least = min(size, state.options.limit or size)
+    return size if start % least else least  # a smaller page would begin elsewhere

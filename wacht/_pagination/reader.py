@@ -68,9 +68,8 @@ class Reader:
                 "service seems to ignore `page` and `per_page`. If it is an older "
                 'build of the offset revision, set pagination="offset"'
             )
-        if part.window == window:
-            return ExecutionContextListResponse(part.contexts, part.has_more)
-        contexts = part.contexts[: window.limit]  # the service has a larger default
+        most = None if part.window == window else window.limit
+        contexts = part.contexts[:most]  # the service may have a larger default
         more = part.has_more or len(contexts) < len(part.contexts)
         return ExecutionContextListResponse(contexts, more)
 

@@ -82,7 +82,7 @@ class Walk:
         size = self._filters.per_page or MAX_PER_PAGE
         checkpoint = self._checkpoint
         if checkpoint is None:
-            first = _first_window(self._filters.page or 1, size, self._options.limit)
+            first = Window(((self._filters.page or 1) - 1) * size, size)
             return State(reader, self._budget, self._options, first)
         reader.assume(checkpoint.revision)
         kept = size == checkpoint.page.limit  # else the caller wants another size
@@ -143,12 +143,6 @@ class Walk:
                 **news,
             )
             self._report(self._progress)
-
-
-def _first_window(page: int, size: int, limit: int | None) -> Window:
-    start = (page - 1) * size
-    least = min(size, limit or size)
-    return Window(start, size if start % least else least)  # or it begins elsewhere
 
 
 def _log_summary(state: State, main: MainPass) -> None:
