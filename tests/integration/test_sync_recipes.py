@@ -123,13 +123,13 @@ def test_sync__up_to_date_after_the_next_run(
 
 
 def later(sandbox: Sandbox) -> Callable[[list[dict[str, Any]]], None]:
-    """Let one context become active after each answer, an hour later each time."""
+    """Let a context become active after each answer: by turns one read, one unread."""
 
     def change(contexts: list[dict[str, Any]]) -> None:
         number = len(sandbox.requests)
         changed = {"agent_id": f"agent {number}"}
         if sandbox.revision == "offset":
             changed["last_activity_at"] = f"2030-01-01T{number:02}:00:00Z"
-        contexts.insert(0, contexts.pop(9 * number) | changed)
+        contexts.insert(0, contexts.pop(9 if number % 2 else 240) | changed)
 
     return change
