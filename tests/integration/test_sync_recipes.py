@@ -33,7 +33,14 @@ def rows_in_sqlite(folder: Path) -> list[tuple[Any, ...]]:
         return db.execute(query).fetchall()
 
 
-READERS: dict[str, Read] = {"sqlite3": rows_in_sqlite}
+def rows_in_parquet(folder: Path) -> list[tuple[Any, ...]]:
+    pandas = pytest.importorskip("pandas")
+    frames = map(pandas.read_parquet, sorted((folder / "contexts").glob("*.parquet")))
+    newest = pandas.concat(frames).drop_duplicates("id", keep="last")
+    return [*newest[["id", "agent_id"]].itertuples(index=False, name=None)]
+
+
+READERS: dict[str, Read] = {"sqlite3": rows_in_sqlite, "duckdb": rows_in_parquet}
 
 
 @pytest.fixture(params=READERS)
