@@ -369,9 +369,9 @@ def stopped_at_request(
 @pytest.mark.parametrize(
     ("format_", "signal_"),
     [
-        ("table", signal.SIGKILL),
+        ("table", signal.SIGTERM),
         ("json", signal.SIGINT),
-        ("jsonl", signal.SIGKILL),
+        ("jsonl", signal.SIGTERM),
         ("csv", signal.SIGINT),
     ],
 )
@@ -438,7 +438,7 @@ def test_output__another_command_starts_anew(
     tmp_path: Path,
 ) -> None:
     arguments = ["list", "--output", str(tmp_path / "contexts.jsonl")]
-    stopped_at_request(2, sandbox, signal.SIGKILL, *arguments[1:])
+    stopped_at_request(2, sandbox, signal.SIGTERM, *arguments[1:])
     for path in tmp_path.iterdir():
         assert sandbox.api_key.encode() not in path.read_bytes()
     if change == "WACHT_API_KEY":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -98,7 +97,7 @@ def killed_at_request(number: int, sandbox: Sandbox, script: Path) -> None:
     process = started(script)
     assert reached.wait(60)
     process.kill()
-    assert process.wait(60) == -signal.SIGKILL
+    assert process.wait(60) != 0
     sandbox._live = None
     killed.set()
 

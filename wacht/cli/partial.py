@@ -37,16 +37,12 @@ def replacing(path: Path, secret: bytes) -> Generator[PartialFile]:
         raise WachtError(f"cannot write to {path}: not a regular file")
     part = target.with_name(f".{target.name}.part")
     checkpoint = target.with_name(f".{target.name}.checkpoint")
+    partial = None
     try:
         with part.open("a", -1, "utf-8", "backslashreplace", "") as file:
             _lock(file)
-            try:
-                yield PartialFile(file, checkpoint, secret)
-            except BaseException:
-                if not checkpoint.exists():
-                    with suppress(OSError):  # on Windows, since it is open
-                        part.unlink()
-                raise
+            partial = PartialFile(file, checkpoint, secret)
+            yield partial
         if target.exists():
             shutil.copymode(target, part)
         part.replace(target)
@@ -57,6 +53,10 @@ def replacing(path: Path, secret: bytes) -> Generator[PartialFile]:
         raise WachtError(f"another process writes to {path}") from error
     except OSError as error:
         raise WachtError(f"cannot write to {path}: {error.strerror}") from error
+    finally:
+        if partial and not checkpoint.exists():
+            with suppress(OSError):
+                part.unlink()
 
 
 def _lock(file: TextIO) -> None:
