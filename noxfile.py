@@ -82,7 +82,7 @@ def browser(session: nox.Session) -> None:
     session.install("-e", ".[test]", *groups)
     files = ["unit/test_dataframe", "integration/test_documentation"]
     files += ["integration/test_notebook", "integration/test_browser"]
-    files += ["integration/test_other_libraries"]
+    files += ["integration/test_other_libraries", "integration/test_sync_recipes"]
     paths = [f"tests/{file}.py" for file in files]
     report = str(session.run("python", "-m", "pytest", "-n0", *paths, silent=True))
     session.log(report)

@@ -15,6 +15,9 @@ import struct
 import subprocess
 import sys
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from threading import Event
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,6 +25,7 @@ import pytest
 import wacht
 from tests.servers import RawServer
 from wacht import cli
+from wacht.cli import commands
 from wacht.models import FIELD_NAMES
 from wacht.sandbox import Sandbox
 
@@ -340,15 +344,121 @@ def test_list__goes_on(
     assert [row["id"] for row in rows] == ids(sandbox)[:200]
 
 
-def test_list__output_of_a_broken_listing(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def stopped_at_request(
+    number: int, sandbox: Sandbox, signal_: int, *arguments: str
+) -> str:
+    """Send a signal to a listing that waits for an answer; return what it says."""
+    reached, sent = Event(), Event()
+
+    def hold(_contexts: object) -> None:
+        if len(sandbox.requests) == number:
+            reached.set()
+            assert sent.wait(60)
+
+    sandbox._live = hold
+    with running("list", *arguments) as process:
+        assert reached.wait(60)
+        process.send_signal(signal_)
+        _, message = process.communicate(timeout=60)
+        sandbox._live = None
+        sent.set()
+    return message
+
+
+@pytest.mark.parametrize("revision", ["page", "offset"])
+@pytest.mark.parametrize(
+    ("format_", "signal_"),
+    [
+        ("table", signal.SIGTERM),
+        ("json", signal.SIGINT),
+        ("jsonl", signal.SIGTERM),
+        ("csv", signal.SIGINT),
+    ],
+)
+def test_output__same_command_goes_on(
+    format_: str, signal_: int, revision: Any, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    path = tmp_path / "contexts.csv"
-    with Sandbox(per_minute=1) as sandbox:
-        address(sandbox, monkeypatch)
-        assert cli.main(["list", "--deadline", "5", "--output", str(path)]) == 1
+    path, whole = tmp_path / "contexts", tmp_path / "whole"
+    arguments = ["--format", format_, "--limit=240", "--output"]
+    sandbox.revision = revision
+    message = stopped_at_request(3, sandbox, signal_, *arguments, str(path))
+    if signal_ == signal.SIGINT:
+        assert message.startswith(
+            f"wacht: interrupted; nothing was written to {path}; the same command goes "
+            "on after "
+        )
+    assert not path.exists()
+    before = len(sandbox.requests)
+    assert cli.main(["list", *arguments, str(path)]) == 0
+    again = sandbox.requests[before].query
+    assert again == sandbox.requests[before - 1].query  # and none from before that
+    assert cli.main(["list", *arguments, str(whole)]) == 0
+    assert path.read_bytes() == whole.read_bytes()
+    assert sorted(tmp_path.iterdir()) == [path, whole]
+
+
+@pytest.mark.parametrize("status", [400, 403])
+def test_output__goes_on_after_an_error(
+    status: int,
+    sandbox: Sandbox,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """An age still means the time that it meant at first."""
+    path = tmp_path / "contexts.jsonl"
+    arguments = ["list", "--output", str(path), "--since=16d"]
+    now = datetime(2025, 10, 30, tzinfo=UTC)
+    monkeypatch.setattr(commands, "datetime", SimpleNamespace(now=lambda _zone: now))
+    sandbox._live = lambda _contexts: sandbox.answer(status, "not now")
+    assert cli.main(arguments) == 1
+    # The same command would meet a 400 again.
+    note = "; the same command goes on after 97 contexts" if status == 403 else ""
+    assert capsys.readouterr().err.endswith(f"; nothing was written to {path}{note}\n")
+    sandbox._live = None
+    sandbox.heal()
+    now += timedelta(days=1)
+    assert cli.main([*arguments, "--verbose"]) == 0
+    assert capsys.readouterr().err == "wacht: going on after 97 contexts\n"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    assert rows
+    assert [row["id"] for row in rows] == [
+        context["id"]
+        for context in sandbox.contexts
+        if context["created_at"] >= "2025-10-14"
+    ]
+
+
+@pytest.mark.parametrize("change", ["--limit=9", "--no-escape", "WACHT_API_KEY"])
+def test_output__another_command_starts_anew(
+    change: str,
+    sandbox: Sandbox,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    arguments = ["list", "--output", str(tmp_path / "contexts.jsonl")]
+    stopped_at_request(2, sandbox, signal.SIGTERM, *arguments[1:])
+    for path in tmp_path.iterdir():
+        assert sandbox.api_key.encode() not in path.read_bytes()
+    if change == "WACHT_API_KEY":
+        sandbox.api_key = "wk_another"
+        monkeypatch.setenv(change, sandbox.api_key)
+    else:
+        arguments.append(change)
+    assert cli.main(arguments) == 0
+    assert capsys.readouterr().err == ""
+    [path] = tmp_path.iterdir()
+    wanted = ids(sandbox)[: 9 if change == "--limit=9" else None]
+    assert [json.loads(line)["id"] for line in path.read_text().splitlines()] == wanted
+
+
+def test_output__parquet_starts_anew(sandbox: Sandbox, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    path = tmp_path / "contexts.parquet"
+    message = stopped_at_request(3, sandbox, signal.SIGINT, "--output", str(path))
+    assert message == f"wacht: interrupted; nothing was written to {path}\n"
     assert [*tmp_path.iterdir()] == []
-    assert capsys.readouterr().err.endswith(f"; nothing was written to {path}\n")
 
 
 @pytest.mark.parametrize(

@@ -139,6 +139,8 @@ def service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sandbox
     with Sandbox([context(number) for number in range(150)]) as sandbox:
         monkeypatch.setenv("WACHT_BASE_URL", sandbox.url)
         monkeypatch.setenv("WACHT_API_KEY", "wk_sandbox")
+        monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))
+        monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
         monkeypatch.chdir(tmp_path)
         yield sandbox
 

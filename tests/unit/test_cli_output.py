@@ -1,4 +1,4 @@
-"""The command's streams: safe lines, broken streams, complete files."""
+"""The command's streams: safe lines and broken streams."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from wacht import WachtError, WalkProgress
+from wacht import WalkProgress
 from wacht.cli.output import (
     delivered_output,
     discard_buffer,
     logged_waits,
-    replacing,
     report,
     terminal_width,
     wait_display,
@@ -93,38 +92,6 @@ def test_output__interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.undo()
     with os.fdopen(reading, "rb") as reader:
         assert reader.read() == b""
-
-
-def test_replacing__complete(tmp_path: Path) -> None:
-    path = tmp_path / "contexts.csv"
-    path.write_text("old")
-    path.chmod(0o600)
-    with replacing(path) as file:
-        file.write("ü\ud800\r\n")
-        assert path.read_text() == "old"
-    assert path.read_bytes() == b"\xc3\xbc\\ud800\r\n"
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert [*tmp_path.iterdir()] == [path]
-
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), WachtError("broken")])
-def test_replacing__broken(error: BaseException, tmp_path: Path) -> None:
-    path = tmp_path / "contexts.csv"
-    with pytest.raises(type(error)), replacing(path) as file:  # noqa: PT012 - both
-        file.write("half a row")
-        raise error
-    assert [*tmp_path.iterdir()] == []
-
-
-@pytest.mark.parametrize(
-    ("name", "reason"),
-    [("absent/file", "No such file or directory"), (os.devnull, "not a regular file")],
-)
-def test_replacing__unusable(name: str, reason: str, tmp_path: Path) -> None:
-    path = tmp_path / name
-    with pytest.raises(WachtError, match=reason) as caught, replacing(path):
-        pytest.fail("went on")
-    assert str(path) in str(caught.value)
 
 
 def test_terminal_width(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,7 +62,12 @@ _PAGINATION = click.Choice(["auto", "page", "offset"])
 _REVISION = click.Choice(["page", "offset", "offset-without-echo"])
 
 
-def _time(text: str) -> datetime:
+def _time(
+    ctx: click.Context, param: click.Parameter, text: str | None
+) -> datetime | None:
+    if text is None:
+        return None
+    ctx.meta[f"{param.name} as given"] = text
     try:
         if age := _AGE.fullmatch(text):
             now = datetime.now(UTC).replace(microsecond=0)
@@ -132,7 +137,7 @@ def demo() -> None:
 _SINCE = "Only those created then or later; filtered client-side."
 _ACTIVE = "Only those active then or later, in as few requests as they fill (*)."
 _EXHAUSTIVE = "Whether contexts that move during the listing are found as well."
-_OUTPUT = "Write to this file, replaced when the listing is complete."
+_OUTPUT = "Replace this file when complete; the same command continues it until then."
 _BY_SUFFIX = "by the suffix of --output, else table"
 _PATH = click.Path(dir_okay=False, path_type=Path)
 
@@ -142,8 +147,8 @@ _PATH = click.Path(dir_okay=False, path_type=Path)
 @click.option("--workflow-id", metavar="ID", help="Only this workflow's.")
 @click.option("--status", help="Only with this status, such as failed (*).")
 @click.option("--context-group", metavar="GROUP", help="Only this group's (*).")
-@click.option("--since", type=_time, metavar="TIME", help=_SINCE)
-@click.option("--active-since", type=_time, metavar="TIME", help=_ACTIVE)
+@click.option("--since", callback=_time, metavar="TIME", help=_SINCE)
+@click.option("--active-since", callback=_time, metavar="TIME", help=_ACTIVE)
 @click.option("--limit", type=_POSITIVE, help="At most this many.")
 @click.option("--exhaustive/--no-exhaustive", default=None, help=_EXHAUSTIVE)
 @click.option("--per-page", type=_PER_PAGE, help="100 if not set.")

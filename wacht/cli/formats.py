@@ -46,11 +46,20 @@ _SECONDS = len("2026-01-15T10:30:00")
 
 @frozen
 class Style:
-    """How to write: for a terminal of some width, with a header, formulas escaped."""
+    """
+    How to write.
+
+    Attributes:
+        width: That of the terminal, if there is one.
+        header: Whether to write the names of columns.
+        escape: Whether to escape formulas.
+        continued: Whether contexts were written before.
+    """
 
     width: int | None = None
     header: bool = True
     escape: bool = True
+    continued: bool = False
 
 
 def table(pages: Pages, style: Style) -> Iterator[str]:
@@ -127,9 +136,9 @@ def _draw(rows: list[dict[str, str]], widths: dict[str, int], *, header: bool) -
     return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
 
 
-def json_array(pages: Pages, _style: Style) -> Iterator[str]:
+def json_array(pages: Pages, style: Style) -> Iterator[str]:
     """Write one array, a context a line, closed only if the listing is complete."""
-    before = "[\n"
+    before = ",\n" if style.continued else "[\n"
     for page in pages:
         for context in page:
             yield before + json.dumps(context.to_dict(), separators=_COMPACT)

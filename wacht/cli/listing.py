@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
-from contextlib import closing, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from wacht._version import __version__
 from wacht.errors import (
     BadRequestError,
     ConfigError,
@@ -20,7 +22,8 @@ from wacht.models import MAX_PER_PAGE, ListFilters
 from wacht.session import Session
 
 from .formats import FORMATS, Style, parquet
-from .output import logged_waits, replacing, terminal_width, wait_display
+from .output import logged_waits, report, terminal_width, wait_display
+from .partial import PartialFile, replacing
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
@@ -28,7 +31,11 @@ if TYPE_CHECKING:
 
     import click
 
-    from wacht.models import AiExecutionContext, ExecutionContextListResponse
+    from wacht.models import (
+        AiExecutionContext,
+        ExecutionContextListResponse,
+        ListExecutionContextsOptions,
+    )
 
 # The same command would meet these again.
 _LASTING_ERRORS = (
@@ -39,6 +46,9 @@ _LASTING_ERRORS = (
     PaginationError,
 )
 _WALK_OPTIONS = ("active_since", "exhaustive", "prefetch", "deadline")
+_TIMES = ("since", "active_since")  # an age means another time at each call
+# What may change in a command that goes on with a file.
+_FREE = ("prefetch", "deadline", "verbose", *_TIMES)
 
 
 class Listing:
@@ -49,31 +59,60 @@ class Listing:
         self.listed: list[bool] = []
         self._ctx = ctx
         self._params = ctx.params
+        self._partial: PartialFile | None = None
+        self._resume: ListExecutionContextsOptions | None = None
 
     def run(self) -> None:
         """List what the options ask for; an error says how far that came."""
-        output = self._params["output"]
         with (
             logged_waits() if self._params["verbose"] else nullcontext(),
             Session(pagination=self._params["pagination"]) as session,
-            closing(session.iter_execution_context_pages(**self._walk())) as pages,
-            replacing(output) if output else nullcontext(sys.stdout) as file,
+            self._opened() as file,
+            closing(self._pages(session)) as pages,
         ):
             try:
                 self.write(pages, file)
             except (WachtError, KeyboardInterrupt) as error:
+                self._save(getattr(error, "resume", None))
                 for note in self.notes(error):
                     error.add_note(note)
                 raise
+
+    @contextmanager
+    def _opened(self) -> Generator[TextIO]:
+        if not self._params["output"]:
+            yield sys.stdout
+            return
+        with replacing(self._params["output"], self._secret()) as self._partial:
+            if self._partial.state:
+                count, times, self._resume = self._partial.state
+                self.listed = [True] * count
+                self._params.update(times)
+                report(f"going on after {count:,} contexts")
+            yield self._partial.file
+
+    def _secret(self) -> bytes:
+        """Return what only the same command with the same key has."""
+        service = [os.environ.get(f"WACHT_{name}") for name in ("API_KEY", "BASE_URL")]
+        given = {k: v for k, v in self._params.items() if k not in _FREE}
+        return repr((service, __version__, given, self._ctx.meta)).encode()
+
+    def _save(self, resume: ListExecutionContextsOptions | None) -> None:
+        is_text = self._params["format"] != "parquet"
+        if resume and self._partial and self.listed and is_text:
+            times = {name: self._params[name] for name in _TIMES}
+            self._partial.save((sum(self.listed), times, resume))
 
     def write(
         self, pages: Iterable[ExecutionContextListResponse], file: TextIO
     ) -> None:
         """Write pages in the format that was chosen."""
+        continued = self._partial is not None and self._partial.size > 0
         style = Style(
             width=None if self._params["output"] else terminal_width(),
-            header=not self._params["no_header"],
+            header=not self._params["no_header"] and not continued,
             escape=not self._params["no_escape"],
+            continued=continued,
         )
         chosen, name = self._chosen(pages, file), self._params["format"]
         if name == "parquet":
@@ -85,6 +124,10 @@ class Listing:
         """Say how far the listing came, and how to go on if that can help."""
         if output := self._params["output"]:
             yield f"nothing was written to {output}"
+            lasting = isinstance(error, _LASTING_ERRORS)
+            if self._partial and self._partial.state and not lasting:
+                count = self._partial.state[0]
+                yield f"the same command goes on after {count:,} contexts"
         elif self.listed:
             count = sum(self.listed)
             yield f"{count:,} context{'s' * (count != 1)} listed before that"
@@ -109,14 +152,17 @@ class Listing:
             f"{command_line(self._ctx, **changes)}"
         )
 
-    def _walk(self) -> dict[str, Any]:
-        names = (*ListFilters.__optional_keys__, *_WALK_OPTIONS)
-        walk = {name: self._params[name] for name in names}
+    def _pages(
+        self, session: Session
+    ) -> Generator[ExecutionContextListResponse, None, None]:
+        filters = () if self._resume else ListFilters.__optional_keys__
+        walk = {name: self._params[name] for name in (*filters, *_WALK_OPTIONS)}
         if self._params["since"] is None:  # else it counts what is left by the filter
-            walk["limit"] = self._params["limit"]
+            walk["limit"] = self._left()
         if not self._params["verbose"]:
             walk["progress"] = wait_display(to_file=self._params["output"] is not None)
-        return {name: value for name, value in walk.items() if value is not None}
+        given = {name: value for name, value in walk.items() if value is not None}
+        return session.iter_execution_context_pages(self._resume, **given)
 
     def _chosen(
         self, pages: Iterable[ExecutionContextListResponse], file: TextIO
@@ -129,6 +175,7 @@ class Listing:
             self.listed += [id(context) in written for context in page]
             if self._left() == 0:
                 return
+            self._save(page.resume)
 
     def _is_recent(self, context: AiExecutionContext) -> bool:
         since, created = self._params["since"], context.created_at

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from wacht._render.text import escape_controls
-from wacht.errors import WachtError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -61,28 +60,6 @@ def report(message: str) -> None:
         sys.stderr.flush()
     except OSError:
         discard_buffer(sys.stderr)
-
-
-@contextmanager
-def replacing(path: Path) -> Generator[TextIO]:
-    """Write a file that takes its name only when it is complete."""
-    target = path.resolve()  # so that a link is followed, not replaced
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    if target.exists() and not target.is_file():
-        raise WachtError(f"cannot write to {path}: not a regular file")
-    try:
-        with part.open("x", -1, "utf-8", "backslashreplace", "") as file:
-            yield file
-        if target.exists():
-            shutil.copymode(target, part)
-        part.replace(target)
-    except WachtError:  # before OSError, which one of them is as well
-        raise
-    except OSError as error:
-        raise WachtError(f"cannot write to {path}: {error.strerror}") from error
-    finally:
-        with suppress(OSError):
-            part.unlink()
 
 
 def terminal_width() -> int | None:

@@ -1,0 +1,155 @@
+"""The syncs of the recipes: killed in the middle, started again, brought up to date."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from wacht.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Read = Callable[[Path], list[tuple[Any, ...]]]
+
+RECIPES = Path(__file__).parents[2] / "docs" / "guide" / "recipes.md"
+BLOCKS = re.findall(
+    r"^```python\n(.*?)^```", RECIPES.read_text("utf-8"), re.DOTALL | re.MULTILINE
+)
+
+
+def rows_in_sqlite(folder: Path) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(folder / "contexts.db")) as db:
+        query = "SELECT id, json_extract(json, '$.agent_id') FROM contexts"
+        return db.execute(query).fetchall()
+
+
+def rows_in_parquet(folder: Path) -> list[tuple[Any, ...]]:
+    pandas = pytest.importorskip("pandas")
+    frames = map(pandas.read_parquet, sorted((folder / "contexts").glob("*.parquet")))
+    newest = pandas.concat(frames).drop_duplicates("id", keep="last")
+    return [*newest[["id", "agent_id"]].itertuples(index=False, name=None)]
+
+
+def rows_by_dlt(folder: Path) -> list[tuple[Any, ...]]:
+    duckdb = pytest.importorskip("duckdb")
+    with duckdb.connect(folder / "contexts.duckdb") as db:
+        return db.execute("SELECT id, agent_id FROM wacht.contexts").fetchall()
+
+
+READERS: dict[str, Read] = {
+    "sqlite3": rows_in_sqlite,
+    "duckdb": rows_in_parquet,
+    "dlt": rows_by_dlt,
+}
+
+
+@pytest.fixture(params=READERS)
+def recipe(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, Read]:
+    """The script of a recipe, and what reads its copy."""
+    name: str = request.param
+    for needed in ("pandas", "pyarrow", name) if name == "duckdb" else (name,):
+        pytest.importorskip(needed)
+    [source] = [block for block in BLOCKS if f"import {name}\n" in block]
+    script = tmp_path / "sync.py"
+    script.write_text(source.replace("PAGES = 20", "PAGES = 1"), encoding="utf-8")
+    return script, READERS[name]
+
+
+@pytest.fixture(params=["page", "offset"])
+def sandbox(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Sandbox]:
+    with Sandbox(revision=request.param) as sandbox:
+        monkeypatch.setenv("WACHT_BASE_URL", sandbox.url)
+        monkeypatch.setenv("WACHT_API_KEY", sandbox.api_key)
+        monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))
+        monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
+        yield sandbox
+
+
+def started(script: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, script], cwd=script.parent)
+
+
+def finish(script: Path) -> None:
+    assert started(script).wait(60) == 0
+
+
+def killed_at_request(number: int, sandbox: Sandbox, script: Path) -> None:
+    """Start a script, and kill it before a request of it is answered."""
+    reached, killed = Event(), Event()
+
+    def hold(_contexts: object) -> None:
+        if len(sandbox.requests) == number:
+            reached.set()
+            assert killed.wait(60)
+
+    sandbox._live = hold
+    process = started(script)
+    assert reached.wait(60)
+    process.kill()
+    assert process.wait(60) != 0
+    sandbox._live = None
+    killed.set()
+
+
+def windows(sandbox: Sandbox) -> list[int]:
+    """Return the pages or offsets that were asked for."""
+    name = "page" if sandbox.revision == "page" else "offset"
+    return [int(request.query.get(name, 0)) for request in sandbox.requests]
+
+
+def expected(sandbox: Sandbox) -> list[tuple[Any, ...]]:
+    return sorted((c["id"], c["agent_id"]) for c in sandbox.contexts)
+
+
+def test_sync__killed_and_started_again(
+    recipe: tuple[Path, Read], sandbox: Sandbox
+) -> None:
+    """It has each context once, and reads only the page again that it didn't get."""
+    script, read = recipe
+    killed_at_request(3, sandbox, script)
+    assert 100 <= len(read(script.parent)) < 250
+    finish(script)
+    assert sorted(read(script.parent)) == expected(sandbox)
+    *pages, third, again = windows(sandbox)[:4]
+    assert pages < [third] * 2
+    assert again == third
+    assert windows(sandbox)[4:] == [] if sandbox.revision == "page" else [0]
+
+
+def test_sync__up_to_date_after_the_next_run(
+    recipe: tuple[Path, Read], sandbox: Sandbox
+) -> None:
+    """The next run reads what was active during the last one, and little else."""
+    script, read = recipe
+    sandbox._live = later(sandbox)
+    finish(script)
+    sandbox._live = None
+    before = len(sandbox.requests)
+    finish(script)
+    assert sorted(read(script.parent)) == expected(sandbox)
+    most = 3 if sandbox.revision == "page" else 2
+    assert len(sandbox.requests) - before <= most
+
+
+def later(sandbox: Sandbox) -> Callable[[list[dict[str, Any]]], None]:
+    """Let a context become active after each answer: by turns one read, one unread."""
+
+    def change(contexts: list[dict[str, Any]]) -> None:
+        number = len(sandbox.requests)
+        changed = {"agent_id": f"agent {number}"}
+        if sandbox.revision == "offset":
+            changed["last_activity_at"] = f"2030-01-01T{number:02}:00:00Z"
+        contexts.insert(0, contexts.pop(9 if number % 2 else 240) | changed)
+
+    return change

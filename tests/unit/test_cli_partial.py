@@ -1,0 +1,97 @@
+"""Files that take their name when they are complete, and checkpoints beside them."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from wacht import WachtError
+from wacht.cli.partial import replacing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_replacing__complete(tmp_path: Path) -> None:
+    path = tmp_path / "contexts.csv"
+    path.write_text("old")
+    path.chmod(0o600)
+    with replacing(path, b"") as partial:
+        partial.file.write("ü\ud800\r\n")
+        assert path.read_text() == "old"
+    assert path.read_bytes() == b"\xc3\xbc\\ud800\r\n"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [*tmp_path.iterdir()] == [path]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), WachtError("broken")])
+def test_replacing__broken(error: BaseException, tmp_path: Path) -> None:
+    path = tmp_path / "contexts.csv"
+    with pytest.raises(type(error)), replacing(path, b"") as partial:  # noqa: PT012 - both
+        partial.file.write("half a row")
+        raise error
+    assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("absent/file", "No such file or directory"), (os.devnull, "not a regular file")],
+)
+def test_replacing__unusable(name: str, reason: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    with pytest.raises(WachtError, match=reason) as caught, replacing(path, b""):
+        pytest.fail("went on")
+    assert str(path) in str(caught.value)
+
+
+def interrupt(path: Path, secret: bytes = b"secret") -> None:
+    """Write a line, save it, write half of another one, and break off."""
+    with pytest.raises(KeyboardInterrupt), replacing(path, secret) as partial:  # noqa: PT012 - all of it
+        partial.file.write("ü\n")
+        partial.save(("any", "state"))
+        partial.file.write("half a r")
+        raise KeyboardInterrupt
+
+
+def test_replacing__goes_on_behind_what_was_saved(tmp_path: Path) -> None:
+    path = tmp_path / "contexts.csv"
+    interrupt(path)
+    assert not path.exists()
+    interrupt(path)
+    with replacing(path, b"secret") as partial:
+        assert partial.state == ("any", "state")
+        partial.file.write("end\n")
+    assert path.read_text(encoding="utf-8") == "ü\nü\nend\n"
+    assert [*tmp_path.iterdir()] == [path]
+
+
+@pytest.mark.parametrize("change", ["secret", "checkpoint", "rows"])
+def test_replacing__starts_anew(change: str, tmp_path: Path) -> None:
+    """Another command, a forged checkpoint, and rows lost in a crash of the system."""
+    path = tmp_path / "contexts.csv"
+    interrupt(path)
+    checkpoint, part = sorted(tmp_path.iterdir())
+    if change == "checkpoint":
+        checkpoint.write_bytes(checkpoint.read_bytes()[:-1] + b"!")
+    elif change == "rows":
+        os.truncate(part, 1)
+    with replacing(path, b"secret" * (1 + (change == "secret"))) as partial:
+        assert partial.state is None
+        assert [*tmp_path.iterdir()] == [part]
+        partial.file.write("new")
+    assert path.read_text() == "new"
+
+
+def test_replacing__one_process(tmp_path: Path) -> None:
+    pytest.importorskip("fcntl")
+    path = tmp_path / "contexts.csv"
+    with replacing(path, b"") as partial:
+        with (
+            pytest.raises(WachtError, match="another process writes to"),
+            replacing(path, b""),
+        ):
+            pytest.fail("went on")
+        partial.file.write("whole")
+    assert path.read_text() == "whole"
