@@ -27,7 +27,7 @@ from attrs import define, field
 from urllib3 import Retry
 
 import wacht
-from wacht.sandbox.server import Answer, End, Pause, Server
+from wacht.sandbox.server import End, Pause, Response, Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,19 +54,19 @@ def respond(request: Request) -> Iterator[Step]:
     number = next(numbers)
     if number % SLOW_EACH == 0:
         yield Pause(PAUSE)
-    answer = Answer(503) if number % FAILS_EACH == 0 else page(request.target)
+    answer = Response(503) if number % FAILS_EACH == 0 else page(request.target)
     yield answer.head + answer.body
     if SINGLE in request.target:
         yield End.CLOSE
 
 
-def page(target: str) -> Answer:
+def page(target: str) -> Response:
     query = parse_qs(urlsplit(target).query)
     size = int(query["per_page"][0])
     start = (int(query["page"][0]) - 1) * size
     data = [{"id": id_, "title": "text" * 50} for id_ in IDS[start : start + size]]
     more = start + size < len(IDS)
-    return Answer(200, json.dumps({"data": data, "has_more": more}).encode())
+    return Response(200, json.dumps({"data": data, "has_more": more}).encode())
 
 
 @contextmanager

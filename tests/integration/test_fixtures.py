@@ -39,7 +39,7 @@ def test_sandbox__leaves_nothing_behind():
     assert "WACHT_BASE_URL" not in os.environ
     with pytest.raises(wacht.ConfigError, match="no API key"):
         wacht.fetch_execution_contexts()
-    assert wacht.Session("k")._endpoint._transport._throttle.idle  # a real one
+    assert wacht.Session("k")._endpoint._throttle.idle  # a real one
 """
 
 

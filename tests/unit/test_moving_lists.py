@@ -7,6 +7,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
+from attrs import evolve
 
 from tests import random_lists
 from tests.model import START, Service, ids_of, known, until_error, walk_of
@@ -133,3 +134,39 @@ def test_walk__from_a_page_on_loses_nothing_to_what_leaves_above() -> None:
     got = ids_of(walk_of(service, Options(page=2, per_page=50)).contexts())
     assert {f"c{number}" for number in range(50, 300)} & {*service.ids} <= {*got}
     assert "c49" not in got
+
+
+@pytest.mark.parametrize("exhaustive", [None, True])
+def test_walk__from_a_page_on_takes_no_look_at_the_top(
+    *, exhaustive: bool | None
+) -> None:
+    service = known("page", 300)
+    service.change = lambda service: service.touch(299)
+    walk = walk_of(service, Options(page=2, per_page=50), exhaustive=exhaustive)
+    ids_of(walk.contexts())
+    assert service.queries[-1]["page"] != "1"
+
+
+def test_walk__counts_contexts_without_a_time() -> None:
+    """PostgreSQL lists them first, and as equal."""
+    service = known("offset", 300)
+    undated = [evolve(c, last_activity_at=None) for c in service.contexts[:150]]
+    service.contexts[:150] = undated
+    assert ids_of(walk_of(service).contexts()) == service.ids
+    service.change = lambda service: service.contexts.pop(0)
+    _, error = until_error(walk_of(service))
+    assert "share the last_activity_at null" in str(error)
+
+
+def test_walk__by_page_says_that_the_top_never_rests() -> None:
+    service = known("page", 400)
+    random = Random(0)  # noqa: S311 - not a secret
+
+    def change(service: Service) -> None:
+        if len(service.queries) > 3:
+            random.shuffle(service.contexts)
+
+    service.change = change
+    _, error = until_error(walk_of(service, exhaustive=True))
+    assert "moved to the top of the list faster" in str(error)
+    assert len(service.queries) < 100

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -34,6 +35,8 @@ from wacht._protocol.revisions import PageRevision
 from wacht._protocol.windows import Window, window_of
 
 Options = ListExecutionContextsOptions
+
+DAY = timedelta(days=1)
 
 
 def broken_and_resumed(
@@ -166,8 +169,12 @@ def test_resume__after_many_contexts_were_added() -> None:
     service = known("offset", 3000)
     service.errors[15] = RequestError("refused")
     got, error = until_error(walk_of(service))
-    for _ in range(8000):
-        service.add()
+    newer = known("offset", 8000).contexts
+    service.contexts[:0] = [
+        evolve(c, id=f"new{c.id}", last_activity_at=c.last_activity_at + DAY)
+        for c in newer
+        if c.last_activity_at
+    ]
     sent = len(service.queries)
     service.errors = {}
     rest = []

@@ -260,6 +260,16 @@ def test_fetch__a_page_that_the_service_ignores() -> None:
         reader.page()
 
 
+def test_walk__a_smaller_part_that_fails_otherwise() -> None:
+    """The first error says more than that of one attempt at a smaller part."""
+    service = known("page", 130)
+    service.errors[1] = TooLargeError(ServerError(504, "timeout"))
+    service.errors[2] = ServerError(500, "broken")
+    _, error = until_error(walk_of(service))
+    assert str(error).startswith("504")
+    assert len(service.queries) == 2
+
+
 def test_fetch__a_page_that_is_too_large() -> None:
     """A single page has to come as it was asked for."""
     service = limited_to(9, ServerError(504, "timeout"), known("page", 130))
@@ -503,3 +513,17 @@ def test_walk__repeats_that_go_on() -> None:
     _, error = until_error(walk_of(endpoint))
     assert "had nothing new" in str(error)
     assert len(endpoint.queries) <= 40
+
+
+def test_walk__an_echo_that_is_gone() -> None:
+    """The next request finds out what the service is now, and the walk goes on."""
+    service = known("offset", 250)
+    walk = walk_of(service).pages()
+    got = ids_of(next(walk))
+    service.kind = "page"
+    with pytest.raises(PaginationError, match="no longer says") as caught:
+        next(walk)
+    assert service.revision is None
+    service.revision = None
+    got += ids_of(walk_of(service, travelled(caught.value)).contexts())
+    assert got == service.ids

@@ -64,12 +64,12 @@ def _by_place(state: State, main: MainPass) -> Iterator[Page]:
 def _by_order(state: State, main: MainPass) -> Iterator[Page]:
     """Read the top until one answer ends with contexts that haven't moved."""
     del main
-    looks = 0 if state.first.offset else MAX_LOOKS
-    for _ in range(looks):
+    if state.first.offset:
+        return
+    for _ in range(MAX_LOOKS):
         if (yield from _down_to(state, MAX_PER_PAGE, _ends_unmoved)) == 1:
             return
-    if looks:
-        raise PaginationError(_TOO_FAST)
+    raise PaginationError(_TOO_FAST)
 
 
 def _by_activity(state: State, main: MainPass) -> Iterator[Page]:

@@ -37,7 +37,7 @@ class MainPass(Pass):
             state,
             checkpoint.coverage if checkpoint else state.begin(),
             state.floor,
-            size=_page_size(state),
+            size=state.first.limit if checkpoint else _page_size(state),
             prefetch=state.options.prefetch,
         )
         self.is_complete = False  # whether nothing is missing without a second look
