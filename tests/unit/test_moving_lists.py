@@ -163,7 +163,7 @@ def test_walk__by_page_says_that_the_top_never_rests() -> None:
     random = Random(0)  # noqa: S311 - not a secret
 
     def change(service: Service) -> None:
-        if len(service.queries) > 3:
+        if len(service.queries) > 4:
             random.shuffle(service.contexts)
 
     service.change = change
