@@ -43,10 +43,8 @@ class Checkpoint:
     def page(self) -> Window:
         """The page that begins where the walk ended, or a little before."""
         end, size = self.coverage.end, self.first.limit
-        if end % size == 0:
-            return Window(end, size)
-        sizes = range(size, size // 2, -1)
-        return max((Window(end - end % n, n) for n in sizes), key=lambda w: w.offset)
+        pages = (Window(end - end % n, n) for n in range(size, size // 2, -1))
+        return max(pages, key=lambda page: page.offset)
 
     def options(
         self, options: ListExecutionContextsOptions
@@ -62,13 +60,7 @@ class Checkpoint:
 
 
 def checkpoint_of(options: ListExecutionContextsOptions) -> Checkpoint | None:
-    """
-    Return the checkpoint that options go on from, if there is one.
-
-    Raises:
-        InvalidRequestError: The options mean another list.
-
-    """
+    """Return the checkpoint that options go on from, if it is of the same list."""
     checkpoint = options._checkpoint  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - not for users
     if not isinstance(checkpoint, Checkpoint):
         return None

@@ -12,7 +12,8 @@ from attrs import evolve
 
 from wacht._protocol.windows import Window
 from wacht.errors import PaginationError
-from wacht.models import MAX_PER_PAGE, ExecutionContextListResponse
+from wacht.models import MAX_PER_PAGE
+from wacht.models import ExecutionContextListResponse as Page
 
 from .coverage import UNDATED
 from .main_pass import MAX_STALLED
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from .main_pass import MainPass
     from .state import State
 
-    Page = ExecutionContextListResponse
     Seen = set[tuple[str, float]]  # ids, each with its time
 
 MAX_LOOKS = 10
@@ -77,14 +77,15 @@ def _by_activity(state: State, main: MainPass) -> Iterator[Page]:
     again = yield from _counted_again(state, main)
     agrees = again is not None
     if state.first.offset == 0:
-        look = (yield from _at_top(state, main, again)).coverage
-        agrees = agrees and look.newest == main.coverage.newest
+        mark, before = main.coverage.newest, again.seen if again else None
+        look = (yield from _at_top(state, mark, before)).coverage
+        agrees = agrees and look.newest == mark
+        unproven, doubt = look.unproven, look.doubt
         if look.is_doubtful:
-            main.coverage = evolve(
-                main.coverage, unproven=look.unproven, doubt=look.doubt
-            )
-    if main.coverage.unproven is not None and not (agrees or main.coverage.doubt):
-        raise PaginationError(_missing(state, main, main.coverage.unproven))
+            main.coverage = evolve(main.coverage, unproven=unproven, doubt=doubt)
+    unproven = main.coverage.unproven
+    if unproven is not None and not agrees and not main.coverage.doubt:
+        raise PaginationError(_missing(state, main, unproven))
 
 
 class TopPass(Pass):
@@ -110,10 +111,9 @@ class TopPass(Pass):
 
 
 def _at_top(
-    state: State, main: MainPass, again: TopPass | None
+    state: State, mark: float | None, before: Seen | None
 ) -> Generator[Page, None, TopPass]:
     """Read the top until one answer, or two looks, show all that became active."""
-    mark, before = main.coverage.newest, again.seen if again else None
     for _ in range(MAX_LOOKS):
         state.looks += 1
         look = TopPass(state, mark, DELAY if before else LONG_DELAY)
@@ -138,7 +138,7 @@ def _down_to(
         answers += 1
         known = known + 1 if _has_nothing_new(state, part) else 0
         last = not part.has_more or is_last(state, part) or known == MAX_STALLED
-        yield ExecutionContextListResponse(state.fresh(part), part.has_more)
+        yield Page(state.fresh(part), part.has_more)
         if last:
             return answers
 
@@ -158,13 +158,10 @@ def _ends_unmoved(state: State, part: Slice) -> bool:
 def _counted_again(
     state: State, main: MainPass
 ) -> Generator[Page, None, TopPass | None]:
-    """
-    Read all once more if only a count tells whether all was read; return it if so.
-
-    Contexts that leave the list hide missing ones from one count, but not from two.
-    """
+    """Read all once more if only counts tell whether all was read, and compare."""
     if main.coverage.unproven is None or len(main.ids) != main.length:
         return None
+    # Contexts that leave the list hide missing ones from one count, but not from two.
     again = TopPass(state, main.coverage.newest, inf)
     yield from again.pages()
     same = again.coverage.newest == main.coverage.newest

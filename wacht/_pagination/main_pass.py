@@ -14,7 +14,8 @@ from .passes import Pass
 from .state import key
 
 if TYPE_CHECKING:
-    from wacht.models import AiExecutionContext, ExecutionContextListResponse
+    from wacht.models import AiExecutionContext
+    from wacht.models import ExecutionContextListResponse as Page
 
     from .checkpoint import Checkpoint
     from .coverage import Interval
@@ -108,9 +109,7 @@ class MainPass(Pass):
     def _has_news(self, part: Slice) -> bool:
         return any(key(context) not in self.ids for context in part.contexts)
 
-    def _page(
-        self, part: Slice, interval: Interval, *, is_latest: bool
-    ) -> ExecutionContextListResponse:
+    def _page(self, part: Slice, interval: Interval, *, is_latest: bool) -> Page:
         state, begun = self._state, self.coverage.begun
         places, duplicates = self._rule == "place", state.duplicates
         if not self._is_stalled(part):

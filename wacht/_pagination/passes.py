@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from wacht._protocol.windows import Window
-from wacht.models import MAX_PER_PAGE, ExecutionContextListResponse
+from wacht.models import MAX_PER_PAGE
+from wacht.models import ExecutionContextListResponse as Page
 
 from .prefetch import Prefetcher
 from .state import key
@@ -52,14 +53,15 @@ class Pass:
         """Whether all that is needed is covered."""
         return self.coverage.low < self._floor or self.coverage.low == -inf
 
-    def pages(self) -> Iterator[ExecutionContextListResponse]:
+    def pages(self) -> Iterator[Page]:
         """Read on until all that is needed is covered; yield what is new."""
         while not self.is_done:
             self._held.append(latest := self._take())
             while (joining := self._joining()) is not None:
                 part, interval = joining
                 page = self._page(part, interval, is_latest=part is latest)
-                if self.coverage.tied or self._is_bridged:
+                apart = self._apart
+                if apart and (self.coverage.tied or apart.offset <= self.coverage.end):
                     self._apart = None
                 self._read_ahead(self._left - len(page))
                 yield page
@@ -70,10 +72,6 @@ class Pass:
     def _left(self) -> int:
         """How many more contexts are wanted."""
         return self._state.left
-
-    @property
-    def _is_bridged(self) -> bool:
-        return self._apart is None or self._apart.offset <= self.coverage.end
 
     def _note_gap(self, window: Window) -> None:
         if self._apart is None:
@@ -125,9 +123,7 @@ class Pass:
                 return part, interval
         return None
 
-    def _page(
-        self, part: Slice, interval: Interval, *, is_latest: bool
-    ) -> ExecutionContextListResponse:
+    def _page(self, part: Slice, interval: Interval, *, is_latest: bool) -> Page:
         fresh = self._state.fresh(part)
         reaches = is_latest or self.coverage.reaches(interval)
         if reaches and not self.is_done:
@@ -137,7 +133,7 @@ class Pass:
             start = self._state.first.offset
             self.length = part.window.offset + len(wanted) - start
         self._note_ids(wanted)
-        return ExecutionContextListResponse(fresh, part.has_more)
+        return Page(fresh, part.has_more)
 
     def _note_ids(self, contexts: list[AiExecutionContext]) -> None:
         self.ids.update(dict.fromkeys(map(key, contexts), 0))

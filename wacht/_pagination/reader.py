@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from wacht._protocol.revisions import Revision
     from wacht._protocol.windows import Slice
     from wacht._waiting import RequestBudget
-    from wacht.models import ListExecutionContextsOptions
+    from wacht.models import ListExecutionContextsOptions as Options
 
 _MODEST = 6  # contexts that a service can give that can't give its default number
 
@@ -27,10 +27,7 @@ class Reader:
     """Read windows of the list that some filters mean. Threads may share one."""
 
     def __init__(
-        self,
-        endpoint: Endpoint,
-        options: ListExecutionContextsOptions,
-        budget: RequestBudget,
+        self, endpoint: Endpoint, options: Options, budget: RequestBudget
     ) -> None:
         self._endpoint = endpoint
         self._options = options

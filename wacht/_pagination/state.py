@@ -86,8 +86,12 @@ class State:
         fresh: dict[str | int, AiExecutionContext] = {}
         for number, context in enumerate(contexts):
             id_ = context.id
+            if id_ is None and self.rule != "place":
+                raise PaginationError(
+                    "a context has no id, so overlapping answers can't be compared: "
+                    "walk with exhaustive=False"
+                )
             if id_ is None:
-                self._check_overlap()
                 fresh[number] = context  # two without an id may be two
             elif id_ not in given and id_ not in fresh:
                 fresh[id_] = context
@@ -115,13 +119,6 @@ class State:
             self.most, self._successes = part.window.limit, 0
         elif self._successes >= _GROWTH:
             self.most, self._successes = min(2 * self.most, MAX_PER_PAGE), 0
-
-    def _check_overlap(self) -> None:
-        if self.rule != "place":
-            raise PaginationError(
-                "a context has no id, so overlapping answers can't be compared: walk "
-                "with exhaustive=False"
-            )
 
 
 def key(context: AiExecutionContext) -> str:

@@ -14,7 +14,8 @@ from wacht._protocol.revisions import filters_of
 from wacht._protocol.windows import Window
 from wacht._waiting import Deadline, RequestBudget, logger
 from wacht.errors import WachtError
-from wacht.models import MAX_PER_PAGE, ExecutionContextListResponse, WalkProgress
+from wacht.models import MAX_PER_PAGE, WalkProgress
+from wacht.models import ExecutionContextListResponse as Page
 
 from .checkpoint import Checkpoint, checkpoint_of
 from .looks import second_looks
@@ -58,7 +59,7 @@ class Walk:
             for page in pages:
                 yield from page.data
 
-    def pages(self) -> Generator[ExecutionContextListResponse, None, None]:
+    def pages(self) -> Generator[Page, None, None]:
         """Walk, page by page; pages come without contexts that were given before."""
         with self._open_report as self._report:
             deadline = Deadline(self._options.deadline)
@@ -89,9 +90,7 @@ class Walk:
         first = checkpoint.first if kept else evolve(checkpoint.first, limit=size)
         return State(reader, self._budget, self._options, first, checkpoint.ids())
 
-    def _handed_over(
-        self, state: State, main: MainPass
-    ) -> Iterator[ExecutionContextListResponse]:
+    def _handed_over(self, state: State, main: MainPass) -> Iterator[Page]:
         state.left = self._options.limit or state.left
         pages = chain(main.pages(), second_looks(state, main))
         for number, page in enumerate(pages, 1):
@@ -108,8 +107,7 @@ class Walk:
             state.give(data)
             self._covered = self._covered if is_cut else main.coverage
             if data or not state.looks:  # second looks often bring nothing
-                resume = self._resume(state)
-                yield ExecutionContextListResponse(data, page.has_more, resume)
+                yield Page(data, page.has_more, self._resume(state))
             if not state.left:
                 return
         _log_summary(state, main)
@@ -135,13 +133,9 @@ class Walk:
         if self._report is None:
             return
         with self._lock.get():
-            self._progress = evolve(
-                self._progress,
-                requests=self._budget.requests,
-                retries=self._budget.retries,
-                waited=self._budget.waited,
-                **news,
-            )
+            names = ("requests", "retries", "waited")
+            news |= {name: getattr(self._budget, name) for name in names}
+            self._progress = evolve(self._progress, **news)
             self._report(self._progress)
 
 
