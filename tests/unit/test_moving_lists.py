@@ -158,6 +158,20 @@ def test_walk__counts_contexts_without_a_time() -> None:
     assert "share the last_activity_at null" in str(error)
 
 
+def test_walk__from_a_page_on_gives_all_below_though_all_above_is_new() -> None:
+    """Of what was given, nothing is left to show where the walk began."""
+    service = known("offset", 400)
+
+    def leave(service: Service) -> None:
+        if len(service.queries) == 1:
+            del service.contexts[100:198]
+
+    service.change = leave
+    got = ids_of(walk_of(service, Options(page=2)).contexts())
+    assert {f"c{number}" for number in range(198, 400)} <= {*got}
+    assert not {f"c{number}" for number in range(100)} & {*got}
+
+
 def test_walk__by_page_says_that_the_top_never_rests() -> None:
     service = known("page", 400)
     random = Random(0)  # noqa: S311 - not a secret

@@ -124,7 +124,7 @@ class Pass:
         return None
 
     def _page(self, part: Slice, interval: Interval, *, is_latest: bool) -> Page:
-        fresh = self._state.fresh(part)
+        fresh = self._state.fresh(part, self.coverage.low)
         reaches = is_latest or self.coverage.reaches(interval)
         if reaches and not self.is_done:
             self.coverage = self.coverage.add(interval, self._floor)

@@ -77,12 +77,20 @@ class State:
             return by_order(part, self.given)
         return Interval(part.window, inf, [], part.has_more)
 
-    def fresh(self, part: Slice) -> list[AiExecutionContext]:
-        """Return the contexts of an answer that are wanted and weren't given yet."""
-        contexts = part.contexts
-        if part.window.offset < self.first.offset:  # what stands above isn't wanted
-            contexts = [*dropwhile(lambda c: key(c) not in self.given, contexts)]
-        given = self.given
+    def fresh(self, part: Slice, low: float = -inf) -> list[AiExecutionContext]:
+        """
+        Return the contexts of an answer that are wanted and weren't given yet.
+
+        What stands above the place where the walk began isn't wanted: new contexts that
+        are newer than what is covered.
+        """
+        contexts, given = part.contexts, self.given
+
+        def is_above(context: AiExecutionContext) -> bool:
+            return key(context) not in given and time_of(context) > low
+
+        if part.window.offset < self.first.offset:
+            contexts = [*dropwhile(is_above, contexts)]
         fresh: dict[str | int, AiExecutionContext] = {}
         for number, context in enumerate(contexts):
             id_ = context.id
