@@ -10,7 +10,7 @@ import pytest
 from attrs import evolve
 
 from tests import random_lists
-from tests.model import START, Service, ids_of, known, until_error, walk_of
+from tests.model import START, Scheduler, Service, ids_of, known, until_error, walk_of
 from wacht import ListExecutionContextsOptions
 
 if TYPE_CHECKING:
@@ -69,16 +69,56 @@ def test_walk__finds_what_commits_late(late: float) -> None:
 
 
 def test_walk__finds_long_transactions_as_well() -> None:
-    """One that took 20 s: its time lies below the mark when it is committed."""
-    service = known("offset", 300, gap=1)
+    """One that took 20 s: on a dense list, its time lies far below the top's 100."""
+    service = known("offset", 600, gap=0.1)
 
     def commit(service: Service) -> None:
-        if len(service.queries) == 3:  # what it touches stands further down
-            service.touch(290, late=20)
+        if len(service.queries) == 6:  # what it touches stands further down
+            service.touch(590, late=20)
 
     service.change = commit
-    got = ids_of(walk_of(service, Options(per_page=50)).contexts())
+    got = ids_of(walk_of(service).contexts())
     assert {*service.stayed} <= {*got}
+
+
+def test_walk__many_that_become_active_at_one_moment() -> None:
+    """No answer spans them, so the look at the top proves nothing."""
+    service = known("offset", 400)
+
+    def bulk(service: Service) -> None:
+        if len(service.queries) == 4:
+            moment = START + timedelta(seconds=9)
+            moved = [evolve(c, last_activity_at=moment) for c in service.contexts[:150]]
+            service.contexts[:150] = moved
+
+    service.change = bulk
+    got, error = until_error(walk_of(service))
+    assert "may be missing" in str(error)
+    service.change = lambda service: None
+    got += ids_of(walk_of(service, error.resume).contexts())
+    assert [*dict.fromkeys(got)] == got
+    assert {*got} == {*service.ids}
+
+
+def test_walk__a_count_that_is_right_by_accident() -> None:
+    """A context that left hides a missing one; the second reading shows it."""
+    service = known("offset", 300, tied=300)
+    kept = [c for c in service.contexts if c.id != "c150"]
+    orders = {
+        2: service.contexts,
+        3: [*service.contexts[:200], *kept[199:298], kept[298]],
+        5: [*kept[:199], kept[0], *kept[199:298]],
+    }
+
+    def reorder(service: Service) -> None:
+        service.contexts = orders.get(len(service.queries) + 1, service.contexts)
+        if len(service.queries) >= 2:  # c150 has left, c299 is never shown
+            del service.contexts[299:]
+
+    service.change = reorder
+    got, error = until_error(walk_of(service))
+    assert "may be missing" in str(error)
+    assert "c299" not in got
 
 
 def test_walk__says_that_the_top_never_rests() -> None:
@@ -126,6 +166,18 @@ def test_walk__by_page_looks_at_the_top_after_repeats() -> None:
     assert len(got) == 280
     assert service.queries[-1] == {"page": "2", "per_page": "100"}
     assert len(service.queries) == 5
+
+
+def test_walk__by_page_read_ahead_loses_nothing_to_what_is_added(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Pages that are answered in another order may have a gap in between."""
+    for seed in range(40):
+        service = known("page", 60)
+        service.change = lambda service: service.add()
+        Scheduler(service, seed).install(monkeypatch)
+        got = ids_of(walk_of(service, Options(per_page=5), prefetch=4).contexts())
+        assert {f"c{number}" for number in range(60)} <= {*got}
 
 
 def test_walk__from_a_page_on_loses_nothing_to_what_leaves_above() -> None:

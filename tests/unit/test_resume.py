@@ -145,8 +145,8 @@ def test_resume__of_a_page_is_a_checkpoint(kind: Kind) -> None:
 
 
 def test_resume__of_a_cut_page() -> None:
-    """What `limit` cut off comes with the next walk."""
-    service = known("offset", 55)
+    """What `limit` cut off the service's default of 50 comes with the next walk."""
+    service = Service(55, "offset")
     [page] = walk_of(service, Options(per_page=10), limit=7).pages()
     got = ids_of([*page, *walk_of(service, page.resume).contexts()])
     assert got == service.ids

@@ -102,12 +102,12 @@ class TopPass(Pass):
     def _left(self) -> int:
         return maxsize  # windows stay full, however few are new
 
-    def _page(self, part: Slice, interval: Interval, *, is_latest: bool) -> Page:
+    def _page(self, part: Slice, interval: Interval) -> Page:
         is_top = interval.newest >= UNDATED
         self.shows_all |= is_top and interval.oldest <= self._mark
         pairs = zip(map(key, part.contexts), interval.times, strict=True)
         self.seen.update(pair for pair in pairs if pair[1] > self._mark)
-        return super()._page(part, interval, is_latest=is_latest)
+        return super()._page(part, interval)
 
 
 def _at_top(

@@ -109,14 +109,14 @@ class MainPass(Pass):
     def _has_news(self, part: Slice) -> bool:
         return any(key(context) not in self.ids for context in part.contexts)
 
-    def _page(self, part: Slice, interval: Interval, *, is_latest: bool) -> Page:
+    def _page(self, part: Slice, interval: Interval) -> Page:
         state, begun = self._state, self.coverage.begun
         places, duplicates = self._rule == "place", state.duplicates
         if not self._is_stalled(part):
             self._stalled = 0
         if places and self._skips(part):
             self.coverage = evolve(self.coverage, doubt=_SKIPPED)
-        page = super()._page(part, interval, is_latest=is_latest)
+        page = super()._page(part, interval)
         if places and state.duplicates > duplicates:
             self._ahead.restart()  # what was asked for together may have a gap
             self.coverage = evolve(self.coverage, repeated=True)

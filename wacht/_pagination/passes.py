@@ -59,7 +59,7 @@ class Pass:
             self._held.append(latest := self._take())
             while (joining := self._joining()) is not None:
                 part, interval = joining
-                page = self._page(part, interval, is_latest=part is latest)
+                page = self._page(part, interval)
                 apart = self._apart
                 if apart and (self.coverage.tied or apart.offset <= self.coverage.end):
                     self._apart = None
@@ -123,10 +123,9 @@ class Pass:
                 return part, interval
         return None
 
-    def _page(self, part: Slice, interval: Interval, *, is_latest: bool) -> Page:
+    def _page(self, part: Slice, interval: Interval) -> Page:
         fresh = self._state.fresh(part, self.coverage.low)
-        reaches = is_latest or self.coverage.reaches(interval)
-        if reaches and not self.is_done:
+        if not self.is_done:
             self.coverage = self.coverage.add(interval, self._floor)
         wanted = self._state.wanted(part.contexts)
         if part.contexts:
