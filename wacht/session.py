@@ -66,7 +66,8 @@ class Session:
         timeout: Seconds, one number or (connect, read), as in requests. Connecting as
             a whole, to all addresses of the host and with TLS, must succeed within the
             first. The headers, and then the body, must arrive within three times the
-            second. Looking up the host's name can't be interrupted.
+            second. Looking up the host's name can't be interrupted, and a SOCKS proxy
+            that sends its answer byte by byte may take longer.
         retry: The policy. By default at most 6 attempts, for 429, every 5xx, broken
             connections, timeouts and broken bodies, with back-off and jitter. If the
             service asks to wait for more than 120 s, that is an error at once.
@@ -78,7 +79,8 @@ class Session:
             keep to `timeout` and `deadline` less exactly. In the child of a fork it
             can't be used: make a new one there.
         pagination: The revision of the endpoint, `"page"` or `"offset"`; `"auto"`
-            learns it from the answers.
+            learns it from the answers. An older build of the offset revision, which
+            doesn't say what it applied, needs `"offset"`.
         max_response_bytes: The longest body to accept, decompressed; 64 MiB by
             default.
         allow_plain_http: Send the key unencrypted to other hosts as well.
@@ -232,7 +234,8 @@ class Session:
 
         What stays in the list from the first request to the last is given, even if it
         moves meanwhile; otherwise the walk ends with a `PaginationError`. On a service
-        that lists by page, that holds with `exhaustive=True`, see there.
+        that lists by page, that holds with `exhaustive=True`, see there. A walk that
+        begins at a later page covers the list from that place down.
 
         Args:
             options: Which contexts, and the page to start at. 100 contexts a page,
@@ -240,7 +243,7 @@ class Session:
             limit: At most this many contexts. No more is requested than that takes.
             exhaustive: Whether to find contexts that move while the walk reads. By
                 default: yes if the service lists by activity; if it lists by page, only
-                if repeats show that contexts moved. True: always, for some 14 % more
+                if repeats show that contexts moved. True: always, for some 16 % more
                 requests by page. False: one request a page and no second look.
             active_since: Only contexts with a `last_activity_at` at or after this
                 time, which must have a time zone. Only for a service that lists by
