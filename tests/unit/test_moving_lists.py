@@ -121,6 +121,20 @@ def test_walk__a_count_that_is_right_by_accident() -> None:
     assert "c299" not in got
 
 
+def test_walk__counts_that_agree_while_something_moved() -> None:
+    """What came and what left balance each other, but the top is newer."""
+    service = known("offset", 300, tied=300)
+
+    def replace(service: Service) -> None:
+        if len(service.queries) == 4:  # the first of the second reading
+            service.contexts.pop(0)
+            service.add()
+
+    service.change = replace
+    _, error = until_error(walk_of(service))
+    assert "may be missing" in str(error)
+
+
 def test_walk__says_that_the_top_never_rests() -> None:
     service = known("offset", 400)
 
