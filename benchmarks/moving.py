@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.model import walk_of
 from tests.postgres import CASES, Case, PostgresService, plain_loop, running_server
 
-RUNS = 2
+RUNS = 5
 
 
 def with_walk(service: PostgresService, prefetch: int) -> tuple[set[str | None], bool]:
