@@ -43,8 +43,8 @@ class Checkpoint:
     def page(self) -> Window:
         """The page that begins where the walk ended, or a little before."""
         end, size = self.coverage.end, self.first.limit
-        pages = (Window(end - end % n, n) for n in range(size, size // 2, -1))
-        return max(pages, key=lambda page: page.offset)
+        best = min(range(size, size // 2, -1), key=lambda n: end % n)
+        return Window(end - end % best, best)
 
     def options(
         self, options: ListExecutionContextsOptions

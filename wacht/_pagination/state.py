@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from itertools import dropwhile
+from itertools import dropwhile, repeat
 from math import inf
 from sys import maxsize
 from typing import TYPE_CHECKING
@@ -114,10 +114,11 @@ class State:
 
     def give(self, contexts: list[AiExecutionContext]) -> None:
         """Note that contexts were handed to the user."""
-        ordered = self.rule == "order"  # else places aren't needed, and cost memory
-        for context in contexts:
-            id_ = context.id or key(context)
-            self.given.setdefault(id_, len(self.given) if ordered else 0)
+        ids = [context.id or key(context) for context in contexts]
+        start = len(self.given)
+        # Only one rule needs places, which cost memory.
+        places = range(start, start + len(ids)) if self.rule == "order" else repeat(0)
+        self.given.update(zip(ids, places, strict=False))
         self.left -= len(contexts)
 
     def note_size(self, asked: Window, part: Slice) -> None:
