@@ -118,7 +118,7 @@ class OffsetRevision(Revision):
         return Slice(window, answer.contexts, answer.has_more)
 
 
-REVISIONS: dict[RevisionName, Revision] = {
+REVISIONS: dict[str, Revision] = {
     "page": PageRevision(),
     "offset": OffsetRevision(echoes=False),
 }
