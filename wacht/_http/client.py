@@ -100,7 +100,8 @@ class HttpClient:
         headers = {"Accept": "application/json", "Accept-Encoding": ACCEPTED}
         headers |= _user_agent(self._http)
         url = self._settings.base_url + PATH
-        request = requests.Request("GET", url, headers=headers, auth=_no_other_auth)
+        # An auth of our own keeps that of a session or a `.netrc` away.
+        request = requests.Request("GET", url, headers=headers, auth=lambda r: r)
         # A proxy for this machine would get the key unencrypted over plain http.
         host = urlsplit(url).hostname or ""
         proxies = {"no_proxy": host} if is_loopback(host) else {}
@@ -143,11 +144,6 @@ def _user_agent(http: requests.Session) -> dict[str, str]:
     if headers.get("User-Agent", default) not in ("", default):
         return {}
     return {"User-Agent": f"wacht/{__version__} {default}"}
-
-
-def _no_other_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Keep the auth of a session or a `.netrc` away from a request."""
-    return request
 
 
 def _leave_no_trace(response: requests.Response, **_settings: Any) -> None:

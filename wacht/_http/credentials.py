@@ -64,7 +64,6 @@ class ApiKey:
             )
 
     def authorization(self) -> MaskedHeader:
-        """Return the value of the `Authorization` header."""
         return MaskedHeader(f"Bearer {self._key}")
 
     def digest(self) -> bytes:

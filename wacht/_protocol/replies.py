@@ -40,7 +40,6 @@ class Reply:
 
     @property
     def succeeded(self) -> bool:
-        """Whether the status is 2xx."""
         return is_success(self.status)
 
     @property

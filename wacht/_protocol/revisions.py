@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import frozen
 
@@ -19,14 +19,13 @@ if TYPE_CHECKING:
     from .answers import Answer
 
 Query = dict[str, str]
-RevisionName = Literal["page", "offset"]
 
 
 @frozen
 class Revision(ABC):
     """One way in which the endpoint is served."""
 
-    name: ClassVar[RevisionName]  # the value of `Session(pagination=…)` that fixes it
+    name: ClassVar[str]  # the value of `Session(pagination=…)` that fixes it
     filters: ClassVar[tuple[str, ...]]  # those that it applies; it ignores others
     by_activity: ClassVar[bool]  # the newest activity comes first, so contexts move
     echoes: bool = False  # answers say which window was applied
@@ -50,7 +49,7 @@ class Revision(ABC):
 class PageRevision(Revision):
     """The revision with `page` and `per_page`; windows begin at multiples of it."""
 
-    name: ClassVar[RevisionName] = "page"
+    name: ClassVar[str] = "page"
     filters: ClassVar[tuple[str, ...]] = ("agent_id", "workflow_id")
     by_activity: ClassVar[bool] = False
 
@@ -88,7 +87,7 @@ class PageRevision(Revision):
 class OffsetRevision(Revision):
     """The revision with `limit` and `offset`; an older build doesn't echo them."""
 
-    name: ClassVar[RevisionName] = "offset"
+    name: ClassVar[str] = "offset"
     filters: ClassVar[tuple[str, ...]] = ("status", "context_group")
     by_activity: ClassVar[bool] = True
     echoes: bool = True
@@ -167,7 +166,7 @@ def _first_mismatch(answer: Answer, name: str, accepted: tuple[Any, ...]) -> str
     return None
 
 
-def _unsupported(revision: RevisionName) -> str:
+def _unsupported(revision: str) -> str:
     other = "offset" if revision == "page" else "page"
     return (
         f"its {revision} revision doesn't know it, only the {other} revision does "
