@@ -24,10 +24,6 @@ class SlowAnswerError(ConnectionError):
     """An answer takes too long as a whole, although each read is in time."""
 
 
-class IncompleteAnswerError(ConnectionError):
-    """The connection ended, or broke HTTP, in the middle of the headers."""
-
-
 @frozen
 class Failure:
     """An attempt without a whole answer."""
