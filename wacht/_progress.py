@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve
 
 from wacht._render.text import safe_line, safe_repr
-from wacht._waiting import Event
+from wacht._threads import Event
 from wacht.errors import ConfigError, InvalidRequestError
 from wacht.models import WalkProgress
 

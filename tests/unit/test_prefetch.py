@@ -15,7 +15,7 @@ from wacht._protocol.windows import Slice, Window
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from wacht._waiting import Task
+    from wacht._threads import Task
 
 PATIENCE = 30  # seconds that only a broken test waits for
 SIZE = 10

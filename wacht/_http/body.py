@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from http.client import HTTPResponse
@@ -18,7 +17,7 @@ from .connections import TimedResponse
 from .failures import foreign_error
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Iterator
 
     import requests
 
@@ -56,14 +55,17 @@ class BodyReader:
         return reply or self.read(response)
 
     def read(self, response: requests.Response) -> Reply:
-        """Read the body of a response."""
         status = int(response.status_code)  # an adapter may say "200"
         if status < _FINAL:
             response.close()
             raise ProtocolError(f"an informational answer, {status}, and no other")
         body = bytearray()
-        with _closing(response):
+        try:
             whole = self._read_into(body, response, needed=is_success(status))
+        finally:
+            response.close()
+            if isinstance(response.raw, TimedResponse):
+                response.raw.finish()
         return Reply(
             status=status,
             headers={name.lower(): str(v) for name, v in response.headers.items()},
@@ -75,11 +77,7 @@ class BodyReader:
     def _read_into(
         self, body: bytearray, response: requests.Response, *, needed: bool
     ) -> bool:
-        """
-        Read the body, and return whether it is whole.
-
-        An error status counts even if its body is cut off.
-        """
+        """Read the body, and return whether it is whole."""
         self._timer.start_part()
         try:
             for piece in _pieces(response):
@@ -89,20 +87,11 @@ class BodyReader:
                     return False
                 self._timer.remaining()
         except Exception as error:
+            # An error status counts even if its body is cut off.
             if needed or foreign_error(error):
                 raise
             return False
         return True
-
-
-@contextmanager
-def _closing(response: requests.Response) -> Generator[None]:
-    try:
-        yield
-    finally:
-        response.close()
-        if isinstance(response.raw, TimedResponse):
-            response.raw.finish()
 
 
 def _pieces(response: requests.Response) -> Iterator[bytes]:

@@ -49,7 +49,6 @@ class HttpClient:
         self.check()
 
     def close(self) -> None:
-        """Close the connections, unless they are the caller's."""
         if self._own:
             self._own.get().close()
 
@@ -58,10 +57,6 @@ class HttpClient:
         Refuse to use the caller's connections in the child of a fork.
 
         On shared connections, each process gets the other's pages.
-
-        Raises:
-            ConfigError: They are shared with the parent.
-
         """
         http, process = self._settings.http, os.getpid()
         if http is not None and _users.setdefault(http, process) != process:
@@ -99,34 +94,23 @@ class HttpClient:
         return prepared
 
     def _shared_parts(self) -> Parts:
-        """
-        Return what all requests share: everything but the query and the key.
-
-        A caller may change its own session at any time.
-        """
-        if not self._own:
-            return self._prepare_parts()
-        if self._parts is None:
-            self._parts = self._prepare_parts()
-        return self._parts
-
-    def _prepare_parts(self) -> Parts:
+        """Return what all requests share: everything but the query and the key."""
+        if self._parts is not None:
+            return self._parts
         headers = {"Accept": "application/json", "Accept-Encoding": ACCEPTED}
         headers |= _user_agent(self._http)
         url = self._settings.base_url + PATH
-        request = requests.Request("GET", url, headers=headers, auth=_no_other_auth)
-        return self._http.prepare_request(request), self._environment()
-
-    def _environment(self) -> Mapping[str, Any]:
+        # An auth of our own keeps that of a session or a `.netrc` away.
+        request = requests.Request("GET", url, headers=headers, auth=lambda r: r)
         # A proxy for this machine would get the key unencrypted over plain http.
-        host = urlsplit(self._settings.base_url).hostname or ""
-        return self._http.merge_environment_settings(
-            self._settings.base_url,
-            {"no_proxy": host} if is_loopback(host) else {},
-            True,  # noqa: FBT003 - its own signature
-            None,
-            None,
-        )
+        host = urlsplit(url).hostname or ""
+        proxies = {"no_proxy": host} if is_loopback(host) else {}
+        values = (url, proxies, True, None, None)  # by position, as requests does it
+        environment = self._http.merge_environment_settings(*values)
+        parts = self._http.prepare_request(request), environment
+        if self._own:  # a caller may change its session at any time
+            self._parts = parts
+        return parts
 
     def _send(
         self,
@@ -160,11 +144,6 @@ def _user_agent(http: requests.Session) -> dict[str, str]:
     if headers.get("User-Agent", default) not in ("", default):
         return {}
     return {"User-Agent": f"wacht/{__version__} {default}"}
-
-
-def _no_other_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Keep the auth of a session or a `.netrc` away from a request."""
-    return request
 
 
 def _leave_no_trace(response: requests.Response, **_settings: Any) -> None:

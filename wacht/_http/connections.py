@@ -21,7 +21,7 @@ from urllib3.exceptions import HeaderParsingError, HTTPError, NameResolutionErro
 from urllib3.util.response import assert_header_parsing
 
 from .credentials import plain_headers
-from .failures import IncompleteAnswerError, foreign_error
+from .failures import foreign_error
 from .timing import active_timer
 
 if TYPE_CHECKING:
@@ -213,9 +213,7 @@ class _TimedMessage(HTTPResponse):
         while True:
             version, status, reason = super()._read_status()  # type: ignore[misc]
             if status == _SWITCHING_PROTOCOLS:
-                raise IncompleteAnswerError(
-                    "it switched to a protocol nobody asked for"
-                )
+                raise ConnectionError("it switched to a protocol nobody asked for")
             if status >= _FINAL:
                 return version, status, reason
             parse_headers(self.fp)
@@ -224,12 +222,12 @@ class _TimedMessage(HTTPResponse):
         super().begin()
         # http.client takes the end of the connection for the end of the headers.
         if self._wire.ended:
-            raise IncompleteAnswerError("the connection was closed in the headers")
+            raise ConnectionError("the connection was closed in the headers")
         try:
             assert_header_parsing(self.headers)
         except HeaderParsingError:
             # urllib3 would go on without the rest of them, and log their content.
-            raise IncompleteAnswerError("the headers can't be parsed") from None
+            raise ConnectionError("the headers can't be parsed") from None
 
 
 _TimedConnection.response_class = _TimedMessage  # type: ignore[attr-defined]

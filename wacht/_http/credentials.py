@@ -53,9 +53,8 @@ class ApiKey:
         if self._key is None:
             raise ConfigError("no API key: set WACHT_API_KEY or pass api_key")
         if not isinstance(self._key, str):
-            raise ConfigError(
-                f"api_key: expected a string, got {type(self._key).__name__}"
-            )
+            kind = type(self._key).__name__
+            raise ConfigError(f"api_key: expected a string, got {kind}")
         if not self._key:
             raise ConfigError("the API key is empty: check WACHT_API_KEY or api_key")
         if not _PRINTABLE_ASCII.issuperset(self._key):
@@ -65,12 +64,11 @@ class ApiKey:
             )
 
     def authorization(self) -> MaskedHeader:
-        """Return the value of the `Authorization` header."""
         return MaskedHeader(f"Bearer {self._key}")
 
     def digest(self) -> bytes:
         """Return a value that tells keys apart; another one in each process."""
-        return blake2b(self._text.encode(), key=_SALT).digest()
+        return blake2b(str(self._key).encode(), key=_SALT).digest()
 
     def redact(self, data: bytes, *, truncated: bool = False) -> bytes:
         """
@@ -94,10 +92,6 @@ class ApiKey:
         redacted = self.redact(data, truncated=len(text) > _LONGEST_TEXT)
         return redacted.decode(errors="surrogatepass")
 
-    @property
-    def _text(self) -> str:
-        return str(self._key)
-
     def _partial_length(self, data: bytes) -> int:
         """Return how much of the key's beginning is at the end of the data."""
         return max(
@@ -108,7 +102,7 @@ class ApiKey:
         )
 
     def _spellings(self) -> list[str]:
-        key = self._text
+        key = str(self._key)
         in_json, in_html = json.dumps(key)[1:-1], html.escape(key)
         spellings = {key, in_json, in_json.replace("/", "\\/"), quote(key)}
         spellings |= {quote(key, safe=""), in_html}

@@ -36,23 +36,14 @@ _READS = 3  # read timeouts that all headers may take, and a whole body
 
 
 class Endpoint:
-    """
-    Ask the service for pages.
-
-    Attributes:
-        revision: The revision that the caller fixed or that an answer showed; None
-            until then.
-        fixed: Whether the caller fixed it.
-
-    """
+    """Ask the service for pages."""
 
     def __init__(
         self, settings: Settings, api_key: ApiKey, throttle: SupportsSlot
     ) -> None:
-        self.fixed = settings.pagination != "auto"
-        self.revision: Revision | None = (
-            None if settings.pagination == "auto" else REVISIONS[settings.pagination]
-        )
+        # The revision that the caller fixed or that an answer showed.
+        self.revision: Revision | None = REVISIONS.get(settings.pagination)
+        self.fixed = self.revision is not None
         self._settings = settings
         self._api_key = api_key
         self._throttle = throttle
@@ -60,7 +51,6 @@ class Endpoint:
         self._retry = settings.retry or default_retry()
 
     def close(self) -> None:
-        """Close the connections, unless they are the caller's."""
         self._client.close()
 
     def ask(self, query: Query, budget: RequestBudget, *, retry: bool = True) -> Answer:

@@ -7,7 +7,7 @@ import re
 import socket
 import ssl
 from traceback import walk_tb
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import requests
 from attrs import field, frozen
@@ -24,43 +24,26 @@ class SlowAnswerError(ConnectionError):
     """An answer takes too long as a whole, although each read is in time."""
 
 
-class IncompleteAnswerError(ConnectionError):
-    """The connection ended, or broke HTTP, in the middle of the headers."""
-
-
 @frozen
 class Failure:
-    """
-    An attempt without a whole answer.
-
-    Attributes:
-        reason: What happened, in words.
-        error: The same as a urllib3 exception, which the retry policy counts by.
-        cause: A copy of the error, without the request and the key that it held.
-        most_attempts: How many attempts make sense, if not as many as the policy has.
-        slow: Whether the service took too long, so that a smaller page may succeed.
-    """
+    """An attempt without a whole answer."""
 
     reason: str
-    error: exceptions.HTTPError = field(repr=False)
-    cause: Exception = field(repr=False)
-    most_attempts: int | None = None
-    slow: bool = False
+    error: exceptions.HTTPError = field(repr=False)  # the retry policy counts by it
+    cause: Exception = field(repr=False)  # a copy, without the request and its key
+    most_attempts: int | None = None  # that make sense, if the policy has more
+    slow: bool = False  # a smaller page may succeed
 
 
-@frozen
-class _Kind:
+class _Kind(NamedTuple):
     phrase: str
     types: Any
     pattern: str = ""  # what the message must contain
     most_attempts: int | None = None
-
-    def fits(self, error: Exception) -> bool:
-        matches = re.search(self.pattern, str(error))
-        return isinstance(error, self.types) and matches is not None
+    slow: bool = False
 
 
-_UNTRUSTED = "the server's certificate isn't trusted"
+_UNTRUSTED = ssl.SSLCertVerificationError
 _NO_TLS = "the server doesn't speak TLS on this port, perhaps it is plain http"
 _PLAIN_HTTP = "WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|HTTP_REQUEST"
 _UNUSABLE_FILE = r"X509|PEM|\[Errno (2|13|21)\]"  # missing, forbidden, or a folder
@@ -72,26 +55,25 @@ _PACKED = (exceptions.DecodeError, requests.exceptions.ContentDecodingError)
 _BROKEN = (exceptions.ProtocolError, ConnectionError, requests.ConnectionError)
 # The first kind that fits an error, or one of those that it was made from.
 _KINDS = (
-    _Kind(_UNTRUSTED, ssl.SSLCertVerificationError, "", 1),
+    _Kind("the server's certificate isn't trusted", _UNTRUSTED, "", 1),
     _Kind(_NO_TLS, ssl.SSLError, _PLAIN_HTTP, 1),
     _Kind(_CA_FILE, exceptions.SSLError, _UNUSABLE_FILE, 1),
     _Kind(f"the proxy can't be used {_PROXY}", ValueError, "(?i)proxy|socks", 1),
     _Kind(f"the proxy refused {_PROXY}", OSError, _REFUSED, 1),
-    _Kind("the answer is too slow", SlowAnswerError),
+    _Kind("the answer is too slow", SlowAnswerError, slow=True),
     _Kind("the proxy failed", exceptions.ProxyError),
     _Kind("the host name doesn't resolve", exceptions.NameResolutionError, "", 2),
     _Kind("no connection", exceptions.NewConnectionError),
     _Kind("no connection in time", exceptions.ConnectTimeoutError),
-    _Kind("no data in time", exceptions.ReadTimeoutError),
+    _Kind("no data in time", exceptions.ReadTimeoutError, slow=True),
     _Kind("the body was cut off", _CUT_OFF),
     _Kind("the body can't be decompressed", _PACKED),
     _Kind("the headers contradict each other", exceptions.InvalidHeader),
     _Kind("TLS failed", exceptions.SSLError),
-    _Kind("no answer in time", (TimeoutError, requests.Timeout)),
+    _Kind("no answer in time", (TimeoutError, requests.Timeout), slow=True),
     _Kind("the connection broke", _BROKEN),
     _Kind("the request failed", Exception, "", 1),
 )
-_SLOW = (SlowAnswerError, exceptions.ReadTimeoutError, TimeoutError, requests.Timeout)
 _STACK_ERRORS = (
     *(requests.RequestException, exceptions.HTTPError, http.client.HTTPException),
     *(socket.gaierror, ssl.SSLError),
@@ -116,17 +98,14 @@ def failure_of(error: Exception, redact: Callable[[str], str]) -> Failure:
     if foreign := foreign_error(error):
         raise foreign
     chain = _chain(error)
-    kind, link = next((k, e) for k in _KINDS for e in chain if k.fits(e))
-    details = _details(link if isinstance(link, SlowAnswerError) else chain[-1], redact)
+    matches = ((k, e) for k in _KINDS for e in chain if isinstance(e, k.types))
+    kind, link = next((k, e) for k, e in matches if re.search(k.pattern, str(e)))
+    details = _details(chain[-1], redact)
+    reason = f"{kind.phrase}: {details}" if details else kind.phrase
+    cause = _bare_copy(error, redact)
     for past in chain:  # the frames of a traceback hold connections, in a cycle
         past.__traceback__ = past.__context__ = None
-    return Failure(
-        f"{kind.phrase}: {details}" if details else kind.phrase,
-        _for_policy(link),
-        _bare_copy(error, redact),
-        kind.most_attempts,
-        isinstance(link, _SLOW),
-    )
+    return Failure(reason, _for_policy(link), cause, kind.most_attempts, kind.slow)
 
 
 def foreign_error(error: Exception) -> Exception | None:
@@ -135,12 +114,12 @@ def foreign_error(error: Exception) -> Exception | None:
 
 
 def _is_foreign(error: Exception) -> bool:
-    if isinstance(error, _STACK_ERRORS):  # whoever raises them: mocks do, too
-        return isinstance(error, WachtError)
-    if not isinstance(error, (OSError, ValueError)) or isinstance(error, WachtError):
+    if isinstance(error, WachtError):
         return True
-    known = _STACK_MODULES.match(type(error).__module__)
-    return not (known and _raised_by_stack(error))
+    if isinstance(error, _STACK_ERRORS):  # whoever raises them: mocks do, too
+        return False
+    known = _STACK_MODULES.match(type(error).__module__) and _raised_by_stack(error)
+    return not (known and isinstance(error, (OSError, ValueError)))
 
 
 def _chain(error: Exception) -> list[Exception]:

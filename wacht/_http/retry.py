@@ -53,9 +53,12 @@ def decide(
     There is none if the policy has no more, if another one can't succeed, or if the
     service asks for a longer wait than the policy allows.
     """
-    if isinstance(outcome, Failure):
-        return _after_failure(policy, outcome, attempt)
-    return _after_reply(policy, outcome)
+    try:
+        if isinstance(outcome, Failure):
+            return _after_failure(policy, outcome, attempt)
+        return _after_reply(policy, outcome)
+    except HTTPError:  # the policy has no more: the error itself, or MaxRetryError
+        return None
 
 
 def _after_failure(
@@ -63,8 +66,8 @@ def _after_failure(
 ) -> RetryDecision | None:
     if failure.most_attempts is not None and attempt >= failure.most_attempts:
         return None
-    rest = _increment(policy, error=failure.error)
-    return None if rest is None else RetryDecision(rest, _backoff(rest))
+    rest = policy.increment("GET", _URL, error=failure.error)
+    return RetryDecision(rest, _backoff(rest))
 
 
 def _after_reply(policy: Retry, reply: Reply) -> RetryDecision | None:
@@ -73,8 +76,8 @@ def _after_reply(policy: Retry, reply: Reply) -> RetryDecision | None:
         return None
     if requested is not None and requested > longest_wait(policy):
         return None
-    rest = _increment(policy, response=HTTPResponse(status=reply.status))
-    return None if rest is None else RetryDecision(rest, _retry_delay(rest, requested))
+    rest = policy.increment("GET", _URL, response=HTTPResponse(status=reply.status))
+    return RetryDecision(rest, _retry_delay(rest, requested))
 
 
 def requested_wait(policy: Retry, reply: Reply) -> float | None:
@@ -105,15 +108,3 @@ def longest_wait(policy: Retry) -> float:
     if policy.retry_after_max == Retry.DEFAULT_RETRY_AFTER_MAX:
         return LONGEST_WAIT
     return min(policy.retry_after_max, TIMEOUT_MAX)
-
-
-def _increment(
-    policy: Retry,
-    *,
-    response: HTTPResponse | None = None,
-    error: HTTPError | None = None,
-) -> Retry | None:
-    try:
-        return policy.increment("GET", _URL, response=response, error=error)
-    except HTTPError:  # the error itself or MaxRetryError: no more attempts
-        return None

@@ -17,22 +17,13 @@ if TYPE_CHECKING:
 
 @define(slots=False, eq=False)
 class ResponseTimer:
-    """
-    The time limits of one request and its answer, in seconds.
+    """The time limits of one request and its answer, in seconds."""
 
-    Attributes:
-        connect: For connecting as a whole: all addresses, proxy and TLS.
-        read: For one read.
-        whole: For the headers, and as much again for the body.
-        total: For all of it.
-        on_sent: Called when the request was sent.
-    """
-
-    connect: float
-    read: float
-    whole: float
+    connect: float  # as a whole: all addresses, proxy and TLS
+    read: float  # each
+    whole: float  # for the headers, and as much again for the body
     total: float
-    on_sent: Callable[[], object]
+    on_sent: Callable[[], object]  # called when the request was sent
 
     def __attrs_post_init__(self) -> None:
         self._end = time.monotonic() + self.total

@@ -7,7 +7,8 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
 
-from wacht._waiting import Task, logger
+from wacht._threads import Task
+from wacht._waiting import logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

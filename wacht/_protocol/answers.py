@@ -35,29 +35,19 @@ class TooLargeError(Exception):
 
 @frozen
 class Answer:
-    """
-    A page, and the window that the service says it applied.
-
-    Attributes:
-        contexts: The contexts, in the service's order.
-        has_more: Whether the list goes on.
-        applied: The window, if the service echoes it, as the offset revision does.
-    """
+    """A page of the service."""
 
     contexts: list[AiExecutionContext] = field(repr=False)  # they may echo the key
     has_more: bool
-    applied: Window | None
+    applied: Window | None  # if the service echoes it, as the offset revision does
 
 
 def read_answer(reply: Reply, *, attempts: int, redactor: Redactor) -> Answer:
     """
-    Read a reply.
+    Read a reply, or raise what it means.
 
-    Raises:
-        ApiError: The status isn't 2xx.
-        TooLargeError: The body is larger than allowed.
-        DecodeError: The body doesn't have the promised shape.
-
+    That is an `ApiError` if the status isn't 2xx, a `TooLargeError` if the body is
+    larger than allowed, and a `DecodeError` if it doesn't have the promised shape.
     """
     if not reply.succeeded:
         raise api_error(reply, attempts=attempts, redactor=redactor)
@@ -81,16 +71,16 @@ def _read(reply: Reply, redactor: Redactor) -> Answer:
 
 def _document(reply: Reply, redactor: Redactor) -> Any:
     if reply.truncated_at is not None:
-        raise ShapeError(
-            f"the body: expected at most {reply.truncated_at} bytes, got more"
-        )
+        limit = f"at most {reply.truncated_at} bytes"
+        raise ShapeError(f"the body: expected {limit}, got more")
     try:
         return parse_json(reply.body)
     except ShapeError:
         raise
-    except (ValueError, RecursionError) as error:
-        deep = isinstance(error, RecursionError)
-        reason = "nested too deep" if deep else str(error)[:_PARSER_MESSAGE_LENGTH]
+    except RecursionError:
+        reason = "nested too deep"
+    except ValueError as error:
+        reason = str(error)[:_PARSER_MESSAGE_LENGTH]
     text = excerpt(reply, redactor).decode(errors="replace")
     got = safe_repr(text) if text else "nothing"
     raise ShapeError(f"the body: expected JSON, got {got} ({reason})")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from html import unescape
 from typing import TYPE_CHECKING, Any
 
@@ -31,8 +32,8 @@ _ERRORS: dict[int, type[ApiError]] = {
     403: PermissionDeniedError,
     404: NotFoundError,
     429: RateLimitError,
+    **dict.fromkeys(range(500, 600), ServerError),
 }
-_SERVER_ERRORS = range(500, 600)
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MESSAGE_LENGTH = 300
 _HTML = re.compile(r"\s*(<!doctype html|<html|<head|<body)", re.IGNORECASE)
@@ -41,11 +42,12 @@ _TITLE = re.compile(r"<(title|h1)[^>]*>(.*?)</\1", re.IGNORECASE | re.DOTALL)
 
 def api_error(reply: Reply, *, attempts: int, redactor: Redactor) -> ApiError:
     """Make the exception of a reply's status."""
-    default = ServerError if reply.status in _SERVER_ERRORS else ApiError
     body = excerpt(reply, redactor)
-    details = _json_or_none(body)
+    details = None
+    with suppress(ValueError, RecursionError):  # not JSON
+        details = parse_json(body)
     request_id = reply.headers.get("x-request-id")
-    return _ERRORS.get(reply.status, default)(
+    return _ERRORS.get(reply.status, ApiError)(
         reply.status,
         _message(reply, body, details, redactor),
         details,
@@ -61,13 +63,6 @@ def excerpt(reply: Reply, redactor: Redactor) -> bytes:
     body = reply.body[:EXCERPT_LENGTH]
     truncated = reply.truncated_at is not None or len(body) < len(reply.body)
     return redactor.redact(body, truncated=truncated)
-
-
-def _json_or_none(body: bytes) -> Any:
-    try:
-        return parse_json(body)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _message(reply: Reply, body: bytes, details: Any, redactor: Redactor) -> str:
@@ -89,9 +84,8 @@ def _json_message(details: Any) -> str:
     `{"error": {"message": …}}` or `{"message": …}`.
     """
     errors = _get(details, "errors")
-    items: list[Any] = [_get(details, "error"), details]
-    if isinstance(errors, list):
-        items = [*errors]
+    others = [_get(details, "error"), details]
+    items: list[Any] = [*errors] if isinstance(errors, list) else others
     texts = [item if isinstance(item, str) else _get(item, "message") for item in items]
     return "; ".join(dict.fromkeys(text for text in texts if isinstance(text, str)))
 

@@ -25,11 +25,7 @@ if TYPE_CHECKING:
 _IDS = [name for name in FIELD_NAMES if name == "id" or name.endswith("_id")]
 _ID_BITS = 64
 MAX_CONTEXTS = 1000  # ten times what a request may ask for
-_KINDS: tuple[tuple[type, str], ...] = (
-    (type(None), "null"),
-    (list, "an array"),
-    (dict, "an object"),
-)
+_KINDS: dict[type, str] = {type(None): "null", list: "an array", dict: "an object"}
 _RFC_3339 = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:[0-5]\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII
 )
@@ -39,34 +35,23 @@ _LEAP_SECOND = re.compile(r"(?<=\d\d:\d\d):60(\.\d+)?(?=[Z+-])", re.ASCII)
 class _WrongValueError(ValueError):
     """A value that doesn't fit, and its place, which grows on the way out."""
 
-    def __init__(self, expected: str, got: object) -> None:
-        super().__init__(expected, got)
+    def __init__(self, expected: str, got: object, place: str = "") -> None:
+        super().__init__(expected, got, place)
         self.expected = expected
         self.got = got
-        self.place = ""
+        self.place = place
 
     def message(self, redact: RedactText) -> str:
-        place = self.place.removeprefix(".") or "the body"
-        return f"{place}: expected {self.expected}, got {self._got(redact)}"
-
-    def _got(self, redact: RedactText) -> str:
-        for kind, name in _KINDS:
-            if isinstance(self.got, kind):
-                return name
         # Redact before shortening: half a key must not remain.
-        return safe_repr(redact(self.got) if isinstance(self.got, str) else self.got)
+        got = redact(self.got) if isinstance(self.got, str) else self.got
+        text = _KINDS.get(type(got)) or safe_repr(got)
+        return f"{self.place or 'the body'}: expected {self.expected}, got {text}"
 
 
 def structure_page(
     document: object, redact: RedactText
 ) -> ExecutionContextListResponse:
-    """
-    Turn a parsed answer into a page.
-
-    Raises:
-        ShapeError: The document doesn't have the promised shape.
-
-    """
+    """Turn a parsed answer into a page; raise `ShapeError` if it isn't one."""
     try:
         if not isinstance(document, dict):
             raise _WrongValueError("an object", document)  # noqa: TRY301 - caught below
@@ -118,10 +103,10 @@ def _usual_form(value: Any) -> str:
     raise _WrongValueError("an RFC 3339 timestamp with an offset", value)
 
 
-def _boolean(value: Any, _type: object) -> bool:
+def _has_more(value: Any, _type: object) -> bool:
     if isinstance(value, bool):
         return value
-    raise _WrongValueError("a boolean", value)
+    raise _WrongValueError("a boolean", value, "has_more")
 
 
 @cache
@@ -132,36 +117,27 @@ def _converter() -> Converter:
     page = make_dict_structure_fn(
         ExecutionContextListResponse,
         converter,
-        data=override(struct_hook=_at(".data", _each(_context_hook(converter)))),
-        has_more=override(struct_hook=_at(".has_more", _boolean)),
+        data=override(struct_hook=_data_hook(_context_hook(converter))),
+        has_more=override(struct_hook=_has_more),
     )
     converter.register_structure_hook(ExecutionContextListResponse, page)
     return converter
 
 
-def _at(place: str, hook: Hook) -> Hook:
-    def structure(value: Any, type_: Any) -> Any:
-        try:
-            return hook(value, type_)
-        except _WrongValueError as error:
-            error.place = place + error.place
-            raise
-
-    return structure
-
-
-def _each(hook: Hook) -> Hook:
-    def structure(items: Any, type_: Any) -> list[Any]:
-        if not isinstance(items, list):
-            raise _WrongValueError("an array", items)
-        if len(items) > MAX_CONTEXTS:  # pyright: ignore[reportUnknownArgumentType] - JSON
-            raise _WrongValueError(f"at most {MAX_CONTEXTS:,} contexts", len(items))  # pyright: ignore[reportUnknownArgumentType]
+def _data_hook(hook: Hook) -> Hook:
+    def structure(data: Any, type_: Any) -> list[Any]:
+        if not isinstance(data, list):
+            raise _WrongValueError("an array", data, "data")
+        items: list[Any] = data  # pyright: ignore[reportUnknownVariableType] - JSON
+        if len(items) > MAX_CONTEXTS:
+            expected = f"at most {MAX_CONTEXTS:,} contexts"
+            raise _WrongValueError(expected, len(items), "data")
         done: list[Any] = []
         try:
-            for item in items:  # pyright: ignore[reportUnknownVariableType]
+            for item in items:
                 done.append(hook(item, type_))  # noqa: PERF401 - for len(done)
         except _WrongValueError as error:
-            error.place = f"[{len(done)}]{error.place}"
+            error.place = f"data[{len(done)}]{error.place}"
             raise
         return done
 

@@ -7,10 +7,12 @@ import re
 from contextlib import suppress
 from functools import cache
 from math import isfinite
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterator
+
+    Json = float | str | None | dict[str, "Json"] | list["Json"]
 
 # Parsed values take some 100 bytes each: an answer of 64 MiB could need gigabytes.
 MAX_VALUES = 1_000_000
@@ -53,7 +55,7 @@ def parse_json(body: bytes) -> Any:
         return _STRICT.decode(text)
     except _NotFiniteError as error:
         message = f"expected a finite number, got {error}"
-    place = _find_not_finite("", json.loads(text)) or ""
+    place = next(_not_finite("", json.loads(text)), "")
     raise ShapeError(f"{place.removeprefix('.') or 'the body'}: {message}")
 
 
@@ -89,16 +91,13 @@ def _finite_float(text: str) -> float:
 _STRICT = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite_float)
 
 
-def _find_not_finite(place: str, value: Any) -> str | None:
-    """Return the place of the first number that isn't finite."""
+def _not_finite(place: str, value: Json) -> Iterator[str]:
+    """Find the places of numbers that aren't finite."""
     if isinstance(value, float) and not isfinite(value):
-        return place
-    parts: Iterable[tuple[Any, Any]] = ()
-    if isinstance(value, dict):
-        members = cast("dict[str, Any]", value)
-        parts = ((f".{name}", member) for name, member in members.items())
+        yield place
+    elif isinstance(value, dict):
+        for name, member in value.items():
+            yield from _not_finite(f"{place}.{name}", member)
     elif isinstance(value, list):
-        items: list[Any] = value  # pyright: ignore[reportUnknownVariableType]
-        parts = ((f"[{index}]", item) for index, item in enumerate(items))
-    places = (_find_not_finite(f"{place}{part}", inner) for part, inner in parts)
-    return next((found for found in places if found is not None), None)
+        for index, item in enumerate(value):
+            yield from _not_finite(f"{place}[{index}]", item)

@@ -25,33 +25,21 @@ class Redactor(Protocol):
         """Remove the key, and its beginning from the end of truncated bytes."""
         ...
 
-    def redact_text(self, text: str) -> str:
-        """Remove the key from a text."""
-        ...
+    def redact_text(self, text: str) -> str: ...
 
 
 @frozen(kw_only=True)
 class Reply:
-    """
-    A whole answer off the wire.
-
-    Attributes:
-        status: The HTTP status.
-        headers: The headers, names in lower case.
-        body: The body, decompressed.
-        received: When it came.
-        truncated_at: The number of bytes read, if there were more.
-    """
+    """A whole answer off the wire; its headers and its body may echo the key."""
 
     status: int
-    headers: Mapping[str, str] = field(repr=False)  # either may echo the key
-    body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)  # names in lower case
+    body: bytes = field(repr=False)  # decompressed
     received: datetime
-    truncated_at: int | None = None
+    truncated_at: int | None = None  # the number of bytes read, if there were more
 
     @property
     def succeeded(self) -> bool:
-        """Whether the status is 2xx."""
         return is_success(self.status)
 
     @property
@@ -70,11 +58,8 @@ def retry_after(reply: Reply) -> float | None:
     Return how many seconds the service asks to wait.
 
     It says so in the `Retry-After` header (seconds, decimals, or an HTTP date) or,
-    with a 429, in the text of the body alone. The longer wait counts.
-
-    Returns:
-        The seconds, or None if the service gives no usable time.
-
+    with a 429, in the text of the body alone. The longer wait counts; None if there is
+    no usable time.
     """
     waits = [_header_seconds(reply.headers.get("retry-after", ""), reply.received)]
     if reply.rate_limited:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import frozen
 
@@ -19,26 +19,16 @@ if TYPE_CHECKING:
     from .answers import Answer
 
 Query = dict[str, str]
-RevisionName = Literal["page", "offset"]
 
 
 @frozen
 class Revision(ABC):
-    """
-    One way in which the endpoint is served.
+    """One way in which the endpoint is served."""
 
-    Attributes:
-        name: The value of `Session(pagination=…)` that fixes it.
-        filters: The filters that it applies; it ignores others.
-        by_activity: Whether the list has the newest activity first, so that contexts
-            move.
-        echoes: Whether answers say which window was applied.
-    """
-
-    name: ClassVar[RevisionName]
-    filters: ClassVar[tuple[str, ...]]
-    by_activity: ClassVar[bool]
-    echoes: bool = False
+    name: ClassVar[str]  # the value of `Session(pagination=…)` that fixes it
+    filters: ClassVar[tuple[str, ...]]  # those that it applies; it ignores others
+    by_activity: ClassVar[bool]  # the newest activity comes first, so contexts move
+    echoes: bool = False  # answers say which window was applied
 
     @abstractmethod
     def query(self, window: Window) -> dict[str, int]:
@@ -52,29 +42,19 @@ class Revision(ABC):
     def read(
         self, answer: Answer, window: Window, options: ListExecutionContextsOptions
     ) -> Slice:
-        """
-        Return the slice of the list that an answer gives.
-
-        Raises:
-            PaginationError: The service ignored the window or a filter.
-
-        """
+        """Return the slice that an answer gives; raise if a query value was ignored."""
 
 
 @frozen
 class PageRevision(Revision):
     """The revision with `page` and `per_page`; windows begin at multiples of it."""
 
-    name: ClassVar[RevisionName] = "page"
+    name: ClassVar[str] = "page"
     filters: ClassVar[tuple[str, ...]] = ("agent_id", "workflow_id")
     by_activity: ClassVar[bool] = False
 
     def query(self, window: Window) -> dict[str, int]:
-        """Write `page` and `per_page`."""
-        return {
-            "page": window.offset // window.limit + 1,
-            "per_page": window.limit,
-        }
+        return {"page": window.offset // window.limit + 1, "per_page": window.limit}
 
     def window_at(self, window: Window, most: int = MAX_PER_PAGE) -> Window:
         """
@@ -107,17 +87,15 @@ class PageRevision(Revision):
 class OffsetRevision(Revision):
     """The revision with `limit` and `offset`; an older build doesn't echo them."""
 
-    name: ClassVar[RevisionName] = "offset"
+    name: ClassVar[str] = "offset"
     filters: ClassVar[tuple[str, ...]] = ("status", "context_group")
     by_activity: ClassVar[bool] = True
     echoes: bool = True
 
     def query(self, window: Window) -> dict[str, int]:
-        """Write `limit` and `offset`."""
         return {"limit": window.limit, "offset": window.offset}
 
     def window_at(self, window: Window, most: int = MAX_PER_PAGE) -> Window:
-        """Return just this window."""
         del most
         return window
 
@@ -139,7 +117,7 @@ class OffsetRevision(Revision):
         return Slice(window, answer.contexts, answer.has_more)
 
 
-REVISIONS: dict[RevisionName, Revision] = {
+REVISIONS: dict[str, Revision] = {
     "page": PageRevision(),
     "offset": OffsetRevision(echoes=False),
 }
@@ -172,11 +150,10 @@ def _check_filters(
         supported = name in revision.filters
         accepted = (wanted, None) if supported and not uncertain else (wanted,)
         mismatch = _first_mismatch(answer, name, accepted)
-        if mismatch and not supported:
-            raise PaginationError(_unsupported(name, wanted, revision.name))
         if mismatch:
+            reason = mismatch if supported else _unsupported(revision.name)
             raise PaginationError(
-                f"the service ignored the filter {name}={safe_repr(wanted)}: {mismatch}"
+                f"the service ignored the filter {name}={safe_repr(wanted)}: {reason}"
             )
 
 
@@ -189,10 +166,9 @@ def _first_mismatch(answer: Answer, name: str, accepted: tuple[Any, ...]) -> str
     return None
 
 
-def _unsupported(name: str, wanted: str, revision: RevisionName) -> str:
+def _unsupported(revision: str) -> str:
     other = "offset" if revision == "page" else "page"
     return (
-        f"the service ignored the filter {name}={safe_repr(wanted)}: its {revision} "
-        f"revision doesn't know it, only the {other} revision does "
+        f"its {revision} revision doesn't know it, only the {other} revision does "
         f'(pagination "{other}", if the service has that one)'
     )

@@ -36,15 +36,8 @@ def window_of(options: ListExecutionContextsOptions, default_size: int) -> Windo
 
 @frozen(eq=False)
 class Slice:
-    """
-    Contexts that followed each other in the list at one moment: a window, answered.
+    """Contexts that followed each other in the list at one moment."""
 
-    Attributes:
-        window: Where they were; the next window to read begins at its end.
-        contexts: The contexts, in the service's order.
-        has_more: Whether the list went on behind them.
-    """
-
-    window: Window
+    window: Window  # where they were; the next window to read begins at its end
     contexts: list[AiExecutionContext] = field(repr=False)  # they may echo the key
-    has_more: bool
+    has_more: bool  # whether the list went on behind them

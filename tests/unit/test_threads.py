@@ -1,0 +1,87 @@
+"""Events that wake all threads, and calls in threads."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import weakref
+from contextvars import ContextVar
+
+import pytest
+
+from wacht._threads import Event, Task
+
+
+def test_event__wakes_all_threads() -> None:
+    event = Event()
+    woken: list[bool] = []
+    threads = [
+        threading.Thread(target=lambda: woken.append(event.wait(60))) for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    event.set()
+    for thread in threads:
+        thread.join()
+    assert woken == [True, True, True]
+    assert event.is_set()
+
+
+def test_event__not_set() -> None:
+    event = Event()
+    assert not event.wait(0.001)
+    assert not event.is_set()
+
+
+def test_task__gives_the_result_or_the_error() -> None:
+    task = Task("name", lambda: 7)
+    assert task.result() == 7
+    assert task.done()
+    assert task.exception() is None
+    error = KeyError("no")
+
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(KeyError) as caught:
+        Task("name", fail).result()
+    assert caught.value is error
+
+
+def test_task__runs_in_a_daemon_thread_with_the_context_of_the_caller() -> None:
+    variable: ContextVar[int] = ContextVar("variable")
+    token = variable.set(7)
+
+    def call() -> tuple[int, str, bool]:
+        thread = threading.current_thread()
+        return variable.get(), thread.name, thread.daemon
+
+    task = Task("name", call)
+    variable.reset(token)
+    assert task.result() == (7, "name", True)
+
+
+def test_task__without_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(RuntimeError, match="can't start"):
+        Task("name", pytest.fail)
+
+
+def test_task__leaves_no_reference_cycle() -> None:
+    class Holder:
+        def call(self) -> None:
+            raise KeyError
+
+    holder = Holder()
+    reference = weakref.ref(holder)
+    gc.disable()
+    try:
+        with pytest.raises(KeyError):
+            Task("name", holder.call).result()
+        del holder
+        assert reference() is None
+    finally:
+        gc.enable()

@@ -1,0 +1,117 @@
+"""Events and threads that hold when a signal handler raises at any moment."""
+
+from __future__ import annotations
+
+import threading
+from _thread import start_new_thread
+from contextlib import suppress
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+
+class Event:
+    """
+    An event that threads wait for.
+
+    The lock in `threading.Event` stays closed, or is opened twice, if a signal handler
+    raises at the wrong moment. Threads then hang.
+    """
+
+    def __init__(self) -> None:
+        self._set = False
+        self._gate = threading.Lock()
+        self._gate.acquire()
+
+    def is_set(self) -> bool:
+        """Return whether `set` was called."""
+        return self._set
+
+    def set(self) -> None:
+        """Wake all threads that wait."""
+        self._set = True
+        with suppress(RuntimeError):  # it is open already
+            self._gate.release()
+
+    def wait(self, seconds: float = -1) -> bool:
+        """Wait some seconds, or without end; return whether `set` was called."""
+        if self._gate.acquire(timeout=seconds):
+            self.set()  # let the next thread through
+        return self._set
+
+
+class Task(Generic[T]):
+    """
+    A call in a daemon thread, which doesn't keep the interpreter from exiting.
+
+    Like a `Future`, but with an `Event` of ours.
+
+    Args:
+        name: The name of the thread.
+        call: What to call, with the context variables of this thread.
+
+    Raises:
+        RuntimeError: The system has no more threads.
+
+    """
+
+    def __init__(self, name: str, call: Callable[[], T]) -> None:
+        self._done = Event()
+        self._error: BaseException | None = None
+        run, arguments = copy_context().run, (self._run, call)
+        thread = threading.Thread(None, run, name, arguments, daemon=True)
+        _start(thread)
+
+    def _run(self, call: Callable[[], T]) -> None:
+        done = self._done
+        try:
+            self._value = call()
+        except BaseException as error:  # noqa: BLE001 - raised by result()
+            self._error = error
+            del self  # the error holds this frame, which must not hold the error
+        done.set()
+
+    def done(self) -> bool:
+        """Return whether the call has ended."""
+        return self._done.is_set()
+
+    def exception(self) -> BaseException | None:
+        """Wait for the end of the call, and return what it raised."""
+        self._done.wait()
+        return self._error
+
+    def result(self) -> T:
+        """Wait for the end of the call, and return its result or raise its error."""
+        self._done.wait()
+        if self._error is None:
+            return self._value
+        try:
+            raise self._error
+        finally:
+            del self  # as above
+
+
+def _start(thread: threading.Thread) -> None:
+    """
+    Start a thread from another thread.
+
+    `Thread.start` waits for an event of its own, which a signal handler's exception
+    would break; but that comes only in the main thread.
+    """
+    started, errors = Event(), list[RuntimeError]()
+
+    def start() -> None:  # pragma: no cover - coverage follows only `Thread.start`
+        try:
+            thread.start()
+        except RuntimeError as error:
+            errors.append(error)
+        started.set()
+
+    start_new_thread(start, ())
+    started.wait()
+    if errors:
+        raise errors[0]
