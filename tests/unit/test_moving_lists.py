@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from random import Random
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from attrs import evolve
 
 from tests import random_lists
 from tests.model import START, Scheduler, Service, ids_of, known, until_error, walk_of
-from wacht import ListExecutionContextsOptions
+from wacht import ListExecutionContextsOptions, PaginationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -200,6 +201,40 @@ def test_walk__from_a_page_on_loses_nothing_to_what_leaves_above() -> None:
     got = ids_of(walk_of(service, Options(page=2, per_page=50)).contexts())
     assert {f"c{number}" for number in range(50, 300)} & {*service.ids} <= {*got}
     assert "c49" not in got
+
+
+def test_walk__by_page_finds_a_move_below_many_new_contexts() -> None:
+    """A look that ends with new contexts hasn't reached what didn't move."""
+    service = known("page", 250)
+
+    def change(service: Service) -> None:
+        query = service.queries[-1]
+        if len(service.queries) == 2:
+            service.touch(240)
+        if int(query["page"]) * int(query["per_page"]) >= 250:
+            for _ in range(100 if len(service.contexts) == 250 else 0):
+                service.add()
+
+    service.change = change
+    got = ids_of(walk_of(service, exhaustive=True).contexts())
+    assert {*service.stayed} <= {*got}
+
+
+@pytest.mark.parametrize("per_page", [1, 10, 50])
+def test_walk__by_page_with_a_small_limit(per_page: int) -> None:
+    """The service gives 50 at the most, whatever the walk asks for."""
+    service = known("page", 300, cap=50)
+    walk = walk_of(service, Options(per_page=per_page), exhaustive=True)
+    assert ids_of(walk.contexts()) == service.ids
+
+
+def test_walk__by_page_from_a_place_that_the_service_gives_otherwise() -> None:
+    """Page 10 of one context is another place than page 10 of the service's ten."""
+    service = known("page", 100, cap=10)
+    options = Options(page=10, per_page=1)
+    with suppress(PaginationError):  # or not: the place is the service's to say
+        ids_of(walk_of(service, options, exhaustive=True).contexts())
+    assert len(service.queries) < 60
 
 
 @pytest.mark.parametrize("exhaustive", [None, True])

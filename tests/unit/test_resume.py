@@ -210,6 +210,33 @@ def test_resume__with_another_rule_reads_the_list_from_the_start() -> None:
     assert len(got) == len({*got})
 
 
+def test_resume__with_other_rules_in_turn() -> None:
+    """What was proven by order says nothing about pages read side by side."""
+    service = known("page", 350)
+    service.errors = {2: RequestError("refused"), 3: RequestError("refused")}
+
+    def grow(service: Service) -> None:
+        for _ in range(60 if len(service.queries) == 1 else 0):
+            service.add()
+
+    service.change = grow
+    options: Options | None = Options(per_page=50)
+    got: list[str | None] = []
+    for exhaustive in (True, None, None):
+        try:
+            walk = walk_of(service, options, exhaustive=exhaustive)
+            got.extend(context.id for context in walk.contexts())
+        except RequestError as error:
+            options = travelled(error)
+    assert {*service.stayed} <= {*got}
+    assert len(got) == len({*got})
+
+
+def test_resume__on_the_last_possible_page() -> None:
+    options = Options(page=2**63 - 1, per_page=1)
+    assert [*walk_of(known("page", 3), options).contexts()] == []
+
+
 def test_resume__after_missing_contexts() -> None:
     """On a list that has come to rest, the next walk is complete."""
     service = known("offset", 400, tied=150)
@@ -226,8 +253,8 @@ def test_resume__after_missing_contexts() -> None:
 
 def checkpoint(end: int, size: int) -> Checkpoint:
     first = Window(0, size)
-    coverage = Coverage(end)
-    return Checkpoint({}, PageRevision(), "place", first, coverage, {}, 0)
+    coverage = Coverage(end, "place")
+    return Checkpoint({}, PageRevision(), first, coverage, {}, 0)
 
 
 @given(st.integers(0, 10_000), st.integers(1, 100))

@@ -170,7 +170,8 @@ class _TimedConnection:
         timer.on_sent()
         timer.start_part()
         response = cast("Any", super().getresponse())  # type: ignore[misc]
-        if response.__class__ is urllib3.HTTPResponse:  # and not vcrpy's
+        # vcrpy, which not every run of the tests has, puts its own in place of it.
+        if response.__class__ is urllib3.HTTPResponse:  # pragma: no branch
             response.__class__ = TimedResponse
         return response
 

@@ -9,6 +9,7 @@ from attrs import evolve, field, frozen
 from wacht._protocol.revisions import filters_of
 from wacht._protocol.windows import Window
 from wacht.errors import InvalidRequestError
+from wacht.models import MAX_PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from wacht._protocol.revisions import Revision
     from wacht.models import ListExecutionContextsOptions
 
-    from .coverage import Coverage, Rule
+    from .coverage import Coverage
 
 
 @frozen
@@ -25,14 +26,13 @@ class Checkpoint:
 
     filters: dict[str, str]
     revision: Revision | None  # None as long as it isn't known
-    rule: Rule
     first: Window
     coverage: Coverage
     given: Mapping[str, int] = field(repr=False)  # the walk goes on adding to it
     count: int  # how many of them had been given here
 
     def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
-        values = (self.filters, self.revision, self.rule, self.first, self.coverage)
+        values = (self.filters, self.revision, self.first, self.coverage)
         return type(self), (*values, self.ids(), self.count)
 
     def ids(self) -> dict[str, int]:
@@ -53,7 +53,7 @@ class Checkpoint:
         page = self.page
         return evolve(
             options,
-            page=page.offset // page.limit + 1,
+            page=min(page.offset // page.limit + 1, MAX_PAGE),
             per_page=page.limit,
             _checkpoint=self,
         )
@@ -65,7 +65,8 @@ def checkpoint_of(options: ListExecutionContextsOptions) -> Checkpoint | None:
     if not isinstance(checkpoint, Checkpoint):
         return None
     page = checkpoint.page
-    wanted = {"page": page.offset // page.limit + 1, **checkpoint.filters}
+    number = min(page.offset // page.limit + 1, MAX_PAGE)
+    wanted = {"page": number, **checkpoint.filters}
     found = {"page": options.page, **filters_of(options)}
     for name in sorted(wanted.keys() | found.keys()):
         if wanted.get(name) != found.get(name):

@@ -95,6 +95,7 @@ class Coverage:
     """What the answers so far cover, and which window comes next."""
 
     end: int = 0  # the offset behind what is covered, when it was last read
+    rule: Rule = "activity"
     proves: bool = True  # whether answers have to join; else they are side by side
     begun: bool = False  # whether there was an answer
     low: float = inf  # everything newer than this is covered

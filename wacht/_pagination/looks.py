@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from itertools import pairwise
-from math import inf, nextafter
+from math import inf, nan, nextafter
 from sys import maxsize
 from typing import TYPE_CHECKING
 
@@ -150,7 +150,7 @@ def _has_nothing_new(state: State, part: Slice) -> bool:
 def _ends_unmoved(state: State, part: Slice) -> bool:
     """Return whether most of the last contexts follow each other as they did."""
     tail = part.contexts[-max(_TAIL, len(part.contexts) // 4) :]
-    places = [state.given.get(key(context), -inf) for context in tail]
+    places = [state.given.get(key(context), nan) for context in tail]
     unmoved = sum(b == a + 1 for a, b in pairwise(places))
     return unmoved >= max(_TAIL, len(tail)) // 2
 

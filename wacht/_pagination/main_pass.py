@@ -42,7 +42,6 @@ class MainPass(Pass):
             prefetch=state.options.prefetch,
         )
         self.is_complete = False  # whether nothing is missing without a second look
-        self._rule = checkpoint.rule if checkpoint else state.rule
         self._is_new = checkpoint is None
         if self._is_new:
             self.ids = state.given
@@ -59,15 +58,15 @@ class MainPass(Pass):
                 "active_since needs a list by activity, which only the offset revision "
                 "of the service has; this service lists by page"
             )
-        if self._rule != state.rule:
-            self._rule, self.coverage = state.rule, state.begin()
+        if self.coverage.rule != state.rule:
+            self.coverage = state.begin()
             if begun:  # what another rule covered doesn't count by this one
                 self._held.clear()
                 self._ahead.restart()
                 return self._take()
         if not state.is_by_page and known is None:
             state.most = MAX_PER_PAGE  # what came is the service's default
-        if state.is_by_page and (self._rule == "order" or not begun):
+        if state.is_by_page and (state.rule == "order" or not begun):
             part = self._as_it_came(part)
         return self._checked(part)
 
@@ -77,29 +76,30 @@ class MainPass(Pass):
         if not part.has_more or not 0 < size < part.window.limit:
             return part
         window = Window(part.window.offset // part.window.limit * size, size)
-        state.most = size
+        state.most = state.cap = size
         if not self.coverage.begun:
             state.first, self._size = window, size
         return evolve(part, window=window)
 
     def _checked(self, part: Slice) -> Slice:
         """Ask again for a page that doesn't lead on: it may be a stale answer."""
-        is_second = self._answers == 1 and self._is_new and self._state.is_by_page
-        asks_again = self._rule == "place" or (is_second and bool(part.contexts))
-        if asks_again and self._is_stalled(part):
-            part = self._state.reader.read(part.window)
+        state, is_behind = self._state, part.contexts and part.window.offset > 0
+        is_second = self._answers == 1 and self._is_new and state.is_by_page
+        doubtful = state.rule == "place" or (is_second and is_behind)
+        if doubtful and self._is_stalled(part):
+            part = state.reader.read(part.window)
             self._stalled += 1
         self._answers += 1
         self._stalled += 1
-        if self._is_stalled(part) and is_second and part.contexts:
+        if self._is_stalled(part) and is_second and is_behind:
             raise PaginationError(
                 "the service gave page 1 again instead of page 2: it ignores `page`."
                 + _HINT
             )
-        if self._stalled >= MAX_STALLED + self._state.options.prefetch:
+        if self._stalled >= MAX_STALLED + state.options.prefetch:
             raise PaginationError(
                 f"{self._stalled} answers in a row had nothing new, although the "
-                f"service says that there is more.{_HINT * self._state.is_by_page}"
+                f"service says that there is more.{_HINT * state.is_by_page}"
             )
         return part
 
@@ -111,14 +111,16 @@ class MainPass(Pass):
 
     def _page(self, part: Slice, interval: Interval) -> Page:
         state, begun = self._state, self.coverage.begun
-        places, duplicates = self._rule == "place", state.duplicates
-        if not self._is_stalled(part):
-            self._stalled = 0
+        places, duplicates = state.rule == "place", state.duplicates
+        news = self._has_news(part) or not part.has_more
         if places and self._skips(part):
             self.coverage = evolve(self.coverage, doubt=_SKIPPED)
         page = super()._page(part, interval)
+        if news and (page.data or not self._is_new or not part.has_more):
+            self._stalled = 0
         if places and state.duplicates > duplicates:
             self._ahead.restart()  # what was asked for together may have a gap
+            self._held.clear()
             self.coverage = evolve(self.coverage, repeated=True)
         calm = places and state.is_by_page and not self.coverage.repeated
         at_once = not begun and self.is_done

@@ -40,6 +40,7 @@ class State:
     given: dict[str, int] = field(factory=dict[str, int])  # ids, each with its place
     left: int = maxsize  # contexts that the user still wants
     most: int = MAX_PER_PAGE  # contexts that one request may ask for
+    cap: int = MAX_PER_PAGE  # contexts that the service gives at the most
     duplicates: int = 0  # repeats that were dropped
     looks: int = 0  # how often the top was read again
     steps_back: int = 0  # windows that were read because an answer didn't join
@@ -67,7 +68,8 @@ class State:
 
     def begin(self) -> Coverage:
         """Return the coverage of a walk that has read nothing yet."""
-        return Coverage(self.first.offset, proves=self.rule != "place")
+        rule = self.rule
+        return Coverage(self.first.offset, rule, proves=rule != "place")
 
     def interval(self, part: Slice) -> Interval:
         """Return what an answer covers."""
@@ -127,7 +129,7 @@ class State:
         if part.window.limit < asked.limit:
             self.most, self._successes = part.window.limit, 0
         elif self._successes >= _GROWTH:
-            self.most, self._successes = min(2 * self.most, MAX_PER_PAGE), 0
+            self.most, self._successes = min(2 * self.most, self.cap), 0
 
 
 def key(context: AiExecutionContext) -> str:

@@ -119,7 +119,6 @@ class Walk:
         return Checkpoint(
             filters_of(self._filters),
             state.reader.known_revision,
-            state.rule,
             state.first,
             state.begin() if doubtful else self._covered,
             state.given,
