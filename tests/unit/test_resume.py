@@ -232,6 +232,15 @@ def test_resume__with_other_rules_in_turn() -> None:
     assert len(got) == len({*got})
 
 
+def test_resume__within_more_equal_times_than_an_answer_holds() -> None:
+    """The second walk reads the list twice to count it: all there is no error."""
+    service = known("offset", 199, tied=150)
+    pages = walk_of(service, limit=100).pages()
+    [page] = pages
+    got = ids_of([*page, *walk_of(service, page.resume).contexts()])
+    assert got == service.ids
+
+
 def test_resume__on_the_last_possible_page() -> None:
     options = Options(page=2**63 - 1, per_page=1)
     assert [*walk_of(known("page", 3), options).contexts()] == []

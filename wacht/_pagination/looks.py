@@ -159,14 +159,19 @@ def _counted_again(
     state: State, main: MainPass
 ) -> Generator[Page, None, TopPass | None]:
     """Read all once more if only counts tell whether all was read, and compare."""
-    if main.coverage.unproven is None or len(main.ids) != main.length:
+    if main.coverage.unproven is None:
+        return None
+    mark, whole = main.coverage.newest, TopPass(state, main.coverage.newest, inf)
+    if main.is_part:  # then its own count says nothing
+        yield from whole.pages()
+    first = whole if main.is_part else main
+    if len(first.ids) != first.length:
         return None
     # Contexts that leave the list hide missing ones from one count, but not from two.
-    again = TopPass(state, main.coverage.newest, inf)
+    again = TopPass(state, mark, inf)
     yield from again.pages()
-    same = again.coverage.newest == main.coverage.newest
-    same = same and again.length == len(again.ids) == main.length
-    return again if same else None
+    same = again.coverage.newest == first.coverage.newest == mark
+    return again if same and again.length == len(again.ids) == first.length else None
 
 
 def _missing(state: State, main: MainPass, time: float) -> str:

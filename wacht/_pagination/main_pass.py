@@ -42,6 +42,7 @@ class MainPass(Pass):
             prefetch=state.options.prefetch,
         )
         self.is_complete = False  # whether nothing is missing without a second look
+        self.is_part = self.coverage.begun  # whether an earlier walk read the beginning
         self._is_new = checkpoint is None
         if self._is_new:
             self.ids = state.given
@@ -59,7 +60,7 @@ class MainPass(Pass):
                 "of the service has; this service lists by page"
             )
         if self.coverage.rule != state.rule:
-            self.coverage = state.begin()
+            self.coverage, self.is_part = state.begin(), False
             if begun:  # what another rule covered doesn't count by this one
                 self._held.clear()
                 self._ahead.restart()
