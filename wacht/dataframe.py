@@ -135,7 +135,9 @@ def _add_keys(columns: Columns, objects: Sequence[dict[str, Any]], prefix: str) 
         for key, value in fields.items():
             added.setdefault(key, [None] * len(objects))[row] = value
     for key, values in added.items():
-        name = f"context.{key}" if prefix == "context" else key
+        # pandas may keep names in Arrow, which is UTF-8. Callers may use other keys.
+        safe = _encodable(key) if isinstance(key, str) else key
+        name = f"context.{safe}" if prefix == "context" else safe
         while name in columns:
             name = f"{prefix}.{name}"
         columns[name] = values
@@ -146,4 +148,9 @@ def _as_text(values: list[Any], dtype: str) -> list[Any]:
         return values
     if dtype == _JSON:
         values = [v if v is None else dumps(v, ensure_ascii=False) for v in values]
-    return [v and v.encode("utf-8", "backslashreplace").decode() for v in values]
+    return [v and _encodable(v) for v in values]
+
+
+def _encodable(text: str) -> str:
+    """Escape lone surrogates, which UTF-8 can't encode."""
+    return text.encode("utf-8", "backslashreplace").decode()

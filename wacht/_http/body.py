@@ -63,9 +63,11 @@ class BodyReader:
         try:
             whole = self._read_into(body, response, needed=is_success(status))
         finally:
-            response.close()
-            if isinstance(response.raw, TimedResponse):
-                response.raw.finish()
+            try:
+                response.close()
+            finally:  # a signal handler may raise in close()
+                if isinstance(response.raw, TimedResponse):
+                    response.raw.finish()
         return Reply(
             status=status,
             headers={name.lower(): str(v) for name, v in response.headers.items()},
