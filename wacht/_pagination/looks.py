@@ -176,12 +176,12 @@ def _counted_again(
 
 def _missing(state: State, main: MainPass, time: float) -> str:
     missing = main.length - len(state.given)
-    told = f"about {missing} contexts are" if missing > 0 else "contexts may be"
+    what = f"about {missing} contexts are" if missing > 0 else "contexts may be"
     shared = "null"
     if time != UNDATED:
         shared = f"{datetime.fromtimestamp(time, UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
     return (
-        f"{told} missing: so many share the last_activity_at {shared} that no answer "
+        f"{what} missing: so many share the last_activity_at {shared} that no answer "
         "spans them, and their order isn't fixed. A filter by status or context_group "
         "makes such a group smaller"
     )
