@@ -116,7 +116,7 @@ def foreign_error(error: Exception) -> Exception | None:
 def _is_foreign(error: Exception) -> bool:
     if isinstance(error, WachtError):
         return True
-    if isinstance(error, _STACK_ERRORS):  # whoever raises them: mocks do, too
+    if isinstance(error, _STACK_ERRORS):  # also if a mock raises them
         return False
     known = _STACK_MODULES.match(type(error).__module__) and _raised_by_stack(error)
     return not (known and isinstance(error, (OSError, ValueError)))

@@ -62,8 +62,7 @@ class MainPass(Pass):
         if self.coverage.rule != state.rule:
             self.coverage, self.is_part = state.begin(), False
             if begun:  # what another rule covered doesn't count by this one
-                self._held.clear()
-                self._ahead.restart()
+                self._restart()
                 return self._take()
         if not state.is_by_page and known is None:
             state.most = MAX_PER_PAGE  # what came is the service's default
@@ -120,8 +119,7 @@ class MainPass(Pass):
         if news and (page.data or not self._is_new or not part.has_more):
             self._stalled = 0
         if places and state.duplicates > duplicates:
-            self._ahead.restart()  # what was asked for together may have a gap
-            self._held.clear()
+            self._restart()  # what was asked for together may have a gap
             self.coverage = evolve(self.coverage, repeated=True)
         calm = places and state.is_by_page and not self.coverage.repeated
         at_once = not begun and self.is_done

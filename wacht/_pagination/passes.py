@@ -79,6 +79,12 @@ class Pass:
         if self._apart is None or window.offset < self._apart.offset:
             self._apart = window
 
+    def _restart(self) -> None:
+        """Forget what was read but not handed over."""
+        self._ahead.restart()
+        self._held.clear()
+        self._apart = None
+
     def _read_ahead(self, left: int) -> None:
         """Ask for the next windows before the user has used up what came."""
         joined = not self._held and not self.is_done
