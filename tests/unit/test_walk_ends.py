@@ -527,3 +527,18 @@ def test_walk__an_echo_that_is_gone() -> None:
     service.revision = None
     got += ids_of(walk_of(service, travelled(caught.value)).contexts())
     assert got == service.ids
+
+
+def test_walk__another_revision_while_a_gap_is_open() -> None:
+    """The walk starts over at the top, not where it looked for the gap."""
+    service = known("page", 900)
+
+    def change(service: Service) -> None:
+        if len(service.queries) == 5:
+            del service.contexts[:150]
+        if len(service.queries) == 6:  # its answer doesn't join
+            service.kind = "offset"
+
+    service.change = change
+    got = ids_of(walk_of(service, exhaustive=True).contexts())
+    assert {*service.ids} <= {*got}
