@@ -542,3 +542,5 @@ def test_walk__another_revision_while_a_gap_is_open() -> None:
     service.change = change
     got = ids_of(walk_of(service, exhaustive=True).contexts())
     assert {*service.ids} <= {*got}
+    offsets = [query["offset"] for query in service.queries if "offset" in query]
+    assert offsets[1] == "0"  # behind the one that was asked for again by offset
