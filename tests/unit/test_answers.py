@@ -95,7 +95,6 @@ def test_page__with_other_fields_of_these_names(echo: dict[str, Any]) -> None:
         (b'{"data": NaN}', "data: expected a finite number, got NaN"),
         (b"[" + b"1," * 10**6 + b"1]", "the body: expected at most 1,000,000 values"),
     ],
-    ids=lambda value: ascii(value)[:30],
 )
 def test_no_page(body: bytes, message: str) -> None:
     """A success that isn't a page says where, what was expected and what came."""
@@ -213,7 +212,6 @@ def test_api_error__carries_the_answer() -> None:
         ("<html><body>nothing to say", "an HTML page"),
         (" \n ", "the answer has no message"),
     ],
-    ids=lambda value: ascii(value)[:40],
 )
 def test_message(body: bytes | str, message: str) -> None:
     """The message is what the service or a proxy said, in one safe line."""
@@ -246,7 +244,6 @@ def test_details__none_without_json(body: str) -> None:
         (200, "x" * 70 + KEY),
         (200, json.dumps({"data": [{"created_at": "x" * 70 + KEY}], "has_more": 1})),
     ],
-    ids=lambda value: str(value)[:20],
 )
 def test_error__has_no_key(status: int, body: str) -> None:
     """A key that a server echoes is removed before anything is shortened."""

@@ -87,7 +87,6 @@ def test_parse__any_bytes(body: bytes) -> None:
         b'"\xff"',
         b'"\t"',
     ],
-    ids=lambda body: repr(body[:20]),
 )
 def test_parse__what_parsers_disagree_about(body: bytes) -> None:
     assert outcome(body) == outcome_without_msgspec(body)

@@ -68,7 +68,6 @@ def test_header__any_date(seconds: int) -> None:
         "Fri, 14 Mar 2025 12:00:30 +99999999999999",
         "2025-03-14T12:00:30Z",
     ],
-    ids=lambda value: ascii(value)[:30],
 )
 def test_header__unusable(header: str) -> None:
     assert retry_after(reply(header=header)) is None
@@ -94,7 +93,6 @@ def test_any_reply__a_finite_wait_or_none(header: str, body: bytes) -> None:
         (b"x" * 1000 + TEXT, None),
         (b"", None),
     ],
-    ids=lambda value: ascii(value)[:30],
 )
 def test_text__of_a_429(body: bytes, seconds: float | None) -> None:
     """With a 429 the service says the wait in the text of the body alone."""
