@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attrs import Factory, fields, frozen
-from cattrs import Converter
+from attrs import fields
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import strategies
 from wacht import AiExecutionContext
-from wacht._protocol import decoding
 from wacht._protocol.decoding import structure_page
 from wacht._protocol.json import ShapeError
 from wacht.models import FIELD_NAMES
@@ -110,28 +108,6 @@ def test_fast_path__sets_what_init_would() -> None:
             AiExecutionContext(), attribute.name
         )
     assert context().extra is not empty.extra
-
-
-def test_fast_path__keeps_a_default_other_than_none(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The class has each default, so an absent field, or a null one, has it too."""
-    monkeypatch.setattr(AiExecutionContext, "source", "api")
-    assert context().source == context(source=None).source == "api"
-    assert context(source="web").source == "web"
-
-
-def test_fast_path__knows_one_factory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another field with a factory fails at the first decoding, not in silence."""
-
-    @frozen
-    class Changed:
-        tags: list[str] = Factory(list)
-        extra: dict[str, Any] = Factory(dict)
-
-    monkeypatch.setattr(decoding, "AiExecutionContext", Changed)
-    with pytest.raises(TypeError, match="a field other than `extra` has a factory"):
-        decoding._context_hook(Converter())
 
 
 @given(strategies.timestamps_and_times())
@@ -247,8 +223,9 @@ def test_unknown_fields__never_hurt(contexts: list[Any], value: Any) -> None:
 
 @given(strategies.pages(), strategies.json_values())
 def test_unknown_fields__of_a_page(document: dict[str, Any], value: Any) -> None:
-    page = structure_page(document, unchanged)
-    assert structure_page({**document, "total": value}, unchanged) == page
+    page = structure_page({**document, "total": value, "resume": value}, unchanged)
+    assert page == structure_page(document, unchanged)
+    assert page.resume is None
 
 
 @pytest.mark.parametrize("name", ["extra", "to_dict", "__class__", "self", "", "\x00"])
