@@ -83,8 +83,7 @@ def _timestamp(value: Any, _type: object) -> datetime:
     if not isinstance(value, str) or not _RFC_3339.fullmatch(value):
         text = _usual_form(value)
     try:
-        moment = datetime.fromisoformat(text)
-        return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+        return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):
         raise _WrongValueError("an RFC 3339 timestamp", value) from None
 
@@ -97,7 +96,7 @@ def _usual_form(value: Any) -> str:
     the last microsecond before it.
     """
     if isinstance(value, str):
-        text = _LEAP_SECOND.sub(":59.999999", value.upper().replace(" ", "T", 1))
+        text = _LEAP_SECOND.sub(":59.999999", value.upper().replace(" ", "T"))
         if _RFC_3339.fullmatch(text):
             return text
     raise _WrongValueError("an RFC 3339 timestamp with an offset", value)
@@ -165,16 +164,15 @@ def _context(value: Any, hooks: dict[str, Hook]) -> AiExecutionContext:
     extra: dict[str, Any] = {}
     values["extra"] = extra
     given: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType] - JSON
-    name = ""
-    try:
-        for name, item in given.items():
-            if type(item) is str and name in _STRINGS:
-                values[name] = item
-            elif name not in hooks:
-                extra[name] = item
-            elif item is not None:
+    for name, item in given.items():
+        if type(item) is str and name in _STRINGS:
+            values[name] = item
+        elif name not in hooks:
+            extra[name] = item
+        elif item is not None:
+            try:
                 values[name] = hooks[name](item, None)
-    except _WrongValueError as error:
-        error.place = f".{name}"
-        raise
+            except _WrongValueError as error:
+                error.place = f".{name}"
+                raise
     return context
