@@ -193,7 +193,9 @@ def test_message(body: bytes | str, message: str) -> None:
     ("status", "message"), [(301, "refused: the key"), (308, "refused"), (304, "body")]
 )
 def test_message__of_a_redirect(status: int, message: str) -> None:
-    error = error_of(b"body", status, {"location": "https://other.example/\x1b"})
+    location = "https://other.example/\x1b" + "x" * 1000
+    error = error_of(b"body", status, {"location": location})
+    assert len(error.message) < 400
     assert message in error.message
     assert ("https://other.example/" in error.message) is (status != 304)
     assert error_of(b"body", 301).message == "body"
@@ -222,6 +224,12 @@ def test_error__has_no_key(status: int, body: str) -> None:
     for error in (error_of(body, status, headers), error_of(body, 302, headers)):
         shown = f"{error} {error!r} {error.args} {vars(error)}"
         assert KEY[:9] not in shown
+
+
+def test_error__without_the_beginning_of_a_key_that_was_cut_off() -> None:
+    body = b"The key " + KEY[:9].encode()
+    assert error_of(body, 401).body == body
+    assert error_of(body, 401, truncated_at=len(body)).body == b"The key "
 
 
 def test_error__keeps_64_kib() -> None:

@@ -89,7 +89,7 @@ def test_parse__what_parsers_disagree_about(body: bytes) -> None:
 @pytest.mark.usefixtures("without_msgspec")
 def test_parse__without_the_extra() -> None:
     assert json._fast_parser() is None
-    assert parse_json(b'{"a": [1]}') == {"a": [1]}
+    assert parse_json(b'\xef\xbb\xbf{"a": [1]}') == {"a": [1]}
 
 
 def test_parse__exception_of_a_signal_handler(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,6 +127,10 @@ def test_number__not_finite(body: bytes, place: str) -> None:
 def test_values__too_many(body: bytes) -> None:
     with pytest.raises(ShapeError, match="expected at most 1,000,000 values"):
         parse_json(body)
+
+
+def test_values__as_many_as_allowed() -> None:
+    assert len(parse_json(b"[" + b"1," * (MAX_VALUES - 1) + b"1]")) == MAX_VALUES
 
 
 @pytest.mark.parametrize("body", TEXTS, ids=["commas", "quotes"])
