@@ -107,9 +107,7 @@ def test_no_page__too_large() -> None:
 
 
 @given(
-    body=st.binary()
-    | strategies.json_values().map(lambda value: json.dumps(value).encode())
-    | strategies.pages().map(lambda page: json.dumps(page).encode()),
+    body=st.binary() | strategies.almost_pages().map(lambda p: json.dumps(p).encode()),
     status=st.sampled_from([200, 200, 204, 302, 429, 500]) | st.integers(),
     headers=st.dictionaries(
         st.sampled_from(["retry-after", "location", "x-request-id"]) | st.text(),
