@@ -21,11 +21,9 @@ from typing import TYPE_CHECKING
 import atheris
 
 with atheris.instrument_imports(include=["wacht", "email"]):
-    from wacht import AiExecutionContext, ApiError, DecodeError
+    from wacht import ApiError, DecodeError
     from wacht._http.credentials import ApiKey
     from wacht._protocol.answers import Answer, TooLargeError, read_answer
-    from wacht._protocol.decoding import structure_page
-    from wacht._protocol.json import parse_json
     from wacht._protocol.replies import Reply
     from wacht.models import FIELD_NAMES
 
@@ -62,7 +60,7 @@ def test_one_input(data: bytes) -> None:
     ended = _outcome(reply)
     if isinstance(ended, Answer):
         assert reply.succeeded
-        _check_answer(ended)
+        assert all(len(repr(context)) < 3000 for context in ended.contexts)
     else:
         assert reply.succeeded is isinstance(ended, DecodeError)
         _check_error(ended)
@@ -113,27 +111,6 @@ def _check_error(error: ApiError | DecodeError) -> None:
     assert KEY not in said
     assert repr(KEY)[1:-1] not in said
     assert error.__cause__ is error.__context__ is None
-
-
-def _check_answer(answer: Answer) -> None:
-    """Check that what JSON can express survives a round trip."""
-    for context in answer.contexts:
-        assert len(repr(context)) < 3000
-        text = _json_or_none(context)
-        if text is not None:
-            assert _read_back(text).to_dict() == context.to_dict()
-
-
-def _json_or_none(context: AiExecutionContext) -> bytes | None:
-    try:
-        return json.dumps(context.to_dict(), allow_nan=False).encode()
-    except (ValueError, RecursionError):  # not JSON any more
-        return None
-
-
-def _read_back(text: bytes) -> AiExecutionContext:
-    page = b'{"data": [' + text + b'], "has_more": false}'
-    return structure_page(parse_json(page), str)[0]
 
 
 def _main() -> None:

@@ -41,7 +41,7 @@ def read(session: wacht.Session) -> None:
         assert_type(context.created_at, datetime | None)
         assert_type(context.context, Any)
 
-    for each in session.iter_execution_context_pages(per_page=50, prefetch=3):
+    for each in wacht.iter_execution_context_pages(per_page=50, prefetch=3):
         assert_type(each, ExecutionContextListResponse)
 
     yesterday = datetime.now(UTC) - timedelta(days=1)
@@ -49,22 +49,14 @@ def read(session: wacht.Session) -> None:
         limit=10, exhaustive=True, active_since=yesterday, deadline=60.0
     )
     assert_type(list(recent), list[AiExecutionContext])
-    session.iter_execution_context_pages(limit=10, exhaustive=False, active_since=None)
+    session.iter_execution_context_pages(active_since=None, progress=True)
 
 
 def filter_by(session: wacht.Session) -> None:
     options = ListExecutionContextsOptions(page=2, per_page=100, status="failed")
     filters: ListFilters = {"agent_id": "agent_123", "workflow_id": None}
     session.fetch_execution_contexts(options, **filters)
-    session.iter_execution_contexts(
-        options,
-        page=1,
-        per_page=20,
-        agent_id="agent_123",
-        workflow_id="workflow_1",
-        status="running",
-        context_group="support",
-    )
+    session.iter_execution_contexts(options, page=1, per_page=20, status="running")
 
 
 def misuse(session: wacht.Session) -> None:
@@ -133,12 +125,6 @@ def configure() -> None:
         assert_type(walk, Generator[AiExecutionContext, None, None])
         walk.close()
     wacht.Session(throttle=None, timeout=5)
-
-
-def on_the_default_session() -> None:
-    assert_type(wacht.fetch_execution_contexts(), ExecutionContextListResponse)
-    for context in wacht.iter_execution_contexts(status="failed", progress=True):
-        assert_type(context, AiExecutionContext)
 
 
 def analyse(session: wacht.Session) -> pd.DataFrame:

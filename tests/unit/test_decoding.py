@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from attrs import fields
 from hypothesis import given
-from hypothesis import strategies as st
 
 from tests import strategies
 from wacht import AiExecutionContext
@@ -56,20 +55,9 @@ def test_page_revision() -> None:
     page = structure_page(payload("page_revision.json"), unchanged)
     first, second, third = page
     assert page.has_more is True
-    assert first == AiExecutionContext(
-        id="7234501928374650881",
-        agent_id="7198001122334455667",
-        workflow_id="7198009988776655443",
-        user_id="7101234567890123456",
-        session_id="7234501928000000001",
-        context={
-            "topic": "quarterly report",
-            "turns": 12,
-            "sources": ["ledger", "forecast"],
-            "draft": {"approved": False, "score": 0.75},
-        },
-        created_at=datetime(2025, 3, 14, 9, 26, 53, 589793, tzinfo=UTC),
-    )
+    assert first.id == "7234501928374650881"
+    assert first.context["draft"] == {"approved": False, "score": 0.75}
+    assert first.created_at == datetime(2025, 3, 14, 9, 26, 53, 589793, tzinfo=UTC)
     assert (second.workflow_id, second.session_id, third.context) == (None,) * 3
 
 
@@ -174,9 +162,8 @@ def test_id__string_number_or_null(name: str) -> None:
 )
 def test_text__of_another_kind(name: str, value: Any, got: str) -> None:
     """Nothing but a number in place of an id is turned into text."""
-    assert (
-        mismatch_of(**{name: value}) == f"data[3].{name}: expected a string, got {got}"
-    )
+    expected = f"data[3].{name}: expected a string, got {got}"
+    assert mismatch_of(**{name: value}) == expected
 
 
 @pytest.mark.parametrize(
@@ -186,15 +173,6 @@ def test_text__of_another_kind(name: str, value: Any, got: str) -> None:
 def test_number__that_is_no_id(name: str, expected: str) -> None:
     got = f"got {2**64}"
     assert mismatch_of(**{name: 2**64}) == f"data[3].{name}: expected {expected}, {got}"
-
-
-@given(st.lists(strategies.contexts(), max_size=4), strategies.json_values())
-def test_unknown_fields__never_hurt(contexts: list[Any], value: Any) -> None:
-    richer = [{**each, "brand_new": value} for each in contexts]
-    for plain, rich in zip(structured(*contexts), structured(*richer), strict=True):
-        assert rich.extra == {**plain.extra, "brand_new": value}
-        for name in FIELD_NAMES:
-            assert getattr(rich, name) == getattr(plain, name)
 
 
 @given(strategies.pages(), strategies.json_values())
