@@ -212,8 +212,8 @@ def test_details__none_without_json(body: str) -> None:
         (401, json.dumps({"message": "x" * 290 + KEY})),
         (401, f"<html><title>{'x' * 70} {KEY}</title>"),
         (401, "x" * (64 * 1024 - 9) + KEY),
-        (200, "x" * 70 + KEY),
-        (200, json.dumps({"data": [{"created_at": "x" * 70 + KEY}], "has_more": 1})),
+        (200, "x" * 60 + KEY),
+        (200, json.dumps({"data": [{"created_at": "x" * 60 + KEY}], "has_more": 1})),
     ],
 )
 def test_error__has_no_key(status: int, body: str) -> None:
