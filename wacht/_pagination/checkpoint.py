@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from wacht._protocol.revisions import Revision
-    from wacht.models import ListExecutionContextsOptions
+    from wacht.models import ListExecutionContextsOptions as Options
 
     from .coverage import Coverage
 
@@ -46,27 +46,23 @@ class Checkpoint:
         best = min(range(size, size // 2, -1), key=lambda n: end % n)
         return Window(end - end % best, best)
 
-    def options(
-        self, options: ListExecutionContextsOptions
-    ) -> ListExecutionContextsOptions:
+    @property
+    def number(self) -> int:
+        """The number of this page."""
+        return min(self.page.offset // self.page.limit + 1, MAX_PAGE)
+
+    def options(self, options: Options) -> Options:
         """Return the options for a walk that goes on from here."""
-        page = self.page
-        return evolve(
-            options,
-            page=min(page.offset // page.limit + 1, MAX_PAGE),
-            per_page=page.limit,
-            _checkpoint=self,
-        )
+        page, size = self.number, self.page.limit
+        return evolve(options, page=page, per_page=size, _checkpoint=self)
 
 
-def checkpoint_of(options: ListExecutionContextsOptions) -> Checkpoint | None:
+def checkpoint_of(options: Options) -> Checkpoint | None:
     """Return the checkpoint that options go on from, if it is of the same list."""
     checkpoint = options._checkpoint  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - not for users
     if not isinstance(checkpoint, Checkpoint):
         return None
-    page = checkpoint.page
-    number = min(page.offset // page.limit + 1, MAX_PAGE)
-    wanted = {"page": number, **checkpoint.filters}
+    wanted = {"page": checkpoint.number, **checkpoint.filters}
     found = {"page": options.page, **filters_of(options)}
     for name in sorted(wanted.keys() | found.keys()):
         if wanted.get(name) != found.get(name):
