@@ -84,8 +84,7 @@ class Walk:
             first = window_of(self._filters, size)
             return State(reader, self._budget, self._options, first)
         reader.assume(checkpoint.revision)
-        kept = size == checkpoint.page.limit  # else the caller wants another size
-        first = checkpoint.first if kept else evolve(checkpoint.first, limit=size)
+        first = evolve(checkpoint.first, limit=size)
         return State(reader, self._budget, self._options, first, checkpoint.ids())
 
     def _handed_over(self, state: State, main: MainPass) -> Iterator[Page]:
