@@ -127,12 +127,12 @@ class Coverage:
         """Return whether an answer goes on behind what is covered."""
         if not self.proves or interval.oldest < self.low:
             return True
-        wide = self._is_unspanned(MAX_PER_PAGE) or self._is_stuck(interval)
+        wide = self._is_unspanned(MAX_PER_PAGE)
         return interval.oldest == self.low and (wide or interval.tied > self.tied)
 
     def add(self, interval: Interval, floor: float = -inf) -> Coverage:
         """Return what is covered with an answer that joins; nothing below the floor."""
-        overlapped = self._is_overlapped(interval) and not self._is_stuck(interval)
+        overlapped = self._is_overlapped(interval)
         dated = (time for time in interval.times if time != UNDATED)
         reaches = self.reaches(interval)
         stride = 2 * self.stride or MAX_PER_PAGE * (self.tied == 0)
@@ -152,6 +152,10 @@ class Coverage:
             unproven=self.low if self.proves and not overlapped else self.unproven,
             doubt=doubt,
         )
+
+    def side_by_side(self) -> Coverage:
+        """Return the same, with the contexts of the last time read side by side."""
+        return evolve(self, unproven=self.low)
 
     def with_gap(self) -> Coverage:
         """Return the same after an answer didn't join: the next ones share more."""
@@ -189,15 +193,9 @@ class Coverage:
     def _is_overlapped(self, interval: Interval) -> bool:
         return not self.begun or interval.newest > self.low or interval.newest == inf
 
-    def _is_stuck(self, interval: Interval) -> bool:
-        """Return whether the list grows too fast to get past many equal times."""
-        wide = self.tied >= interval.tied > interval.window.limit // 2
-        return wide and interval.oldest == self.low
-
     def _is_unspanned(self, limit: int) -> bool:
         """Return whether no window of some size has contexts on both sides."""
-        wide = self.tied >= limit - 1 or self.low == self.unproven
-        return wide and self.tied > 0
+        return self.tied >= max(limit - 1, 1) or self.low == self.unproven
 
     def _overlap(self, most: int) -> int:
         if not self.proves or not self.begun or self._is_unspanned(most):

@@ -41,6 +41,9 @@ class Pass:
         self._floor = floor
         self._size = MAX_PER_PAGE
         self._ahead = Prefetcher(state.reader.read, 0)
+        self._stalled = 0  # answers without anything new, in a row
+        known = len(state.given) // state.first.limit  # a resumed walk may read them
+        self._most_stalled = MAX_STALLED + state.options.prefetch + known
         self._held: list[Slice] = []  # answers that don't join yet
         self._apart: Window | None = None  # the highest of them since the last join
 
@@ -93,7 +96,19 @@ class Pass:
         asked, part = self._ahead.take(self._window())
         if known is not None:  # else the size may be the service's default
             state.note_size(asked, part)
+        self._check_progress()
         return part
+
+    def _check_progress(self) -> None:
+        state, stalled = self._state, self._stalled
+        if stalled == MAX_STALLED // 2 and self.coverage.rule == "activity":
+            self.coverage = self.coverage.side_by_side()
+        self._stalled += 1
+        if stalled >= self._most_stalled:
+            raise PaginationError(
+                f"{stalled} answers in a row had nothing new, although the service "
+                f"says that there is more.{_HINT * state.is_by_page}"
+            )
 
     def _window(self) -> Window:
         if self._apart is None:
@@ -128,10 +143,12 @@ class Pass:
         return None
 
     def _page(self, part: Slice, interval: Interval) -> Page:
-        state = self._state
-        fresh = state.fresh(part, self.coverage.low)
+        state, low = self._state, self.coverage.low
+        news, fresh = not state.knows(part), state.fresh(part, low)
         if not self.is_done:
             self.coverage = self.coverage.add(interval, self._floor)
+        if (news and fresh) or self.coverage.low < low:
+            self._stalled = 0
         if part.contexts:
             wanted = len(state.wanted(part.contexts))
             self.length = part.window.offset + wanted - state.first.offset
@@ -149,8 +166,6 @@ class MainPass(Pass):
         self._ahead = Prefetcher(state.reader.read, prefetch)
         self.is_complete = False  # whether nothing is missing without a second look
         self.is_part = checkpoint is not None  # whether some was given before
-        self._stalled = 0  # answers without anything new, in a row
-        self._most_stalled = MAX_STALLED + prefetch + len(state.given) // size
         self._tail: str | None = None  # the last context of a page without
 
     def _take(self) -> Slice:
@@ -195,12 +210,6 @@ class MainPass(Pass):
                     "the service gave page 1 again instead of page 2: it ignores "
                     "`page`." + _HINT
                 )
-        self._stalled += 1
-        if self._stalled >= self._most_stalled:
-            raise PaginationError(
-                f"{self._stalled} answers in a row had nothing new, although the "
-                f"service says that there is more.{_HINT * state.is_by_page}"
-            )
         return part
 
     def _is_stalled(self, part: Slice) -> bool:
@@ -211,10 +220,7 @@ class MainPass(Pass):
         places, duplicates = state.rule == "place", state.duplicates
         if places and self._skips(part):
             self.coverage = evolve(before, doubt=_SKIPPED)
-        news = not state.knows(part)
         page = super()._page(part, interval)
-        if (news and page.data) or self.coverage.low < before.low:
-            self._stalled = 0
         if places and state.duplicates > duplicates:
             self._restart()  # what was asked for together may have a gap
             self.coverage = evolve(self.coverage, repeated=True)
