@@ -10,6 +10,7 @@ them all. They need nox with uv:
 from __future__ import annotations
 
 from pathlib import Path
+from shutil import rmtree
 
 import nox
 
@@ -125,7 +126,19 @@ def walks(session: nox.Session) -> None:
 
 @nox.session
 def mutation(session: nox.Session) -> None:
-    """Change the code place by place, and list the changes that no test notices."""
+    """
+    Change the code place by place, and list the changes that no test notices.
+
+    The arguments are the file to change and words in the names of the tests to run;
+    without them, all files in `[tool.mutmut]` of `pyproject.toml` and all their tests.
+    """
     session.install("-e", ".[test]", "--group", "mutation")
-    session.run("mutmut", "run", *session.posargs)
-    session.run("mutmut", "results")
+    file, *words = session.posargs or ["wacht/*"]
+    mutants = file.removesuffix(".py").replace("/", ".") + ".*"
+    select = f"-k '{' or '.join(words)}'"
+    environment = {"CI": "1", "PYTEST_ADDOPTS": select}  # the same examples each time
+    rmtree("mutants", ignore_errors=True)  # it may hold tests that are gone
+    session.run("mutmut", "run", mutants, env=environment)
+    report = str(session.run("mutmut", "results", silent=True))
+    survivors = [line for line in report.splitlines() if "not checked" not in line]
+    session.log("\n".join(["not killed:", *survivors]))

@@ -59,6 +59,16 @@ def _refuse_to_wait(event: str, arguments: tuple[Any, ...]) -> None:
 sys.addaudithook(_refuse_to_wait)
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """
+    Shorten the ids of long texts.
+
+    An `ids=` that gives a backslash wouldn't do: mutmut couldn't find the test again.
+    """
+    is_long = isinstance(val, str | bytes) and len(val) > 40
+    return ascii(val)[:40] if is_long else None
+
+
 @pytest.fixture(autouse=True)
 def _nothing_real_in_unit_tests(request: pytest.FixtureRequest) -> Iterator[None]:
     global _in_unit_test  # noqa: PLW0603 - the hook takes no arguments of ours

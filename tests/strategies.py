@@ -24,15 +24,6 @@ TEXTS = tuple(
     for name in FIELD_NAMES
     if name not in (*TIMES, *JSON_FIELDS, "parent_context_id")
 )
-STATUSES = (
-    "idle",
-    "running",
-    "waiting_for_input",
-    "interrupted",
-    "completed",
-    "failed",
-)
-
 # Lone surrogates too: JSON can spell them, though UTF-8 cannot.
 texts = st.text(st.characters(exclude_categories=()), max_size=20)
 texts_in_utf8 = st.text(min_size=1, max_size=20)
@@ -92,7 +83,6 @@ def contexts(identity: st.SearchStrategy[Json] = snowflakes) -> st.SearchStrateg
         **dict.fromkeys(TIMES, st.none() | timestamps),
         **dict.fromkeys(JSON_FIELDS, json_values(4)),
         "id": st.none() | identity,
-        "status": st.none() | st.sampled_from(STATUSES) | texts,
         "parent_context_id": st.none() | st.integers(1, 2**63 - 1),
     }
     fields = st.fixed_dictionaries({}, optional=known)

@@ -18,21 +18,18 @@ import pytest
 from urllib3 import Retry
 
 import wacht
+from tests.model import ids_of
 from tests.servers import KEEP, KEY, RawServer, Wire, page_of
 from wacht.sandbox import Changes, Sandbox
 from wacht.throttle import Slot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
 PATIENCE = 30  # seconds that only a broken test waits for
 REVISIONS = ["page", "offset"]
 BUILDS = [*REVISIONS, "offset-without-echo"]
 ONE_ATTEMPT = Retry(total=0)
-
-
-def ids_of(contexts: Iterable[wacht.AiExecutionContext]) -> list[str | None]:
-    return [context.id for context in contexts]
 
 
 def ids_in(sandbox: Sandbox) -> list[str]:

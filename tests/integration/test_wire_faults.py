@@ -18,6 +18,7 @@ from attrs import frozen
 from urllib3 import Retry
 
 import wacht
+from tests.model import ids_of
 from tests.servers import KEEP, RawServer, Script, Wire, page_of
 from wacht.sandbox import Sandbox
 
@@ -332,10 +333,6 @@ def walk(case: Case, times: int | None) -> Outcome:
             error = caught
         seconds = time.monotonic() - start
         return Outcome(ids == served.ids, error, served.count(), seconds)
-
-
-def ids_of(contexts: Iterator[wacht.AiExecutionContext]) -> list[str | None]:
-    return [context.id for context in contexts]
 
 
 @each_case

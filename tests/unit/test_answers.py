@@ -54,13 +54,9 @@ def error_of(*arguments: Any, **fields: Any) -> Any:
 
 def test_page() -> None:
     answer = read({"data": [{"id": "1"}], "has_more": True}, 299)
-    assert answer.contexts == [wacht.AiExecutionContext(id="1")]
-    assert answer.has_more is True
-    assert answer.applied is None
-
-
-def test_page__says_which_window_was_applied() -> None:
-    assert read({**PAGE, "limit": 50, "offset": 100}).applied == Window(100, 50)
+    assert answer == Answer([wacht.AiExecutionContext(id="1")], True, None)  # noqa: FBT003
+    echoing = read({**PAGE, "limit": 50, "offset": 100})
+    assert echoing == Answer([], False, Window(100, 50))  # noqa: FBT003
 
 
 @pytest.mark.parametrize(
@@ -68,7 +64,6 @@ def test_page__says_which_window_was_applied() -> None:
     [
         {"limit": 50},
         {"offset": 0},
-        {"limit": "50", "offset": "0"},
         {"limit": True, "offset": False},
         {"limit": 50.0, "offset": 0.0},
     ],
@@ -90,12 +85,10 @@ def test_page__with_other_fields_of_these_names(echo: dict[str, Any]) -> None:
             f"the body: expected JSON, got '{'[' * 78}… (nested too deep)",
         ),
         (b"1" * 9000, f"the body: expected JSON, got '{'1' * 78}… (Exceeds the limit"),
-        (b"[]", "the body: expected an object, got an array"),
         (b"{}", "data: expected a value, got none"),
         (b'{"data": NaN}', "data: expected a finite number, got NaN"),
         (b"[" + b"1," * 10**6 + b"1]", "the body: expected at most 1,000,000 values"),
     ],
-    ids=lambda value: ascii(value)[:30],
 )
 def test_no_page(body: bytes, message: str) -> None:
     """A success that isn't a page says where, what was expected and what came."""
@@ -127,7 +120,11 @@ def test_any_bytes__end_in_a_page_or_an_error(
     body: bytes, status: int, headers: dict[str, str]
 ) -> None:
     """Whatever came, there's a page or one short, printable error that pickles."""
-    ended = outcome(body, status, headers)
+    ended: Answer | wacht.ApiError | wacht.DecodeError
+    try:
+        ended = read(body, status, headers)
+    except (wacht.ApiError, wacht.DecodeError) as error:
+        ended = error
     if isinstance(ended, Answer):
         assert len(ended.contexts) == len(json.loads(body)["data"])
         return
@@ -136,22 +133,6 @@ def test_any_bytes__end_in_a_page_or_an_error(
     assert str(ended).isprintable()
     copied = pickle.loads(pickle.dumps(ended))  # noqa: S301 - our own
     assert vars(copied) == vars(ended)
-
-
-def outcome(
-    body: bytes, status: int, headers: dict[str, str]
-) -> Answer | wacht.WachtError:
-    try:
-        return read(body, status, headers)
-    except (wacht.ApiError, wacht.DecodeError) as error:
-        return error
-
-
-@given(strategies.pages(), st.data())
-def test_page__cut_anywhere(document: dict[str, Any], data: st.DataObject) -> None:
-    """No beginning of a page is taken for the whole."""
-    body = json.dumps(document).encode()
-    error_of(body[: data.draw(st.integers(0, len(body) - 1))])
 
 
 @pytest.mark.parametrize(
@@ -177,23 +158,15 @@ def test_status__has_its_class(status: int, kind: type[wacht.ApiError]) -> None:
 def test_api_error__carries_the_answer() -> None:
     body = b'{"errors":[{"message":"Something went wrong","code":500}]}'
     error = error_of(body, 503, {"x-request-id": "request-1", "retry-after": "2.5"})
-    assert (error.status, error.message) == (503, "Something went wrong")
-    assert error.details == json.loads(body)
-    assert (error.body, error.request_id, error.retry_after, error.attempts) == (
-        body,
-        "request-1",
-        2.5,
-        3,
-    )
+    details = json.loads(body)
+    message = "Something went wrong"
+    assert error.args == (503, message, details, body, "request-1", 2.5, 3)
 
 
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (
-            "Permission denied for this resource\n",
-            "Permission denied for this resource",
-        ),
+        ("Permission denied\n", "Permission denied"),
         ('{"errors":[{"message":"No key"},{"message":"No plan"}]}', "No key; No plan"),
         ('{"errors":["one","two"]}', "one; two"),
         ('{"errors":[{"code":1},{"message":"two"},null,3,[]]}', "two"),
@@ -206,14 +179,10 @@ def test_api_error__carries_the_answer() -> None:
         (b"\xff", "\ufffd"),
         ("a" * 301, "a" * 299 + "…"),
         ("<html><title>502 Bad</title></head>...", "an HTML page, '502 Bad'"),
-        (
-            "\n<!DOCTYPE HTML>\n<H1 x>\nTime &amp; out\n</H1>",
-            "an HTML page, 'Time & out'",
-        ),
+        ("\n<!DOCTYPE HTML>\n<H1 x>\nA &amp; B\n</H1>", "an HTML page, 'A & B'"),
         ("<html><body>nothing to say", "an HTML page"),
         (" \n ", "the answer has no message"),
     ],
-    ids=lambda value: ascii(value)[:40],
 )
 def test_message(body: bytes | str, message: str) -> None:
     """The message is what the service or a proxy said, in one safe line."""
@@ -224,7 +193,9 @@ def test_message(body: bytes | str, message: str) -> None:
     ("status", "message"), [(301, "refused: the key"), (308, "refused"), (304, "body")]
 )
 def test_message__of_a_redirect(status: int, message: str) -> None:
-    error = error_of(b"body", status, {"location": "https://other.example/\x1b"})
+    location = "https://other.example/\x1b" + "x" * 1000
+    error = error_of(b"body", status, {"location": location})
+    assert len(error.message) < 400
     assert message in error.message
     assert ("https://other.example/" in error.message) is (status != 304)
     assert error_of(b"body", 301).message == "body"
@@ -246,7 +217,6 @@ def test_details__none_without_json(body: str) -> None:
         (200, "x" * 70 + KEY),
         (200, json.dumps({"data": [{"created_at": "x" * 70 + KEY}], "has_more": 1})),
     ],
-    ids=lambda value: str(value)[:20],
 )
 def test_error__has_no_key(status: int, body: str) -> None:
     """A key that a server echoes is removed before anything is shortened."""
@@ -254,6 +224,12 @@ def test_error__has_no_key(status: int, body: str) -> None:
     for error in (error_of(body, status, headers), error_of(body, 302, headers)):
         shown = f"{error} {error!r} {error.args} {vars(error)}"
         assert KEY[:9] not in shown
+
+
+def test_error__without_the_beginning_of_a_key_that_was_cut_off() -> None:
+    body = b"The key " + KEY[:9].encode()
+    assert error_of(body, 401).body == body
+    assert error_of(body, 401, truncated_at=len(body)).body == b"The key "
 
 
 def test_error__keeps_64_kib() -> None:

@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attrs import Factory, fields, frozen
-from cattrs import Converter
+from attrs import fields
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import strategies
 from wacht import AiExecutionContext
-from wacht._protocol import decoding
 from wacht._protocol.decoding import structure_page
 from wacht._protocol.json import ShapeError
 from wacht.models import FIELD_NAMES
@@ -112,28 +110,6 @@ def test_fast_path__sets_what_init_would() -> None:
     assert context().extra is not empty.extra
 
 
-def test_fast_path__keeps_a_default_other_than_none(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The class has each default, so an absent field, or a null one, has it too."""
-    monkeypatch.setattr(AiExecutionContext, "source", "api")
-    assert context().source == context(source=None).source == "api"
-    assert context(source="web").source == "web"
-
-
-def test_fast_path__knows_one_factory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another field with a factory fails at the first decoding, not in silence."""
-
-    @frozen
-    class Changed:
-        tags: list[str] = Factory(list)
-        extra: dict[str, Any] = Factory(dict)
-
-    monkeypatch.setattr(decoding, "AiExecutionContext", Changed)
-    with pytest.raises(TypeError, match="a field other than `extra` has a factory"):
-        decoding._context_hook(Converter())
-
-
 @given(strategies.timestamps_and_times())
 def test_timestamp__every_form(pair: tuple[str, datetime]) -> None:
     """Each form of RFC 3339 gives its time in UTC, cut to microseconds."""
@@ -145,37 +121,26 @@ def test_timestamp__every_form(pair: tuple[str, datetime]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "in_utc"),
-    [
-        ("2025-03-14T09:26:53.589793238Z", "2025-03-14T09:26:53.589793+00:00"),
-        ("2025-03-14t09:26:53z", "2025-03-14T09:26:53+00:00"),
-        ("2025-03-14 14:56:53.1+05:30", "2025-03-14T09:26:53.100000+00:00"),
-        ("2016-12-31T23:59:60.5Z", "2016-12-31T23:59:59.999999+00:00"),
-        ("2017-01-01t05:29:60.25+05:30", "2016-12-31T23:59:59.999999+00:00"),
-    ],
+    "text", ["2016-12-31T23:59:60.5Z", "2017-01-01t05:29:60.25+05:30"]
 )
-def test_timestamp__examples(text: str, in_utc: str) -> None:
-    """A leap second becomes the last microsecond before it."""
-    created_at = context(created_at=text).created_at
-    assert created_at is not None
-    assert created_at.isoformat() == in_utc
+def test_timestamp__leap_second(text: str) -> None:
+    """It becomes the last microsecond before it."""
+    last = datetime(2016, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
+    assert context(created_at=text).created_at == last
 
 
 @pytest.mark.parametrize(
     ("value", "got"),
     [
-        ("yesterday", "'yesterday'"),
         ("2025-03-14", "'2025-03-14'"),
         ("2025-03-14T09:26:53", "'2025-03-14T09:26:53'"),
         ("2025-03-14T23:60+00:00", "'2025-03-14T23:60+00:00'"),
         (f"{WIDE_TWO}025-03-14T09:26:53Z", f"'{WIDE_TWO}025-03-14T09:26:53Z'"),
         ("2025-03-14T09:26:53Z\n", r"'2025-03-14T09:26:53Z\n'"),
         (1741944413, "1741944413"),
-        (True, "True"),
         ({"$date": 0}, "an object"),
         ("x" * 10**6, f"'{'x' * 78}…"),
     ],
-    ids=lambda value: ascii(value)[:30],
 )
 def test_timestamp__of_another_form(value: Any, got: str) -> None:
     assert mismatch_of(created_at=value) == (
@@ -200,18 +165,10 @@ def test_timestamp__that_does_not_exist(value: str) -> None:
 
 
 @pytest.mark.parametrize("name", IDS)
-@pytest.mark.parametrize(
-    ("value", "identity"),
-    [
-        ("72", "72"),
-        (2**64 - 1, "18446744073709551615"),
-        (-1, "-1"),
-        ("", ""),
-        (None,) * 2,
-    ],
-)
-def test_id__string_number_or_null(name: str, value: Any, identity: str | None) -> None:
-    assert getattr(context(**{name: value}), name) == identity
+def test_id__string_number_or_null(name: str) -> None:
+    values = ("72", 2**64 - 1, -1, "", None)
+    read = [getattr(context(**{name: value}), name) for value in values]
+    assert read == ["72", "18446744073709551615", "-1", "", None]
 
 
 @pytest.mark.parametrize("name", IDS)
@@ -222,18 +179,15 @@ def test_id__string_number_or_null(name: str, value: Any, identity: str | None) 
         (1e18, "a string, got 1e+18"),
         ([1], "a string, got an array"),
         (2**64, "an id of at most 64 bits, got 18446744073709551616"),
-        (10**5000, "an id of at most 64 bits, got <int>"),
     ],
-    ids=lambda value: type(value).__name__,
 )
 def test_id__of_another_kind(name: str, value: Any, expected: str) -> None:
     assert mismatch_of(**{name: value}) == f"data[3].{name}: expected {expected}"
 
 
-@pytest.mark.parametrize("value", [5, False, [], {}])
 @pytest.mark.parametrize("name", ["title", "status", "source"])
+@pytest.mark.parametrize("value", [5, False, [], {}])
 def test_text__of_another_kind(name: str, value: Any) -> None:
-    """Nothing is turned into text."""
     assert mismatch_of(**{name: value}).startswith(f"data[3].{name}: expected a string")
 
 
@@ -248,8 +202,9 @@ def test_unknown_fields__never_hurt(contexts: list[Any], value: Any) -> None:
 
 @given(strategies.pages(), strategies.json_values())
 def test_unknown_fields__of_a_page(document: dict[str, Any], value: Any) -> None:
-    page = structure_page(document, unchanged)
-    assert structure_page({**document, "total": value}, unchanged) == page
+    page = structure_page({**document, "total": value, "resume": value}, unchanged)
+    assert page == structure_page(document, unchanged)
+    assert page.resume is None
 
 
 @pytest.mark.parametrize("name", ["extra", "to_dict", "__class__", "self", "", "\x00"])
@@ -284,42 +239,21 @@ def test_structure__is_the_inverse_of_to_dict(document: dict[str, Any]) -> None:
         (PAGE | {"has_more": None}, "has_more: expected a boolean, got null"),
         (PAGE | {"has_more": "false"}, "has_more: expected a boolean, got 'false'"),
         (PAGE | {"data": [{}, [[]]]}, "data[1]: expected an object, got an array"),
-        (
-            {"data": [None], "has_more": 1},
-            "data[0]: expected an object, got null",
-        ),
-        (
-            PAGE | {"data": [{}] * 1001},
-            "data: expected at most 1,000 contexts, got 1001",
-        ),
-        (PAGE | {"data": [{}, *[1] * 999]}, "data[1]: expected an object, got 1"),
+        ({"data": [{}] * 1001}, "data: expected at most 1,000 contexts, got 1001"),
+        ({"data": [{}, *[1] * 999]}, "data[1]: expected an object, got 1"),
     ],
-    ids=lambda value: str(value)[:40],
 )
 def test_page__of_another_shape(document: Any, expected: str) -> None:
     assert mismatch(document) == expected
 
 
 def test_mismatch__first_of_a_context() -> None:
-    assert mismatch_of(created_at="x @ .data[0]", title=1, status=[]) == (
+    fine = {"id": "1", "agent_id": None, "user_id": 5, "context": [1], "extra": 5}
+    got = mismatch_of(**fine, created_at="x @ .data[0]", title=1)
+    assert got == (
         "data[3].created_at: expected an RFC 3339 timestamp with an offset, got "
         "'x @ .data[0]'"
     )
-
-
-def test_mismatch__counts_only_what_does_not_fit() -> None:
-    values = {"id": "1", "agent_id": None, "user_id": 5, "context": [1], "extra": 5}
-    assert mismatch_of(**values, title=5).endswith("title: expected a string, got 5")
-
-
-def test_mismatch__redacted_before_it_is_cut() -> None:
-    document = {
-        "data": [{"created_at": "x" * 70 + "wk_secret_and_long"}],
-        "has_more": 1,
-    }
-    with pytest.raises(ShapeError) as caught:
-        structure_page(document, lambda t: t.replace("wk_secret_and_long", "[***]"))
-    assert f"got '{'x' * 70}[***]'" in str(caught.value)
 
 
 @given(

@@ -20,28 +20,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
-PACKAGE = ROOT / "wacht"
 
-NOT_AT_THE_START = (
-    "IPython",
-    "cattrs",
-    "http.server",
-    "ipywidgets",
-    "msgspec",
-    "numpy",
-    "pandas",
-    "requests",
-    "socketserver",
-    "tqdm",
-    "urllib3",
-    "wacht.cli",
-    "wacht.sandbox",
-)
+NOT_AT_THE_START = {
+    *("IPython", "ipywidgets", "msgspec", "numpy", "pandas", "tqdm", "wacht.cli"),
+    *("cattrs", "http.server", "requests", "socketserver", "urllib3", "wacht.sandbox"),
+}
 
 
 def test_import__only_what_it_needs() -> None:
     """Neither extras nor what only a session or the command needs."""
-    code = f"import sys, wacht; print(sys.modules.keys() & {set(NOT_AT_THE_START)})"
+    code = f"import sys, wacht; print(sys.modules.keys() & {NOT_AT_THE_START})"
     result = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
         cwd=ROOT,
@@ -53,28 +41,13 @@ def test_import__only_what_it_needs() -> None:
     assert not result.stderr
 
 
-def test_all__sorted_and_there() -> None:
-    assert wacht.__all__ == sorted(set(wacht.__all__))
-    assert all(hasattr(wacht, name) for name in wacht.__all__)
-
-
-def test_all__complete() -> None:
+def test_all__sorted_and_complete() -> None:
     seen = {
         name
         for name, value in vars(wacht).items()
-        if getattr(value, "__module__", "").startswith("wacht")
+        if getattr(value, "__module__", "").startswith("wacht") and name[0] != "_"
     }
-    assert {name for name in seen if not name.startswith("_")} == set(wacht.__all__)
-
-
-def _public_things() -> Iterator[tuple[str, Any]]:
-    for name in wacht.__all__:
-        thing = getattr(wacht, name)
-        yield name, thing
-        if isinstance(thing, type):
-            for member, value in vars(thing).items():
-                if not member.startswith("_") and inspect.isroutine(value):
-                    yield f"{name}.{member}", value
+    assert wacht.__all__ == sorted(seen)
 
 
 def _public_fields(
@@ -82,15 +55,6 @@ def _public_fields(
 ) -> dict[str, attrs.Attribute[Any]]:
     fields = attrs.fields_dict(kind)
     return {name: field for name, field in fields.items() if name[0] != "_"}
-
-
-@pytest.mark.parametrize(
-    "thing", [pytest.param(thing, id=name) for name, thing in _public_things()]
-)
-def test_documentation__every_public_name(thing: Any) -> None:
-    docstring = vars(thing).get("__doc__") if isinstance(thing, type) else thing.__doc__
-    assert docstring
-    assert docstring.strip()
 
 
 @pytest.mark.parametrize(
@@ -145,10 +109,6 @@ def test_completion__of_code_that_has_not_run(name: str, place: str) -> None:
     assert found >= {f"{keyword}=" for keyword in METHODS[name].__annotations__}
 
 
-def test_files__typed() -> None:
-    assert (PACKAGE / "py.typed").is_file()
-
-
 def test_sandbox__loaded_at_first_use(monkeypatch: pytest.MonkeyPatch) -> None:
     """It needs no import of its own, and completion finds it."""
     monkeypatch.delattr(wacht, "sandbox", raising=False)
@@ -182,16 +142,8 @@ def test_default_session__made_from_the_environment_once(
         json={"data": [{"id": "1"}], "has_more": False},
     )
     page = wacht.fetch_execution_contexts(page=1, per_page=5)
-    reports: list[wacht.WalkProgress] = []
-    contexts = list(
-        wacht.iter_execution_contexts(agent_id="agent_123", progress=reports.append)
-    )
-    assert len(reports) == 1
-    with pytest.raises(wacht.InvalidRequestError, match="prefetch"):
-        wacht.iter_execution_contexts(prefetch=-1)
-    with pytest.raises(wacht.InvalidRequestError, match="deadline"):
-        wacht.iter_execution_contexts(deadline=0)
-    assert page.data == contexts == [wacht.AiExecutionContext(id="1")]
+    assert page.data == [wacht.AiExecutionContext(id="1")]
+    assert list(wacht.iter_execution_contexts(agent_id="agent_123")) == page.data
     assert list(wacht.iter_execution_context_pages()) == [page]
     for call in responses.calls:
         assert call.request.headers["Authorization"] == "Bearer wk_of_the_environment"

@@ -50,25 +50,13 @@ def test_header__any_date(seconds: int) -> None:
 @pytest.mark.parametrize(
     "header",
     [
-        "",
-        "soon",
-        "-5",
-        "nan",
-        "inf",
-        "1e3",
-        "1_000",
-        "5 seconds",
-        "5, 10",
-        "2.",
-        "٤٢",
-        "9" * 10_000,
-        "Wed, " * 10_000,
+        *("", "soon", "-5", "nan", "inf", "1e3", "1_000", "5 seconds", "5, 10", "2."),
+        *("٤٢", "9" * 10_000, "Wed, " * 10_000),
         "Fri, 99 Mar 2025 12:00:30 GMT",
         "Fri, 14 Mar 99999 12:00:30 GMT",
         "Fri, 14 Mar 2025 12:00:30 +99999999999999",
         "2025-03-14T12:00:30Z",
     ],
-    ids=lambda value: ascii(value)[:30],
 )
 def test_header__unusable(header: str) -> None:
     assert retry_after(reply(header=header)) is None
@@ -94,15 +82,11 @@ def test_any_reply__a_finite_wait_or_none(header: str, body: bytes) -> None:
         (b"x" * 1000 + TEXT, None),
         (b"", None),
     ],
-    ids=lambda value: ascii(value)[:30],
 )
 def test_text__of_a_429(body: bytes, seconds: float | None) -> None:
     """With a 429 the service says the wait in the text of the body alone."""
     assert retry_after(reply(body=body)) == seconds
-
-
-def test_text__of_another_status() -> None:
-    assert retry_after(reply(503, TEXT)) is None
+    assert retry_after(reply(503, body)) is None
 
 
 @pytest.mark.parametrize(("header", "seconds"), [("10", 42), ("60", 60)])
@@ -110,12 +94,14 @@ def test_header_and_text__the_longer_counts(header: str, seconds: float) -> None
     assert retry_after(reply(body=TEXT, header=header)) == seconds
 
 
-@pytest.mark.parametrize(
-    ("status", "succeeded"),
-    [(199, False), (200, True), (299, True), (300, False)],
-)
-def test_succeeded(status: int, *, succeeded: bool) -> None:
-    assert reply(status).succeeded is succeeded
+def test_succeeded() -> None:
+    statuses = (199, 200, 299, 300)
+    assert [reply(status).succeeded for status in statuses] == [
+        False,
+        True,
+        True,
+        False,
+    ]
 
 
 def test_repr__without_what_may_echo_the_key() -> None:

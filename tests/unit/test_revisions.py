@@ -27,6 +27,10 @@ from wacht.models import OPTION_NAMES
 
 PAGE, ECHOING, SILENT = PageRevision(), OffsetRevision(), OffsetRevision(echoes=False)
 WINDOW = Window(200, 100)
+GONE = (
+    "^asked for limit=100, offset=200, the service no longer says what it applied. "
+    "It may have changed: try again, the next request finds out$"
+)
 SUPPORTED = [
     (PAGE, "agent_id"),
     (PAGE, "workflow_id"),
@@ -71,7 +75,8 @@ def test_window__of_page_and_per_page(fields: dict[str, Any], window: Window) ->
 
 
 def test_query__of_each_revision() -> None:
-    assert PAGE.query(Window(14, 7)) == {"page": 3, "per_page": 7}
+    query = write_query(PAGE.query(Window(14, 7)), options())
+    assert query == {"page": "3", "per_page": "7"}
     assert ECHOING.query(Window(14, 7)) == {"limit": 7, "offset": 14}
 
 
@@ -103,6 +108,7 @@ def test_page_windows__are_pages(offset: int, limit: int, most: int) -> None:
 def test_page_windows__cover_what_is_asked_for() -> None:
     assert PAGE.window_at(Window(200, 100)) == Window(200, 100)
     assert PAGE.window_at(Window(199, 2)) == Window(198, 3)
+    assert PAGE.window_at(Window(101, 99)) == Window(100, 100)
     assert PAGE.window_at(Window(50, 100)) == Window(50, 50)  # none covers it
     assert ECHOING.window_at(Window(199, 2)) == Window(199, 2)
 
@@ -110,15 +116,22 @@ def test_page_windows__cover_what_is_asked_for() -> None:
 def test_page_revision__takes_the_page_asked_for() -> None:
     run = read(PAGE, answer({"id": "1"}))
     assert (run.window, run.has_more) == (WINDOW, True)
+    assert run.contexts == [AiExecutionContext(id="1")]
     assert read(PAGE, answer(applied=WINDOW)).window == WINDOW
-    with pytest.raises(wacht.PaginationError, match="it seems to ignore `page`"):
+    with pytest.raises(wacht.PaginationError) as caught:
         read(PAGE, answer(applied=Window(0, 50)))
+    assert str(caught.value) == (
+        "asked for limit=100, offset=200, the service applied limit=50, offset=0: "
+        "it seems to ignore `page`, as the offset revision does. Use pagination "
+        '"offset" or "auto"'
+    )
 
 
 def test_offset_revision__takes_what_came() -> None:
     """The service may have a smaller limit than what was asked for."""
     run = read(ECHOING, answer({"id": "1"}, applied=Window(200, 50)))
-    assert run.window == Window(200, 1)
+    assert (run.window, run.has_more) == (Window(200, 1), True)
+    assert run.contexts == [AiExecutionContext(id="1")]
     assert read(ECHOING, answer(applied=WINDOW)).window == WINDOW
     assert read(SILENT, answer({"id": "1"})).window == Window(200, 1)
     last = evolve(answer({"id": "1"}, applied=WINDOW), has_more=False)
@@ -135,7 +148,7 @@ def test_filters__are_all_options_but_the_page() -> None:
 def test_offset_revision__must_have_applied_the_offset() -> None:
     with pytest.raises(wacht.PaginationError, match="applied limit=100, offset=0"):
         read(ECHOING, answer(applied=Window(0, 100)))
-    with pytest.raises(wacht.PaginationError, match="no longer says what it applied"):
+    with pytest.raises(wacht.PaginationError, match=GONE):
         read(ECHOING, answer())
 
 

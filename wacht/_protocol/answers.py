@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from wacht._render.text import safe_repr
 from wacht.errors import DecodeError
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _PARSER_MESSAGE_LENGTH = 200
 
 
+@define
 class TooLargeError(Exception):
     """
     An answer is too large or too slow; a smaller window may succeed.
@@ -28,9 +29,7 @@ class TooLargeError(Exception):
     The endpoint raises it to the walk; users see the error inside.
     """
 
-    def __init__(self, error: Exception) -> None:
-        super().__init__(error)
-        self.error = error
+    error: Exception
 
 
 @frozen

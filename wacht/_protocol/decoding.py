@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from attrs import fields, resolve_types
+from attrs import define, fields, resolve_types
 from cattrs import Converter
 from cattrs.gen import make_dict_structure_fn, override
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     RedactText = Callable[[str], str]
 
 _IDS = [name for name in FIELD_NAMES if name == "id" or name.endswith("_id")]
+_STRINGS = {a.name for a in fields(AiExecutionContext) if str(a.type) == "str | None"}
 _ID_BITS = 64
 MAX_CONTEXTS = 1000  # ten times what a request may ask for
 _KINDS: dict[type, str] = {type(None): "null", list: "an array", dict: "an object"}
@@ -32,14 +33,13 @@ _RFC_3339 = re.compile(
 _LEAP_SECOND = re.compile(r"(?<=\d\d:\d\d):60(\.\d+)?(?=[Z+-])", re.ASCII)
 
 
+@define
 class _WrongValueError(ValueError):
     """A value that doesn't fit, and its place, which grows on the way out."""
 
-    def __init__(self, expected: str, got: object, place: str = "") -> None:
-        super().__init__(expected, got, place)
-        self.expected = expected
-        self.got = got
-        self.place = place
+    expected: str
+    got: object
+    place: str = ""
 
     def message(self, redact: RedactText) -> str:
         # Redact before shortening: half a key must not remain.
@@ -83,8 +83,7 @@ def _timestamp(value: Any, _type: object) -> datetime:
     if not isinstance(value, str) or not _RFC_3339.fullmatch(value):
         text = _usual_form(value)
     try:
-        moment = datetime.fromisoformat(text)
-        return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+        return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):
         raise _WrongValueError("an RFC 3339 timestamp", value) from None
 
@@ -97,7 +96,7 @@ def _usual_form(value: Any) -> str:
     the last microsecond before it.
     """
     if isinstance(value, str):
-        text = _LEAP_SECOND.sub(":59.999999", value.upper().replace(" ", "T", 1))
+        text = _LEAP_SECOND.sub(":59.999999", value.upper().replace(" ", "T"))
         if _RFC_3339.fullmatch(text):
             return text
     raise _WrongValueError("an RFC 3339 timestamp with an offset", value)
@@ -117,69 +116,63 @@ def _converter() -> Converter:
     page = make_dict_structure_fn(
         ExecutionContextListResponse,
         converter,
-        data=override(struct_hook=_data_hook(_context_hook(converter))),
+        data=override(struct_hook=_contexts),
         has_more=override(struct_hook=_has_more),
+        resume=override(omit=True),  # ours, whatever a service calls so
     )
     converter.register_structure_hook(ExecutionContextListResponse, page)
     return converter
 
 
-def _data_hook(hook: Hook) -> Hook:
-    def structure(data: Any, type_: Any) -> list[Any]:
-        if not isinstance(data, list):
-            raise _WrongValueError("an array", data, "data")
-        items: list[Any] = data  # pyright: ignore[reportUnknownVariableType] - JSON
-        if len(items) > MAX_CONTEXTS:
-            expected = f"at most {MAX_CONTEXTS:,} contexts"
-            raise _WrongValueError(expected, len(items), "data")
-        done: list[Any] = []
-        try:
-            for item in items:
-                done.append(hook(item, type_))  # noqa: PERF401 - for len(done)
-        except _WrongValueError as error:
-            error.place = f"data[{len(done)}]{error.place}"
-            raise
-        return done
-
-    return structure
+@cache
+def _field_hooks() -> dict[str, Hook]:
+    attributes = fields(resolve_types(AiExecutionContext))
+    hooks = {a.name: _converter().get_structure_hook(a.type) for a in attributes}
+    del hooks["extra"]
+    return hooks | dict.fromkeys(_IDS, _id)
 
 
-def _context_hook(converter: Converter) -> Hook:
+def _contexts(data: Any, _type: object) -> list[AiExecutionContext]:
+    if not isinstance(data, list):
+        raise _WrongValueError("an array", data, "data")
+    items: list[Any] = data  # pyright: ignore[reportUnknownVariableType] - JSON
+    if len(items) > MAX_CONTEXTS:
+        expected = f"at most {MAX_CONTEXTS:,} contexts"
+        raise _WrongValueError(expected, len(items), "data")
+    hooks = _field_hooks()
+    done: list[AiExecutionContext] = []
+    try:
+        for item in items:
+            done.append(_context(item, hooks))  # noqa: PERF401 - for len(done)
+    except _WrongValueError as error:
+        error.place = f"data[{len(done)}]{error.place}"
+        raise
+    return done
+
+
+def _context(value: Any, hooks: dict[str, Hook]) -> AiExecutionContext:
     """
-    Make a hook that loops once over the fields that came, most of which are strings.
+    Loop once over the fields that came, most of which are strings.
 
     cattrs' own code looks up every field that might have come, and attrs' `__init__`
     sets each of them: together that takes twice as long.
     """
-    attributes = fields(resolve_types(AiExecutionContext))
-    hooks = {a.name: converter.get_structure_hook(a.type) for a in attributes}
-    hooks |= dict.fromkeys(_IDS, _id)
-    del hooks["extra"]
-    strings = {name for name, hook in hooks.items() if hook in (_id, _string)}
-    anything = {a.name for a in attributes if a.type is Any}
-    if [a.name for a in attributes if hasattr(a.default, "factory")] != ["extra"]:
-        raise TypeError("a field other than `extra` has a factory: set it below")
-
-    def structure(value: Any, _type: object) -> AiExecutionContext:
-        if type(value) is not dict:
-            raise _WrongValueError("an object", value)
-        context = object.__new__(AiExecutionContext)
-        values = context.__dict__
-        extra: dict[str, Any] = {}
-        values["extra"] = extra
-        given: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType] - JSON
-        name = ""
-        try:
-            for name, item in given.items():
-                if (type(item) is str and name in strings) or name in anything:
-                    values[name] = item
-                elif name not in hooks:
-                    extra[name] = item
-                elif item is not None:
-                    values[name] = hooks[name](item, None)
-        except _WrongValueError as error:
-            error.place = f".{name}"
-            raise
-        return context
-
-    return structure
+    if type(value) is not dict:
+        raise _WrongValueError("an object", value)
+    context = object.__new__(AiExecutionContext)
+    values = context.__dict__
+    extra: dict[str, Any] = {}
+    values["extra"] = extra
+    given: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType] - JSON
+    for name, item in given.items():
+        if type(item) is str and name in _STRINGS:
+            values[name] = item
+        elif name not in hooks:
+            extra[name] = item
+        elif item is not None:
+            try:
+                values[name] = hooks[name](item, None)
+            except _WrongValueError as error:
+                error.place = f".{name}"
+                raise
+    return context

@@ -60,11 +60,11 @@ def parse_json(body: bytes) -> Any:
 
 
 def _count_values(body: bytes) -> int:
-    """Return an upper bound of the number of values; exact enough if it is too high."""
-    count = sum(map(body.count, _SEPARATORS)) + 1
+    """Return an upper bound of the nested values; exact enough if it is too high."""
+    count = sum(map(body.count, _SEPARATORS))
     if count > MAX_VALUES:  # text has commas, too
         rest = _STRING.sub(b"", body, count=2 * MAX_VALUES)  # a name and a value each
-        count = sum(map(rest.count, _SEPARATORS)) + 1
+        count = sum(map(rest.count, _SEPARATORS))
     return count
 
 

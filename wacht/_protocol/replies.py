@@ -21,7 +21,7 @@ _RETRY_TEXT_LENGTH = 300
 class Redactor(Protocol):
     """Removes the API key from what the service sent."""
 
-    def redact(self, data: bytes, *, truncated: bool = False) -> bytes:
+    def redact(self, data: bytes, *, truncated: bool) -> bytes:
         """Remove the key, and its beginning from the end of truncated bytes."""
         ...
 
