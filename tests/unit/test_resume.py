@@ -274,14 +274,3 @@ def test_resume_options__begin_at_or_a_little_before_the_end(
     window = window_of(resume, 100)
     assert window.offset <= end < window.offset + size
     assert resume.status == "idle"
-
-
-@pytest.mark.parametrize(
-    ("end", "size", "page", "per_page"),
-    [(200, 100, 3, 100), (297, 100, 4, 99), (0, 7, 1, 7)],
-)
-def test_resume_options__fit_page_numbers_exactly_if_they_can(
-    end: int, size: int, page: int, per_page: int
-) -> None:
-    resume = checkpoint(end, size).options(Options())
-    assert (resume.page, resume.per_page) == (page, per_page)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Self
 from attrs import evolve, field, frozen
 
 from wacht._protocol.revisions import filters_of
-from wacht._protocol.windows import Window
 from wacht.errors import InvalidRequestError
 from wacht.models import MAX_PAGE
 
@@ -15,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from wacht._protocol.revisions import Revision
-    from wacht.models import ListExecutionContextsOptions
+    from wacht._protocol.windows import Window
+    from wacht.models import ListExecutionContextsOptions as Options
 
     from .coverage import Coverage
 
@@ -40,33 +40,22 @@ class Checkpoint:
         return {id_: place for place, id_ in enumerate([*self.given][: self.count])}
 
     @property
-    def page(self) -> Window:
-        """The page that begins where the walk ended, or a little before."""
-        end, size = self.coverage.end, self.first.limit
-        best = min(range(size, size // 2, -1), key=lambda n: end % n)
-        return Window(end - end % best, best)
+    def page(self) -> int:
+        """The number of the page in which the walk ended."""
+        return min(self.coverage.end // self.first.limit + 1, MAX_PAGE)
 
-    def options(
-        self, options: ListExecutionContextsOptions
-    ) -> ListExecutionContextsOptions:
+    def options(self, options: Options) -> Options:
         """Return the options for a walk that goes on from here."""
-        page = self.page
-        return evolve(
-            options,
-            page=min(page.offset // page.limit + 1, MAX_PAGE),
-            per_page=page.limit,
-            _checkpoint=self,
-        )
+        size = self.first.limit
+        return evolve(options, page=self.page, per_page=size, _checkpoint=self)
 
 
-def checkpoint_of(options: ListExecutionContextsOptions) -> Checkpoint | None:
+def checkpoint_of(options: Options) -> Checkpoint | None:
     """Return the checkpoint that options go on from, if it is of the same list."""
     checkpoint = options._checkpoint  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - not for users
     if not isinstance(checkpoint, Checkpoint):
         return None
-    page = checkpoint.page
-    number = min(page.offset // page.limit + 1, MAX_PAGE)
-    wanted = {"page": number, **checkpoint.filters}
+    wanted = {"page": checkpoint.page, **checkpoint.filters}
     found = {"page": options.page, **filters_of(options)}
     for name in sorted(wanted.keys() | found.keys()):
         if wanted.get(name) != found.get(name):

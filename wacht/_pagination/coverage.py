@@ -13,7 +13,7 @@ Without times, the place in the order in which contexts were given stands in for
 from __future__ import annotations
 
 from itertools import count, groupby, pairwise
-from math import inf, nextafter
+from math import inf
 from sys import float_info
 from typing import TYPE_CHECKING, Literal
 
@@ -96,7 +96,6 @@ class Coverage:
 
     end: int = 0  # the offset behind what is covered, when it was last read
     rule: Rule = "activity"
-    proves: bool = True  # whether answers have to join; else they are side by side
     begun: bool = False  # whether there was an answer
     low: float = inf  # everything newer than this is covered
     newest: float | None = None  # the newest time in the first answer that had one
@@ -106,6 +105,11 @@ class Coverage:
     repeated: bool = False  # whether contexts came again without an overlap
     unproven: float | None = None  # a time that more contexts share than answers span
     doubt: str = ""  # why contexts may be missing, if no answer and no count can tell
+
+    @property
+    def proves(self) -> bool:
+        """Whether answers have to join; else they are read side by side."""
+        return self.rule != "place" and not self.doubt
 
     @property
     def is_doubtful(self) -> bool:
@@ -123,31 +127,35 @@ class Coverage:
         """Return whether an answer goes on behind what is covered."""
         if not self.proves or interval.oldest < self.low:
             return True
-        wide = self._is_unspanned(MAX_PER_PAGE) or self._is_stuck(interval)
+        wide = self._is_unspanned(MAX_PER_PAGE)
         return interval.oldest == self.low and (wide or interval.tied > self.tied)
 
     def add(self, interval: Interval, floor: float = -inf) -> Coverage:
         """Return what is covered with an answer that joins; nothing below the floor."""
-        ordered = interval.is_ordered and not self.doubt
-        overlapped = self._is_overlapped(interval) and not self._is_stuck(interval)
+        overlapped = self._is_overlapped(interval)
         dated = (time for time in interval.times if time != UNDATED)
         reaches = self.reaches(interval)
         stride = 2 * self.stride or MAX_PER_PAGE * (self.tied == 0)
-        oldest = max(interval.oldest, nextafter(floor, -inf))
-        if not ordered and interval.has_more:
+        oldest, doubt = max(interval.oldest, floor), self.doubt
+        if not interval.is_ordered:
+            doubt = _DISORDERED
+        if doubt and interval.has_more:
             oldest = inf  # nothing tells what is behind it
         return evolve(
             self,
             end=interval.window.end,
-            proves=self.proves and ordered,
             begun=True,
             low=min(self.low, oldest) if reaches else self.low,
             newest=max(dated, default=None) if self.newest is None else self.newest,
             tied=interval.tied if reaches else 0,
             stride=0 if reaches else stride,
             unproven=self.low if self.proves and not overlapped else self.unproven,
-            doubt=self.doubt if interval.is_ordered else _DISORDERED,
+            doubt=doubt,
         )
+
+    def side_by_side(self) -> Coverage:
+        """Return the same, with the contexts of the last time read side by side."""
+        return evolve(self, unproven=self.low)
 
     def with_gap(self) -> Coverage:
         """Return the same after an answer didn't join: the next ones share more."""
@@ -185,15 +193,9 @@ class Coverage:
     def _is_overlapped(self, interval: Interval) -> bool:
         return not self.begun or interval.newest > self.low or interval.newest == inf
 
-    def _is_stuck(self, interval: Interval) -> bool:
-        """Return whether the list grows too fast to get past many equal times."""
-        wide = self.tied >= interval.tied > interval.window.limit // 2
-        return wide and interval.oldest == self.low
-
     def _is_unspanned(self, limit: int) -> bool:
         """Return whether no window of some size has contexts on both sides."""
-        wide = self.tied >= limit - 1 or self.low == self.unproven
-        return wide and self.tied > 0
+        return self.tied >= max(limit - 1, 1) or self.low == self.unproven
 
     def _overlap(self, most: int) -> int:
         if not self.proves or not self.begun or self._is_unspanned(most):

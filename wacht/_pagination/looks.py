@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from itertools import pairwise
-from math import inf, nan, nextafter
+from math import inf, nan
 from sys import maxsize
 from typing import TYPE_CHECKING
 
@@ -16,9 +16,8 @@ from wacht.models import MAX_PER_PAGE
 from wacht.models import ExecutionContextListResponse as Page
 
 from .coverage import UNDATED
-from .main_pass import MAX_STALLED
-from .passes import Pass
-from .state import key
+from .passes import MAX_STALLED, Pass
+from .state import State, key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -26,8 +25,7 @@ if TYPE_CHECKING:
     from wacht._protocol.windows import Slice
 
     from .coverage import Interval
-    from .main_pass import MainPass
-    from .state import State
+    from .passes import MainPass
 
     Seen = set[tuple[str, float]]  # ids, each with its time
 
@@ -58,7 +56,7 @@ def _by_place(state: State, main: MainPass) -> Iterator[Page]:
     """Read the top until a page has nothing new, if contexts moved."""
     is_top = state.first.offset == 0
     if is_top and main.coverage.repeated and state.options.exhaustive is None:
-        yield from _down_to(state, state.first.limit, _has_nothing_new)
+        yield from _down_to(state, state.first.limit, State.knows)
 
 
 def _by_order(state: State, main: MainPass) -> Iterator[Page]:
@@ -70,6 +68,56 @@ def _by_order(state: State, main: MainPass) -> Iterator[Page]:
         if (yield from _down_to(state, MAX_PER_PAGE, _ends_unmoved)) == 1:
             return
     raise PaginationError(_TOO_FAST)
+
+
+def _down_to(
+    state: State, size: int, is_last: Callable[[State, Slice], bool]
+) -> Generator[Page, None, int]:
+    """Read from the top, side by side; return how many answers that took."""
+    state.looks += 1
+    size = min(size, state.most)
+    answers = known = 0
+    while True:
+        part = state.reader.read(Window(answers * size, size))
+        answers += 1
+        known = known + 1 if state.knows(part) else 0
+        last = not part.has_more or is_last(state, part) or known == MAX_STALLED
+        yield Page(state.fresh(part), part.has_more)
+        if last:
+            return answers
+
+
+def _ends_unmoved(state: State, part: Slice) -> bool:
+    """Return whether most of the last contexts follow each other as they did."""
+    tail = part.contexts[-max(_TAIL, len(part.contexts) // 4) :]
+    places = [state.given.get(key(context), nan) for context in tail]
+    unmoved = sum(b == a + 1 for a, b in pairwise(places))
+    return unmoved >= max(_TAIL, len(tail)) // 2
+
+
+class TopPass(Pass):
+    """A reading from the top of the list down to a delay before a time."""
+
+    def __init__(self, state: State, mark: float | None, delay: float) -> None:
+        mark = -inf if mark is None else mark
+        super().__init__(state, state.begin(), max(mark - delay, state.floor))
+        self.ids = dict[str, int]()
+        self.seen: Seen = set()  # what is above the mark
+        self.shows_all = False  # whether one answer had everything above the mark
+        self._mark = max(mark - DELAY, state.floor)
+
+    @property
+    def _left(self) -> int:
+        return maxsize  # windows stay full, however few are new
+
+    def _page(self, part: Slice, interval: Interval) -> Page:
+        is_top = interval.newest >= UNDATED
+        self.shows_all |= is_top and interval.oldest <= self._mark
+        ids = [key(context) for context in self._state.wanted(part.contexts)]
+        self.ids.update(dict.fromkeys(ids, 0))
+        pairs = zip(ids, interval.times, strict=False)
+        self.seen.update(pair for pair in pairs if pair[1] > self._mark)
+        return super()._page(part, interval)
 
 
 def _by_activity(state: State, main: MainPass) -> Iterator[Page]:
@@ -88,28 +136,6 @@ def _by_activity(state: State, main: MainPass) -> Iterator[Page]:
         raise PaginationError(_missing(state, main, unproven))
 
 
-class TopPass(Pass):
-    """Read from the top of the list down to what was newest before, and a delay."""
-
-    def __init__(self, state: State, mark: float | None, delay: float) -> None:
-        mark = -inf if mark is None else mark
-        super().__init__(state, state.begin(), max(mark - delay, state.floor))
-        self.shows_all = False  # whether one answer had everything newer
-        self.seen: Seen = set()  # everything newer that was read
-        self._mark = max(mark - DELAY, nextafter(state.floor, -inf))
-
-    @property
-    def _left(self) -> int:
-        return maxsize  # windows stay full, however few are new
-
-    def _page(self, part: Slice, interval: Interval) -> Page:
-        is_top = interval.newest >= UNDATED
-        self.shows_all |= is_top and interval.oldest <= self._mark
-        pairs = zip(map(key, part.contexts), interval.times, strict=True)
-        self.seen.update(pair for pair in pairs if pair[1] > self._mark)
-        return super()._page(part, interval)
-
-
 def _at_top(
     state: State, mark: float | None, before: Seen | None
 ) -> Generator[Page, None, TopPass]:
@@ -126,45 +152,17 @@ def _at_top(
     raise PaginationError(_TOO_FAST)
 
 
-def _down_to(
-    state: State, size: int, is_last: Callable[[State, Slice], bool]
-) -> Generator[Page, None, int]:
-    """Read from the top, side by side; return how many answers that took."""
-    state.looks += 1
-    size = min(size, state.most)
-    answers = known = 0
-    while True:
-        part = state.reader.read(Window(answers * size, size))
-        answers += 1
-        known = known + 1 if _has_nothing_new(state, part) else 0
-        last = not part.has_more or is_last(state, part) or known == MAX_STALLED
-        yield Page(state.fresh(part), part.has_more)
-        if last:
-            return answers
-
-
-def _has_nothing_new(state: State, part: Slice) -> bool:
-    return all(key(context) in state.given for context in part.contexts)
-
-
-def _ends_unmoved(state: State, part: Slice) -> bool:
-    """Return whether most of the last contexts follow each other as they did."""
-    tail = part.contexts[-max(_TAIL, len(part.contexts) // 4) :]
-    places = [state.given.get(key(context), nan) for context in tail]
-    unmoved = sum(b == a + 1 for a, b in pairwise(places))
-    return unmoved >= max(_TAIL, len(tail)) // 2
-
-
 def _counted_again(
     state: State, main: MainPass
 ) -> Generator[Page, None, TopPass | None]:
     """Read all once more if only counts tell whether all was read, and compare."""
     if main.coverage.unproven is None:
         return None
-    mark, whole = main.coverage.newest, TopPass(state, main.coverage.newest, inf)
+    first: Pass = main
+    mark = main.coverage.newest
     if main.is_part:  # then its own count says nothing
-        yield from whole.pages()
-    first = whole if main.is_part else main
+        first = TopPass(state, mark, inf)
+        yield from first.pages()
     if len(first.ids) != first.length:
         return None
     # Contexts that leave the list hide missing ones from one count, but not from two.

@@ -1,13 +1,13 @@
-"""One reading of the list: answers joined to what is covered, from a place down."""
+"""Readings of the list: answers joined to what is covered, from a place down."""
 
 from __future__ import annotations
 
-from math import inf
 from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from wacht._protocol.windows import Window
+from wacht._protocol.windows import Slice, Window
+from wacht.errors import PaginationError
 from wacht.models import MAX_PER_PAGE
 from wacht.models import ExecutionContextListResponse as Page
 
@@ -17,49 +17,47 @@ from .state import key
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from wacht._protocol.windows import Slice
-    from wacht.models import AiExecutionContext
-
+    from .checkpoint import Checkpoint
     from .coverage import Coverage, Interval
     from .state import State
 
-_SPARE = 5  # contexts that windows read ahead share beyond what joins them
+MAX_STALLED = 30  # answers in a row without a new context
+
+_HINT = ' If it is an older build of the offset revision, set pagination="offset".'
+_SKIPPED = (
+    "the service repeated a page, and what came next doesn't continue the page before "
+    "it: contexts may be missing in between"
+)
 
 
 class Pass:
     """One reading of the list, from what is covered down to a floor."""
 
-    def __init__(
-        self,
-        state: State,
-        coverage: Coverage,
-        floor: float,
-        *,
-        size: int = MAX_PER_PAGE,
-        prefetch: int = 0,
-    ) -> None:
-        self.coverage = evolve(coverage, spare=_SPARE if prefetch else 0)
+    def __init__(self, state: State, coverage: Coverage, floor: float) -> None:
+        self.coverage = coverage
+        self.ids = state.given  # what it read, and maybe more
         self.length = 0  # of the list at its end, counted from the walk's first context
-        self.ids: dict[str, int] = {}  # what was read
         self._state = state
         self._floor = floor
-        self._size = size
-        self._ahead = Prefetcher(state.reader.read, prefetch)
+        self._size = MAX_PER_PAGE
+        self._ahead = Prefetcher(state.reader.read, 0)
+        self._stalled = 0  # answers without anything new, in a row
+        known = len(state.given) // state.first.limit  # a resumed walk may read them
+        self._most_stalled = MAX_STALLED + state.options.prefetch + known
         self._held: list[Slice] = []  # answers that don't join yet
         self._apart: Window | None = None  # the highest of them since the last join
 
     @property
     def is_done(self) -> bool:
         """Whether all that is needed is covered."""
-        return self.coverage.low < self._floor or self.coverage.low == -inf
+        return self.coverage.low <= self._floor
 
     def pages(self) -> Iterator[Page]:
         """Read on until all that is needed is covered; yield what is new."""
         while not self.is_done:
             self._held.append(latest := self._take())
             while (joining := self._joining()) is not None:
-                part, interval = joining
-                page = self._page(part, interval)
+                page = self._page(*joining)
                 apart = self._apart
                 if apart and (self.coverage.tied or apart.offset <= self.coverage.end):
                     self._apart = None
@@ -92,10 +90,25 @@ class Pass:
             self._ahead.plan(self._windows(self._ahead.last, left))
 
     def _take(self) -> Slice:
-        self._state.budget.remaining()
+        state = self._state
+        state.budget.remaining()
+        known = state.reader.known_revision
         asked, part = self._ahead.take(self._window())
-        self._state.note_size(asked, part)
+        if known is not None:  # else the size may be the service's default
+            state.note_size(asked, part)
+        self._check_progress()
         return part
+
+    def _check_progress(self) -> None:
+        state, stalled = self._state, self._stalled
+        if stalled == MAX_STALLED // 2 and self.coverage.rule == "activity":
+            self.coverage = self.coverage.side_by_side()
+        self._stalled += 1
+        if stalled >= self._most_stalled:
+            raise PaginationError(
+                f"{stalled} answers in a row had nothing new, although the service "
+                f"says that there is more.{_HINT * state.is_by_page}"
+            )
 
     def _window(self) -> Window:
         if self._apart is None:
@@ -130,15 +143,105 @@ class Pass:
         return None
 
     def _page(self, part: Slice, interval: Interval) -> Page:
-        fresh = self._state.fresh(part, self.coverage.low)
+        state, low = self._state, self.coverage.low
+        news, fresh = not state.knows(part), state.fresh(part, low)
         if not self.is_done:
             self.coverage = self.coverage.add(interval, self._floor)
-        wanted = self._state.wanted(part.contexts)
+        if (news and fresh) or self.coverage.low < low:
+            self._stalled = 0
         if part.contexts:
-            start = self._state.first.offset
-            self.length = part.window.offset + len(wanted) - start
-        self._note_ids(wanted)
+            wanted = len(state.wanted(part.contexts))
+            self.length = part.window.offset + wanted - state.first.offset
         return Page(fresh, part.has_more)
 
-    def _note_ids(self, contexts: list[AiExecutionContext]) -> None:
-        self.ids.update(dict.fromkeys(map(key, contexts), 0))
+
+class MainPass(Pass):
+    """The first reading, from the first window or a checkpoint to the list's end."""
+
+    def __init__(self, state: State, checkpoint: Checkpoint | None) -> None:
+        coverage = checkpoint.coverage if checkpoint else state.begin()
+        super().__init__(state, coverage, state.floor)
+        prefetch, size = state.options.prefetch, state.first.limit
+        self._size = size if checkpoint else _page_size(state)
+        self._ahead = Prefetcher(state.reader.read, prefetch)
+        self.is_complete = False  # whether nothing is missing without a second look
+        self.is_part = checkpoint is not None  # whether some was given before
+        self._tail: str | None = None  # the last context of a page without
+
+    def _take(self) -> Slice:
+        state, begun = self._state, self.coverage.begun
+        part = super()._take()
+        if state.is_by_page and state.options.active_since:
+            raise PaginationError(
+                "active_since needs a list by activity, which only the offset revision "
+                "of the service has; this service lists by page"
+            )
+        if self.coverage.rule != state.rule:
+            self.coverage = state.begin()
+            if begun:  # what another rule covered doesn't count by this one
+                self.is_part = True
+                self._restart()
+                return self._take()
+        return self._checked(self._as_it_came(part))
+
+    def _as_it_came(self, part: Slice) -> Slice:
+        """Go on with smaller pages if the service has a smaller limit."""
+        state, size, begun = self._state, len(part.contexts), self.coverage.begun
+        is_whole = begun and state.rule == "place"
+        is_short = part.has_more and 0 < size < part.window.limit
+        if is_whole or not is_short or not state.is_by_page:
+            return part
+        window = Window(part.window.offset // part.window.limit * size, size)
+        state.most = state.cap = size
+        if not begun:
+            state.first, self._size = window, size
+        return evolve(part, window=window)
+
+    def _checked(self, part: Slice) -> Slice:
+        """Ask again for a page that has nothing new: it may be a stale answer."""
+        state = self._state
+        is_behind = part.window.offset > 0 and self.coverage.end == state.first.end
+        is_second = is_behind and state.is_by_page and not self.is_part
+        if self._is_stalled(part) and (is_second or state.rule == "place"):
+            self._stalled += 1
+            part = state.reader.read(part.window)
+            if is_second and part.contexts and self._is_stalled(part):
+                raise PaginationError(
+                    "the service gave page 1 again instead of page 2: it ignores "
+                    "`page`." + _HINT
+                )
+        return part
+
+    def _is_stalled(self, part: Slice) -> bool:
+        return part.has_more and self._state.knows(part)
+
+    def _page(self, part: Slice, interval: Interval) -> Page:
+        state, before = self._state, self.coverage
+        places, duplicates = state.rule == "place", state.duplicates
+        if places and self._skips(part):
+            self.coverage = evolve(before, doubt=_SKIPPED)
+        page = super()._page(part, interval)
+        if places and state.duplicates > duplicates:
+            self._restart()  # what was asked for together may have a gap
+            self.coverage = evolve(self.coverage, repeated=True)
+        calm = places and state.is_by_page and not self.coverage.repeated
+        is_whole = self.is_done and not state.first.offset
+        self.is_complete = is_whole and (calm or not before.begun)
+        return page
+
+    def _skips(self, part: Slice) -> bool:
+        """Return whether a page doesn't continue what came before repeated ones."""
+        tail, self._tail = self._tail, None
+        if part.contexts and self._state.knows(part):
+            self._tail = key(part.contexts[-1])
+        if tail is None or not part.contexts:
+            return tail is not None and not part.has_more
+        edge = next(reversed(self._state.given), None)
+        return tail != edge and key(part.contexts[0]) not in self._state.given
+
+
+def _page_size(state: State) -> int:
+    """Return how many contexts to ask for, so that no more is requested than needed."""
+    start, size = state.first.offset, state.first.limit
+    least = min(size, state.options.limit or size)
+    return size if start % least else least  # a smaller page would begin elsewhere

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 from itertools import dropwhile, repeat
-from math import inf
+from math import inf, nextafter
 from sys import maxsize
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .reader import Reader
 
 _GROWTH = 8  # windows that must succeed before larger ones are tried
+_SPARE = 5  # contexts that windows read ahead share beyond what joins them
 _COMPARED = 2**20  # characters of a context without an id
 
 
@@ -62,14 +63,14 @@ class State:
 
     @property
     def floor(self) -> float:
-        """The time of the oldest contexts that are wanted."""
+        """Contexts that are newer than this are wanted."""
         since = self.options.active_since
-        return -inf if since is None else since.timestamp()
+        return -inf if since is None else nextafter(since.timestamp(), -inf)
 
     def begin(self) -> Coverage:
         """Return the coverage of a walk that has read nothing yet."""
-        rule = self.rule
-        return Coverage(self.first.offset, rule, proves=rule != "place")
+        spare = _SPARE if self.options.prefetch else 0
+        return Coverage(self.first.offset, self.rule, spare=spare)
 
     def interval(self, part: Slice) -> Interval:
         """Return what an answer covers."""
@@ -108,11 +109,15 @@ class State:
         self.duplicates += len(contexts) - len(fresh)
         return self.wanted([*fresh.values()])
 
+    def knows(self, part: Slice) -> bool:
+        """Return whether all contexts of an answer were given."""
+        return all(key(context) in self.given for context in part.contexts)
+
     def wanted(self, contexts: list[AiExecutionContext]) -> list[AiExecutionContext]:
         """Return the contexts that are as new as the user wants them."""
         if self.options.active_since is None:
             return contexts
-        return [context for context in contexts if time_of(context) >= self.floor]
+        return [context for context in contexts if time_of(context) > self.floor]
 
     def give(self, contexts: list[AiExecutionContext]) -> None:
         """Note that contexts were handed to the user."""

@@ -11,7 +11,7 @@ from attrs import evolve
 
 from wacht._forks import PerProcess
 from wacht._protocol.revisions import filters_of
-from wacht._protocol.windows import Window
+from wacht._protocol.windows import window_of
 from wacht._waiting import Deadline, RequestBudget, logger
 from wacht.errors import WachtError
 from wacht.models import MAX_PER_PAGE, WalkProgress
@@ -19,7 +19,7 @@ from wacht.models import ExecutionContextListResponse as Page
 
 from .checkpoint import Checkpoint, checkpoint_of
 from .looks import second_looks
-from .main_pass import MainPass
+from .passes import MainPass
 from .reader import Reader
 from .state import State
 
@@ -70,9 +70,7 @@ class Walk:
             try:
                 yield from self._handed_over(state, main)
             except WachtError as error:
-                if main.coverage.is_doubtful:
-                    self._covered = main.coverage
-                error.resume = self._resume(state)
+                error.resume = self._resume(state, main)
                 raise
             finally:
                 self._budget.stopped.set()
@@ -83,11 +81,10 @@ class Walk:
         size = self._filters.per_page or MAX_PER_PAGE
         checkpoint = self._checkpoint
         if checkpoint is None:
-            first = Window(((self._filters.page or 1) - 1) * size, size)
+            first = window_of(self._filters, size)
             return State(reader, self._budget, self._options, first)
         reader.assume(checkpoint.revision)
-        kept = size == checkpoint.page.limit  # else the caller wants another size
-        first = checkpoint.first if kept else evolve(checkpoint.first, limit=size)
+        first = evolve(checkpoint.first, limit=size)
         return State(reader, self._budget, self._options, first, checkpoint.ids())
 
     def _handed_over(self, state: State, main: MainPass) -> Iterator[Page]:
@@ -107,15 +104,15 @@ class Walk:
             state.give(data)
             self._covered = self._covered if is_cut else main.coverage
             if data or not state.looks:  # second looks often bring nothing
-                yield Page(data, page.has_more, self._resume(state))
+                yield Page(data, page.has_more, self._resume(state, main))
             if not state.left:
                 return
         _log_summary(state, main)
         if main.is_complete and not self._progress.complete:
             self._send_report(complete=True)
 
-    def _resume(self, state: State) -> ListExecutionContextsOptions:
-        doubtful = self._covered.is_doubtful  # so only a whole reading can tell
+    def _resume(self, state: State, main: MainPass) -> ListExecutionContextsOptions:
+        doubtful = main.coverage.is_doubtful  # so only a whole reading can tell
         return Checkpoint(
             filters_of(self._filters),
             state.reader.known_revision,
