@@ -78,21 +78,6 @@ def test_walk__each_build(build: Any, per_page: int, prefetch: int) -> None:
             assert ids_of(walk) == ids_in(sandbox)
 
 
-@pytest.mark.parametrize("per_page", [1, 20, 49, 51, 100])
-@pytest.mark.parametrize("number", [1, 2])
-@pytest.mark.parametrize("build", BUILDS)
-def test_fetch__a_page_of_each_build(build: Any, number: int, per_page: int) -> None:
-    with (
-        Sandbox(350, revision=build) as sandbox,
-        sandbox.session(pagination=setting(build)) as session,
-    ):
-        page = session.fetch_execution_contexts(page=number, per_page=per_page)
-        assert ids_of(page) == ids_in(sandbox)[: number * per_page][-per_page:]
-        assert page.has_more
-        assert page.resume is None
-        assert len(sandbox.requests) <= 2
-
-
 @pytest.mark.parametrize("build", BUILDS)
 def test_walk__a_live_list(build: Any) -> None:
     """Over sockets and in threads, nothing that stays is missed either."""

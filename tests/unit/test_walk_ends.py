@@ -40,7 +40,6 @@ from wacht import (
     WalkProgress,
 )
 from wacht._pagination import walk as walk_module
-from wacht._pagination.reader import Reader
 from wacht._protocol.answers import Answer, TooLargeError
 from wacht._protocol.revisions import PageRevision
 from wacht._waiting import Deadline, RequestBudget, StoppedError
@@ -231,15 +230,6 @@ def test_walk__a_service_that_is_down() -> None:
     assert len(service.queries) <= 5
 
 
-def test_fetch__a_page_that_the_service_ignores() -> None:
-    """More contexts than asked for show it."""
-    reader = Reader(
-        Service(130, "older"), Options(page=2, per_page=20), RequestBudget()
-    )
-    with pytest.raises(PaginationError, match=r"pagination=.offset"):
-        reader.page()
-
-
 def test_walk__a_smaller_part_that_fails_otherwise() -> None:
     """The first error says more than that of one attempt at a smaller part."""
     service = known("page", 130)
@@ -248,15 +238,6 @@ def test_walk__a_smaller_part_that_fails_otherwise() -> None:
     _, error = until_error(walk_of(service))
     assert str(error).startswith("504")
     assert len(service.queries) == 2
-
-
-def test_fetch__a_page_that_is_too_large() -> None:
-    """A single page has to come as it was asked for."""
-    service = limited_to(9, ServerError(504, "timeout"), known("page", 130))
-    reader = Reader(service, Options(), RequestBudget())
-    with pytest.raises(ServerError):
-        reader.page()
-    assert len(service.queries) == 1
 
 
 @pytest.mark.parametrize("kind", KINDS)
