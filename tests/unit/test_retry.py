@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from urllib3 import Retry
+from urllib3 import HTTPResponse, Retry
 from urllib3.exceptions import ConnectTimeoutError, DecodeError, ProtocolError
 
 from wacht._http.client import PATH
@@ -179,6 +179,14 @@ def test_policy__of_the_callers(
     policy: Retry, outcome: Reply | Failure, expected: int
 ) -> None:
     assert len(waits(policy, outcome)) == expected
+
+
+def test_decide__frees_no_response(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python code runs then, in which a signal handler's exception gets lost."""
+    freed: list[HTTPResponse] = []
+    monkeypatch.setattr(HTTPResponse, "closed", property(freed.append))
+    assert decide(default_retry(), reply(503), 1)
+    assert freed == []
 
 
 class Watching(Retry):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import cache
 from threading import TIMEOUT_MAX
 
 from attrs import frozen
@@ -76,8 +77,13 @@ def _after_reply(policy: Retry, reply: Reply) -> RetryDecision | None:
         return None
     if requested is not None and requested > longest_wait(policy):
         return None
-    rest = policy.increment("GET", _URL, response=HTTPResponse(status=reply.status))
+    rest = policy.increment("GET", _URL, response=_response(reply.status))
     return RetryDecision(rest, _retry_delay(rest, requested))
+
+
+@cache  # a signal handler's exception gets lost while Python frees a response
+def _response(status: int) -> HTTPResponse:
+    return HTTPResponse(status=status)
 
 
 def requested_wait(policy: Retry, reply: Reply) -> float | None:
