@@ -11,8 +11,7 @@ from urllib3 import HTTPConnectionPool
 from urllib3.connection import HTTPConnection
 
 from wacht._http.connections import TimedAdapter
-from wacht._http.failures import SlowAnswerError
-from wacht._http.timing import ResponseTimer
+from wacht._http.timing import ResponseTimer, SlowAnswerError
 
 
 class Clock:

@@ -13,7 +13,8 @@ from urllib3 import HTTPConnectionPool, exceptions
 
 import wacht
 from wacht._http.credentials import ApiKey
-from wacht._http.failures import Failure, SlowAnswerError, failure_of
+from wacht._http.failures import Failure, failure_of
+from wacht._http.timing import SlowAnswerError
 
 POOL: Any = HTTPConnectionPool("api.invalid")
 CONNECTION: Any = "HTTPConnection(host='api.invalid', port=443)"
