@@ -199,12 +199,12 @@ class Watching(Retry):
 
 def test_policy__that_looks_at_the_request() -> None:
     """A policy gets method and URL, as urllib3 would pass them."""
-    decision = decide(Watching(5), reply(409), 1)
-    assert decision is not None
-    assert [(past.method, past.url) for past in decision.policy.history] == [
-        ("GET", PATH)
-    ]
-    assert decide(decision.policy, reply(409), 1) is None
+    for outcome in (reply(409), failure()):
+        decision = decide(Watching(5), outcome, 1)
+        assert decision is not None
+        (past,) = decision.policy.history
+        assert (past.method, past.url) == ("GET", PATH)
+        assert decide(decision.policy, reply(409), 1) is None
 
 
 def test_default__longest_wait() -> None:

@@ -100,7 +100,7 @@ def failure_of(error: Exception, redact: Callable[[str], str]) -> Failure:
     kind, link = next((k, e) for k, e in matches if re.search(k.pattern, str(e)))
     details = _details(chain[-1], redact)
     reason = f"{kind.phrase}: {details}" if details else kind.phrase
-    counted = link if isinstance(link, _COUNTED) else ProtocolError(str(link))
+    counted = link if isinstance(link, _COUNTED) else ProtocolError(reason)
     cause = _bare_copy(error, redact)
     for past in chain:  # the frames of a traceback hold connections, in a cycle
         past.__traceback__ = past.__context__ = None
@@ -140,14 +140,14 @@ def _chain(error: Exception) -> list[Exception]:
 def _raised_by_stack(error: Exception) -> bool:
     module = "wacht"  # an error without a traceback was never raised, but passed on
     for frame, _ in walk_tb(error.__traceback__):
-        module = frame.f_globals.get("__name__", "")
+        module = str(frame.f_globals.get("__name__"))
     return _STACK_MODULES.match(module) is not None
 
 
 def _details(error: Exception, redact: Callable[[str], str]) -> str:
     last = error.args[-1] if error.args else None
     text = last if isinstance(last, str) else str(error)
-    _, _, message = text.rpartition("): ")  # behind the connection's repr
+    _, _, message = text.partition("): ")  # behind the connection's repr
     return safe_line(redact(_PASSWORD.sub("", message or text)), _TEXT_LENGTH)
 
 
