@@ -62,7 +62,11 @@ def test_request(service: responses.RequestsMock, caplog: Any) -> None:
     assert caplog.messages == [f"GET /ai/execution-contexts {query}: 200"]
 
 
-def test_retries__of_each_kind(service: responses.RequestsMock) -> None:
+def test_retries__of_each_kind(
+    service: responses.RequestsMock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each wait is one line in the log."""
+    caplog.set_level("INFO", "wacht")
     waits: list[float] = []
     service.get(URL, status=429, body="Rate limit exceeded. Retry after 42 seconds")
     service.get(URL, status=500)
@@ -72,6 +76,11 @@ def test_retries__of_each_kind(service: responses.RequestsMock) -> None:
     asked, backed_off, also = waits
     assert 42 <= asked < 43
     assert 1 <= backed_off < also
+    assert caplog.messages == [
+        f"waiting {asked:.2f} s before attempt 2 of 6: rate limit (429)",
+        f"waiting {backed_off:.2f} s before attempt 3 of 6: the service answered 500",
+        f"waiting {also:.2f} s before attempt 4 of 6: the connection broke: mocked",
+    ]
 
 
 @pytest.mark.parametrize(("retry", "attempts"), [(True, 6), (False, 1)])

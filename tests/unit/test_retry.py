@@ -126,6 +126,8 @@ def test_requested_wait__in_words() -> None:
 @pytest.mark.parametrize("seconds", ["120.001", "121", "99999"])
 def test_requested_wait__beyond_the_cap(seconds: str) -> None:
     assert decide(default_retry(), reply(429, retry_after=seconds), 1) is None
+    of_callers = Retry(3, retry_after_max=41, status_forcelist=[429])
+    assert decide(of_callers, reply(429, WORDS), 1) is None
 
 
 @pytest.mark.parametrize(
@@ -205,10 +207,6 @@ def test_policy__that_looks_at_the_request() -> None:
         (past,) = decision.policy.history
         assert (past.method, past.url) == ("GET", PATH)
         assert decide(decision.policy, reply(409), 1) is None
-
-
-def test_default__longest_wait() -> None:
-    assert default_retry().retry_after_max == LONGEST_WAIT
 
 
 def test_failure__repr_without_its_error() -> None:
