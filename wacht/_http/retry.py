@@ -40,7 +40,6 @@ def default_retry() -> Retry:
         total=5,
         backoff_factor=0.5,
         backoff_jitter=0.5,
-        retry_after_max=LONGEST_WAIT,
         status_forcelist=frozenset({429, *range(500, 600)}),
     )
 
