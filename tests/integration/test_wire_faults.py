@@ -8,7 +8,6 @@ import gzip
 import logging
 import re
 import time
-import zlib
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -85,6 +84,11 @@ def sandbox(spoil: Callable[[Sandbox, int | None], object]) -> Serve:
     return serve
 
 
+def fault(name: str, *args: Any, **kwargs: Any) -> Serve:
+    """Serve a fault of the sandbox."""
+    return sandbox(lambda s, times: getattr(s, name)(*args, times=times, **kwargs))
+
+
 def answer(status: int, body: bytes | str = b"", **headers: str) -> Serve:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return sandbox(lambda s, times: s.answer(status, body, headers=named, times=times))
@@ -146,12 +150,6 @@ def endless(data: bytes, more: bytes) -> Serve:
     return raw(script)
 
 
-def cut_between_blocks() -> bytes:
-    """Return the beginning of a gzip stream, up to the end of a block."""
-    packer = zlib.compressobj(wbits=31)
-    return packer.compress(PAGE) + packer.flush(zlib.Z_FULL_FLUSH)
-
-
 def with_length(body: bytes, *headers: str) -> bytes:
     lines = [f"Content-Length: {len(body)}", *headers, "", ""]
     return OK + "\r\n".join(lines).encode() + body
@@ -169,22 +167,19 @@ CUT = "the body was cut off"
 NOT_GZIP = "the body can.t be decompressed"
 SLOW = "the answer is too slow"
 
+
+def late(serve: Serve, says: str = SLOW) -> Case:
+    return Case(serve, says, timeout=HASTY)
+
+
 CASES = {
     # Before the answer.
-    "reset": Case(sandbox(lambda s, times: s.reset(times=times)), BROKEN),
-    "closed without a byte": Case(
-        sandbox(lambda s, times: s.hang_up(times=times)), BROKEN
-    ),
-    "silent": Case(
-        sandbox(lambda s, times: s.stall(9, times=times)),
-        "no data in time",
-        timeout=HASTY,
-    ),
+    "reset": Case(fault("reset"), BROKEN),
+    "closed without a byte": Case(fault("hang_up"), BROKEN),
+    "silent": late(fault("stall", 9), "no data in time"),
     "not HTTP": Case(sends(b"SSH-2.0-OpenSSH_9.6\r\n"), BROKEN),
     # In the headers.
-    "headers reset": Case(
-        sandbox(lambda s, times: s.reset(at="headers", times=times)), BROKEN
-    ),
+    "headers reset": Case(fault("reset", at="headers"), BROKEN),
     "status line cut": Case(sends(b"HTTP/1.1 2"), BROKEN),
     "headers cut": Case(sends(OK + b"Content-Ty"), BROKEN),
     "headers cut behind the length": Case(sends(OK + b"Content-Length: 0\r\n"), BROKEN),
@@ -193,73 +188,37 @@ CASES = {
         sends(OK + b"no header\r\nContent-Length: 0\r\n\r\n"), "can.t be parsed"
     ),
     "header line without end": Case(endless(OK + b"X: ", b"x" * 999), BROKEN),
-    "informational answers without end": Case(
-        endless(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"), SLOW, timeout=HASTY
+    "informational answers without end": late(
+        endless(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n")
     ),
     "another protocol": Case(
         sends_all(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"), BROKEN
     ),
-    "headers trickle": Case(
-        sandbox(lambda s, times: s.trickle(at="headers", times=times)),
-        SLOW,
-        timeout=HASTY,
-    ),
+    "headers trickle": late(fault("trickle", at="headers")),
     "lengths contradict": Case(
         sends(OK + b"Content-Length: 3, 4\r\n\r\n123"), "the headers contradict"
     ),
     # In the body.
-    "body reset": Case(
-        sandbox(lambda s, times: s.reset(at="body", times=times)), BROKEN
-    ),
-    "body cut": Case(sandbox(lambda s, times: s.cut(times=times)), CUT),
-    "body stalls": Case(
-        sandbox(lambda s, times: s.stall(9, at="body", times=times)),
-        "no data in time",
-        timeout=HASTY,
-    ),
-    "body trickles": Case(
-        sandbox(lambda s, times: s.trickle(times=times)), SLOW, timeout=HASTY
-    ),
+    "body reset": Case(fault("reset", at="body"), BROKEN),
+    "body cut": Case(fault("cut"), CUT),
+    "body stalls": late(fault("stall", 9, at="body"), "no data in time"),
+    "body trickles": late(fault("trickle")),
     "body promised and not begun": Case(sends(OK + b"Content-Length: 9\r\n\r\n"), CUT),
     "close-delimited body reset": Case(then_reset(OK + b"\r\n" + PAGE[:20]), BROKEN),
-    "chunk broken": Case(sandbox(lambda s, times: s.break_chunk(times=times)), CUT),
+    "chunk broken": Case(fault("break_chunk"), CUT),
     "chunk cut": Case(sends(CHUNKED + chunk(PAGE)[:20]), CUT),
     "last chunk missing": Case(sends(CHUNKED + chunk(PAGE)), CUT),
-    "chunk size trickles": Case(drips(CHUNKED, b"0"), SLOW, timeout=HASTY),
-    "trailers without end": Case(
-        endless(CHUNKED + chunk(PAGE) + b"0\r\n", b"X-More: of the same\r\n"),
-        SLOW,
-        timeout=HASTY,
+    "chunk size trickles": late(drips(CHUNKED, b"0")),
+    "trailers without end": late(
+        endless(CHUNKED + chunk(PAGE) + b"0\r\n", b"X-More: of the same\r\n")
     ),
     # In the compression.
-    "not compressed": Case(sandbox(lambda s, times: s.garble(times=times)), NOT_GZIP),
-    "compressed in an unwanted way": Case(
-        answer(200, PAGE, Content_Encoding="br"), NOT_GZIP
-    ),
+    "not compressed": Case(fault("garble"), NOT_GZIP),
     "compressed body cut, length promised": Case(
         sends(with_length(gzip.compress(PAGE), GZIP)[:-9]), CUT
     ),
-    "compressed body cut, length kept": Case(
-        sends_all(with_length(gzip.compress(PAGE)[:-1], GZIP)), NOT_GZIP
-    ),
-    "compressed body cut, chunks kept": Case(
-        sends_all(
-            CHUNKED.replace(OK, OK + f"{GZIP}\r\n".encode())
-            + chunk(cut_between_blocks())
-            + b"0\r\n\r\n"
-        ),
-        NOT_GZIP,
-    ),
-    "compressed body cut, no length at all": Case(
-        sends(OK + f"{GZIP}\r\n\r\n".encode() + gzip.compress(PAGE)[:-12]), NOT_GZIP
-    ),
-    "compressed body with wrong sum": Case(
-        sends_all(with_length(gzip.compress(PAGE)[:-8] + bytes(8), GZIP)), NOT_GZIP
-    ),
-    "compressed body of nothing": Case(
-        drips(OK + f"{GZIP}\r\n\r\n".encode() + GZIP_HEAD, EMPTY_GZIP_BLOCK),
-        SLOW,
-        timeout=HASTY,
+    "compressed body of nothing": late(
+        drips(OK + f"{GZIP}\r\n\r\n".encode() + GZIP_HEAD, EMPTY_GZIP_BLOCK)
     ),
     # Whole answers with an error status.
     "500": Case(answer(500), "500 Internal Server Error", wacht.ServerError),
@@ -267,9 +226,6 @@ CASES = {
         answer(502, "<html><title>Bad Gateway</title></html>"),
         "an HTML page, 'Bad Gateway'",
         wacht.ServerError,
-    ),
-    "503 with rubbish": Case(
-        answer(503, Retry_After="soon"), "503 Service Unavailable", wacht.ServerError
     ),
     "500 cut": Case(
         sends(b"HTTP/1.1 500 No\r\nContent-Length: 9\r\n\r\nOh"),
@@ -281,10 +237,6 @@ CASES = {
         "429 Too Many Requests: the answer has no message",
         wacht.RateLimitError,
     ),
-    "429 with a header": Case(
-        answer(429, Retry_After="0.1"), "429 Too Many Requests", wacht.RateLimitError
-    ),
-    "429 without a word": Case(answer(429), "429", wacht.RateLimitError),
     "429 in words": Case(
         answer(429, "Rate limit exceeded. Retry after 0.1 seconds"),
         "Rate limit exceeded",
@@ -402,14 +354,6 @@ def test_refused__once() -> None:
         assert len(server.heads) == 3
 
 
-def test_refused__always() -> None:
-    retry = Retry(total=2, **QUICK)
-    with RawServer(listening=False) as server, server.session(retry=retry) as session:
-        with pytest.raises(wacht.RequestError, match=r"no connection: .*refused") as e:
-            session.fetch_execution_contexts()
-        assert e.value.attempts == 3
-
-
 def test_error_status__with_a_broken_body() -> None:
     """An error status and its headers count even if the body is cut off."""
     head = b"HTTP/1.1 401 No\r\nContent-Length: 99\r\nX-Request-Id: req_1\r\n\r\n"
@@ -438,14 +382,7 @@ def test_wait__asked_for_with_a_broken_body(caplog: pytest.LogCaptureFixture) ->
 
 
 @pytest.mark.parametrize(
-    "head",
-    [
-        b"\x1b[31mEVIL\x07\r\n",
-        b"HTTP/1.1 \x1b[31m200 OK\r\n",
-        b"HTTP/1.1 200 OK\r\nContent-Encoding: \x1b[31m\r\n",
-        b"&#" + b"1" * 5000 + b";\r\n",
-    ],
-    ids=["no status line", "no status", "encoding", "a number of no character"],
+    "head", [b"\x1b[31mEVIL\x07\r\n", OK + b"Content-Encoding: \x1b[31m\r\n"]
 )
 def test_text__of_the_service_is_printable(
     head: bytes, caplog: pytest.LogCaptureFixture
@@ -460,23 +397,6 @@ def test_text__of_the_service_is_printable(
         session.fetch_execution_contexts()
     texts = [str(caught.value), str(caught.value.__cause__), *caplog.messages]
     assert all(text.isprintable() for text in texts)
-    assert len(str(caught.value)) < 500
-
-
-def test_faults__share_one_budget() -> None:
-    """Different faults count against the same policy."""
-    with Sandbox() as server:
-        server.reset()
-        server.cut()
-        server.answer(500)
-        server.garble()
-        server.reset(at="headers")
-        server.hang_up()
-        with server.session(retry=Retry(total=5, **QUICK)) as session:
-            with pytest.raises(wacht.RequestError, match="after 6 attempts"):
-                session.fetch_execution_contexts()
-            assert len(server.requests) == 6
-            assert len(session.fetch_execution_contexts()) == 20
 
 
 @pytest.mark.parametrize("http", [None, requests.Session()])
@@ -502,32 +422,17 @@ def test_deadline__in_a_trickle(at: Any) -> None:
             assert time.monotonic() - start < 5
 
 
-def test_no_page__is_one_request() -> None:
-    """A whole answer that isn't a page wouldn't change: it isn't asked for again."""
-    with RawServer(lambda wire: wire.answer(b"<html>")) as server:
-        with server.session() as session, pytest.raises(wacht.DecodeError):
-            session.fetch_execution_contexts()
-        assert len(server.heads) == 1
-
-
 PAGES = {
     "length": with_length(PAGE),
     "close-delimited": OK + b"\r\n" + PAGE,
     "HTTP/1.0": b"HTTP/1.0 200 OK\r\n\r\n" + PAGE,
     "chunks": CHUNKED + chunk(PAGE[:9]) + chunk(PAGE[9:]) + b"0\r\nX-Sum: 1\r\n\r\n",
     "gzip": with_length(gzip.compress(PAGE), GZIP),
-    "gzip, x-": with_length(gzip.compress(PAGE), "Content-Encoding: X-GZIP"),
-    "gzip in members": with_length(
-        gzip.compress(PAGE[:9]) + gzip.compress(b"") + gzip.compress(PAGE[9:]), GZIP
-    ),
     "gzip in chunks of a byte": (
         CHUNKED.replace(OK, OK + f"{GZIP}\r\n".encode())
         + b"".join(chunk(bytes([byte])) for byte in gzip.compress(PAGE))
         + b"0\r\n\r\n"
     ),
-    "gzip with padding": with_length(gzip.compress(PAGE) + bytes(99), GZIP),
-    "deflate": with_length(zlib.compress(PAGE), "Content-Encoding: deflate"),
-    "identity": with_length(PAGE, "Content-Encoding: identity"),
     "100 before it": b"HTTP/1.1 100 Continue\r\n\r\n" + with_length(PAGE),
     "102 and 103 before it": (
         b"HTTP/1.1 102 Processing\r\n\r\n"
@@ -543,23 +448,6 @@ def test_page__in_each_encoding(answer: bytes) -> None:
         with server.session() as session:
             assert ids_of(iter(session.fetch_execution_contexts())) == ["1", "2", "3"]
         assert len(server.heads) == 1
-
-
-@pytest.mark.parametrize("size", [2**16 - 1, 2**16, 2**16 + 1, 3 * 2**16, 10**6])
-def test_gzip__of_any_size(size: int) -> None:
-    """Wherever the pieces end in which it is decompressed."""
-    padded = PAGE + b" " * (size - len(PAGE))
-    data = with_length(gzip.compress(padded), GZIP)
-    with RawServer(lambda wire: wire.send(data)) as server, server.session() as session:
-        assert len(session.fetch_execution_contexts()) == 3
-
-
-def test_gzip__empty_body() -> None:
-    """A body without bytes isn't cut off."""
-    with Sandbox() as server:
-        server.answer(404, b"", headers={"Content-Encoding": "gzip"})
-        with server.session() as session, pytest.raises(wacht.NotFoundError):
-            session.fetch_execution_contexts()
 
 
 def test_connection__kept_alive() -> None:
@@ -606,13 +494,3 @@ def test_slow_but_steady__is_fine() -> None:
     with RawServer(script) as server, server.session(timeout=0.4) as session:
         assert len(session.fetch_execution_contexts()) == 3
         assert len(server.heads) == 1
-
-
-@pytest.mark.parametrize("fault", ["cut", "garble", "reset"])
-def test_policy__counts_a_broken_body_as_a_failed_read(fault: str) -> None:
-    """A caller's `Retry` may allow no failed read."""
-    with Sandbox() as sandbox, sandbox.session(retry=Retry(3, read=0)) as session:
-        getattr(sandbox, fault)(times=None)
-        with pytest.raises(wacht.RequestError) as caught:
-            session.fetch_execution_contexts()
-    assert caught.value.attempts == len(sandbox.requests) == 1
