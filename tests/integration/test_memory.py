@@ -6,7 +6,6 @@ import gc
 import json
 import subprocess
 import sys
-import time
 import tracemalloc
 import weakref
 import zlib
@@ -117,81 +116,13 @@ def test_memory__stays_near_the_limit(
     assert MAX_BYTES < peak < 3 * MAX_BYTES
 
 
-def test_limit__is_exact() -> None:
-    with Sandbox(1) as server:
-        with server.session() as session:
-            session.fetch_execution_contexts()
-        body = json.dumps({"data": server.contexts, "has_more": False})
-        server.answer(200, body, times=2)
-        with server.session(max_response_bytes=len(body)) as session:
-            assert len(session.fetch_execution_contexts()) == 1
-        with (
-            server.session(max_response_bytes=len(body) - 1) as session,
-            pytest.raises(wacht.DecodeError, match=r"at most .* bytes, got more"),
-        ):
-            session.fetch_execution_contexts()
-
-
-@pytest.mark.parametrize("fault", ["flood", "bomb"])
-def test_limit__is_one_request(fault: str) -> None:
+def test_limit__is_one_request() -> None:
     """A page that is too large isn't asked for again."""
-    with Sandbox() as server:
-        if fault == "flood":
-            server.flood(times=None)
-        else:
-            server.bomb(2 * GIB, times=None)
-        with (
-            server.session(max_response_bytes=2**20) as session,
-            pytest.raises(wacht.DecodeError),
-        ):
+    with Sandbox() as server, server.session(max_response_bytes=2**20) as session:
+        server.flood(times=None)
+        with pytest.raises(wacht.DecodeError, match="at most 1048576 bytes, got more"):
             session.fetch_execution_contexts()
         assert len(server.requests) == 1
-
-
-def test_limit__in_a_walk() -> None:
-    with Sandbox() as server, server.session(max_response_bytes=2**20) as session:
-        walk = session.iter_execution_contexts(per_page=100)
-        first = [next(walk) for _ in range(100)]
-        server.flood(times=None)
-        with pytest.raises(wacht.DecodeError) as caught:
-            next(walk)
-        server.heal()
-        rest = list(session.iter_execution_contexts(caught.value.resume))
-    assert [context.id for context in first + rest] == [
-        context["id"] for context in server.contexts
-    ]
-
-
-def test_limit__of_values() -> None:
-    """A small gzip of millions of contexts is an error before they are built."""
-    packer = zlib.compressobj(wbits=31)
-    many = b'{"data": [' + b"{}," * 19_000_000 + b'{}], "has_more": true}'
-    body = packer.compress(many) + packer.flush()
-    del many
-    assert len(body) < 2**18
-    with (
-        RawServer(lambda wire: wire.answer(body, "Content-Encoding: gzip")) as server,
-        server.session() as session,
-    ):
-        start = time.monotonic()
-        with pytest.raises(wacht.DecodeError, match="at most 1,000,000 values"):
-            list(session.iter_execution_contexts())
-        assert time.monotonic() - start < 5
-        assert len(server.heads) == 1
-
-
-def test_error__with_a_large_body() -> None:
-    """60 MB of escapes cost little time, and the error keeps 64 KiB."""
-    body = b"&#38;" * 12_000_000
-    with (
-        RawServer(lambda wire: wire.answer(body, status="400 No")) as server,
-        server.session() as session,
-    ):
-        start = time.process_time()
-        with pytest.raises(wacht.BadRequestError) as caught:
-            session.fetch_execution_contexts()
-        assert time.process_time() - start < 1
-        assert len(caught.value.body) == 2**16
 
 
 def test_memory__of_an_answer_is_free_at_once() -> None:
