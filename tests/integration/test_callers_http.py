@@ -188,21 +188,6 @@ def test_adapter__with_retries_of_its_own(sandbox: Sandbox) -> None:
     assert len(sandbox.requests) == 3
 
 
-def test_hook__that_reads_the_content(sandbox: Sandbox) -> None:
-    seen: list[Any] = []
-
-    def hook(response: requests.Response, **_: Any) -> None:
-        seen.append((response.content, response.text, response.json()))
-
-    with requests.Session() as http:
-        http.hooks["response"].append(hook)
-        with sandbox.session(http=http) as session:
-            page = session.fetch_execution_contexts()
-    ((content, text, document),) = seen
-    assert content.decode() == text
-    assert [context["id"] for context in document["data"]] == [c.id for c in page]
-
-
 def test_hook__that_raises_for_a_status(sandbox: Sandbox) -> None:
     """It hides neither the service's message nor a retry."""
     with requests.Session() as http:

@@ -90,7 +90,7 @@ def test_signal__ends_a_request(
 ) -> None:
     """It passes unchanged, once; the throttle's slot and the connection are free."""
     error = kind("time is up")
-    throttle = wacht.Throttle(per_second=1, per_minute=2)
+    throttle = wacht.Throttle(per_second=2, per_minute=2)
     http = requests.Session() if own else None
     with (
         RawServer(SCRIPTS[place], times=1) as server,

@@ -136,17 +136,3 @@ def test_budget__locked_file(tmp_path: Path, example: Any) -> None:
         contexts.extend(session.iter_execution_contexts(caught.value.resume))
     assert len({context.id for context in contexts}) == len(contexts) == 250
     budget._bucket.close()
-
-
-def test_budget__dead_redis(redis_socket: Path, example: Any) -> None:
-    """A Redis that stopped ends a walk with a RequestError that has a cause."""
-    client = redis.Redis(unix_socket_path=str(redis_socket))
-    budget = example.budget_in_redis(client, "wacht:test")
-    with Sandbox() as sandbox, sandbox.session(throttle=budget) as session:
-        walk = session.iter_execution_contexts()
-        next(walk)
-        client.shutdown(nosave=True)
-        with pytest.raises(wacht.RequestError) as caught:
-            list(walk)
-    assert isinstance(caught.value.__cause__, redis.ConnectionError)
-    client.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import gzip
-import logging
 import re
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -309,117 +308,15 @@ def test_fault__always(name: str) -> None:
     assert outcome.seconds < 15  # no read timeout of 30 s has passed
 
 
-def test_fault__in_the_middle_of_a_walk() -> None:
-    """The error has the options for the next walk."""
-    with Sandbox() as server, server.session(retry=Retry(total=0)) as session:
-        contexts = session.iter_execution_contexts(per_page=50)
-        first = [next(contexts) for _ in range(50)]
-        server.cut()
-        with pytest.raises(wacht.RequestError) as caught:
-            next(contexts)
-        resume = caught.value.resume
-        assert resume == wacht.ListExecutionContextsOptions(page=2, per_page=50)
-        rest = session.iter_execution_contexts(resume)
-        assert ids_of(iter([*first, *rest])) == [c["id"] for c in server.contexts]
-
-
-class _OnWait(logging.Handler):
-    """Do something at the first wait, between two attempts."""
-
-    def __init__(self, do: Callable[[], object]) -> None:
-        super().__init__(logging.INFO)
-        self._do = do
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._do()
-
-
-@contextlib.contextmanager
-def at_first_wait(do: Callable[[], object]) -> Iterator[None]:
-    logger = logging.getLogger("wacht")
-    handler = _OnWait(do)
-    before = logger.level
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    yield
-    logger.removeHandler(handler)
-    logger.setLevel(before)
-
-
-def test_refused__once() -> None:
-    retry = Retry(total=1, **QUICK)
-    with RawServer(listening=False) as server, server.session(retry=retry) as session:
-        with at_first_wait(server.listen):
-            assert ids_of(session.iter_execution_contexts()) == server.ids
-        assert len(server.heads) == 3
-
-
-def test_error_status__with_a_broken_body() -> None:
-    """An error status and its headers count even if the body is cut off."""
-    head = b"HTTP/1.1 401 No\r\nContent-Length: 99\r\nX-Request-Id: req_1\r\n\r\n"
-    with (
-        RawServer(lambda wire: wire.send(head + b"no such key: wk_s")) as server,
-        server.session(api_key="wk_secret") as session,
-        pytest.raises(wacht.AuthenticationError, match="no such key") as caught,
-    ):
-        session.fetch_execution_contexts()
-    assert len(server.heads) == caught.value.attempts == 1
-    assert caught.value.request_id == "req_1"
-    assert caught.value.body == b"no such key: "  # the beginning of the key is gone
-
-
-def test_wait__asked_for_with_a_broken_body(caplog: pytest.LogCaptureFixture) -> None:
-    """A wait that the service asks for is kept even if the body is cut off."""
-    head = b"HTTP/1.1 429 No\r\nContent-Length: 99\r\nRetry-After: 0.9\r\n\r\n"
-    with (
-        caplog.at_level(logging.INFO, logger="wacht"),
-        RawServer(lambda wire: wire.send(head), times=1) as server,
-        server.session() as session,
-    ):
-        assert len(session.fetch_execution_contexts()) == 20
-    (waited,) = re.findall(r"waiting ([0-9.]+) s .*429", caplog.text)
-    assert float(waited) >= 0.9
-
-
-@pytest.mark.parametrize(
-    "head", [b"\x1b[31mEVIL\x07\r\n", OK + b"Content-Encoding: \x1b[31m\r\n"]
-)
-def test_text__of_the_service_is_printable(
-    head: bytes, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The text of a broken answer is printable in errors, causes and logs."""
-    with (
-        caplog.at_level(logging.DEBUG),
-        RawServer(lambda wire: wire.send(head + b"\r\n")) as server,
-        server.session(retry=Retry(1, **QUICK)) as session,
-        pytest.raises(wacht.RequestError, match="after 2 attempts") as caught,
-    ):
-        session.fetch_execution_contexts()
-    texts = [str(caught.value), str(caught.value.__cause__), *caplog.messages]
-    assert all(text.isprintable() for text in texts)
-
-
 @pytest.mark.parametrize("http", [None, requests.Session()])
 def test_deadline__in_a_fault(http: requests.Session | None) -> None:
-    with Sandbox() as server:
-        server.stall(9, times=None)
-        with server.session(retry=Retry(total=0), http=http) as session:
-            start = time.monotonic()
-            with pytest.raises(wacht.DeadlineExceededError) as caught:
-                ids_of(session.iter_execution_contexts(deadline=0.3))
-            assert time.monotonic() - start < 5
-            assert caught.value.resume is not None
-
-
-@pytest.mark.parametrize("at", ["headers", "body"])
-def test_deadline__in_a_trickle(at: Any) -> None:
-    with Sandbox() as server:
-        server.trickle(at=at, times=None)
-        with server.session() as session:
-            start = time.monotonic()
-            with pytest.raises(wacht.DeadlineExceededError):
-                ids_of(session.iter_execution_contexts(deadline=0.3))
-            assert time.monotonic() - start < 5
+    with Sandbox() as server, server.session(retry=Retry(0), http=http) as session:
+        server.stall(60, times=None)
+        start = time.monotonic()
+        with pytest.raises(wacht.DeadlineExceededError) as caught:
+            ids_of(session.iter_execution_contexts(deadline=0.3))
+        assert time.monotonic() - start < 20
+        assert caught.value.resume is not None
 
 
 PAGES = {

@@ -222,6 +222,12 @@ def test_text__is_redacted_before_it_is_quoted() -> None:
     assert "secret" not in f"{failure.reason}{failure.cause!r}{failure!r}"
 
 
+def test_text__is_printable() -> None:
+    failure = failure_of(ConnectionError("\x1b[31mEVIL\x07"), redact)
+    assert failure.reason.isprintable()
+    assert str(failure.cause).isprintable()
+
+
 def test_tracebacks__are_dropped() -> None:
     """Their frames hold the connection, in a cycle that only the collector ends."""
     error: Exception = requests.ConnectionError("reset")

@@ -280,13 +280,6 @@ def test_throttle__giving_up_leaves_the_line(one: Throttle, clock: Clock) -> Non
         assert 1 <= clock.now < 1.01
 
 
-def test_throttle__failed_requests_count(one: Throttle, clock: Clock) -> None:
-    with pytest.raises(ValueError, match="no"), one.slot(clock.sleep):
-        raise ValueError("no")
-    with pytest.raises(InterruptedError), one.slot(give_up):
-        pass
-
-
 def test_pause__delays_all(one: Throttle, clock: Clock) -> None:
     """A shorter pause doesn't end a longer one."""
     one.pause(30)
