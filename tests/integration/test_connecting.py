@@ -6,7 +6,6 @@ import contextlib
 import socket
 import ssl
 import subprocess
-import sys
 import time
 from threading import Thread
 from typing import TYPE_CHECKING, Any
@@ -20,29 +19,11 @@ from tests.servers import RawServer, Wire, page_of
 from wacht.throttle import Slot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 NO_RETRY = Retry(0)
 RETRIES = Retry(5, backoff_factor=0.01)
 CONNECTED = b"HTTP/1.1 200 Connection established\r\n\r\n"
-
-
-@pytest.fixture
-def full_queue() -> Iterator[int]:
-    """Listen on a port where no further connection is accepted."""
-    if sys.platform != "linux":
-        pytest.skip("other systems refuse connections that Linux leaves unanswered")
-    with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(socket.socket())
-        listener.bind(("0.0.0.0", 0))  # noqa: S104 - all loopback addresses
-        listener.listen(0)
-        port: int = listener.getsockname()[1]
-        for _ in range(2):
-            guest = stack.enter_context(socket.socket())
-            guest.settimeout(0)
-            guest.connect_ex(("127.0.0.1", port))
-        yield port
 
 
 @pytest.fixture
@@ -76,13 +57,6 @@ def test_addresses__the_next_one_if_one_refuses(addresses: list[str]) -> None:
     with RawServer() as server, session_at(int(server.url.rpartition(":")[2])) as s:
         assert len(s.fetch_execution_contexts()) == 20
         assert b"Host: service.invalid" in server.heads[0]
-
-
-def test_connecting__is_retried(full_queue: int) -> None:
-    url = f"http://127.0.0.1:{full_queue}"
-    error = fetch_error(session_at(0, base_url=url, retry=Retry(1), timeout=(0.1, 30)))
-    assert "no connection in time" in str(error)
-    assert error.attempts == 2
 
 
 def test_host__that_does_not_resolve() -> None:

@@ -7,7 +7,6 @@ import heapq
 import random
 import threading
 import weakref
-from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -198,13 +197,6 @@ def test_throttle__first_come_first_served() -> None:
     assert order == [*range(30)]
 
 
-def test_throttle__burst_has_no_wait(clock: Clock) -> None:
-    throttle = Throttle(clock=clock)
-    with ExitStack() as stack:
-        for _ in range(20):
-            stack.enter_context(throttle.slot(pytest.fail))
-
-
 def test_throttle__asks_for_the_whole_wait(clock: Clock) -> None:
     """A thread further back learns at once how long it has to wait at least."""
     throttle = Throttle(per_second=2, per_minute=100, clock=clock)
@@ -225,15 +217,6 @@ def test_throttle__asks_for_the_whole_wait(clock: Clock) -> None:
     assert waits == pytest.approx([seconds * n for n in (1, 1, 2, 2, 3, 3)])
 
 
-def test_throttle__waits_no_longer_than_it_must(one: Throttle, clock: Clock) -> None:
-    """A request late in a second only waits for the rest of it."""
-    for later in (0.0, 0.9):
-        clock.now = later
-        with one.slot(clock.sleep):
-            pass
-    assert clock.now == pytest.approx(1 + MARGIN)
-
-
 def test_throttle__unsent_counts_as_late_as_it_may_come(
     one: Throttle, clock: Clock
 ) -> None:
@@ -244,15 +227,6 @@ def test_throttle__unsent_counts_as_late_as_it_may_come(
             pass
     with one.slot(clock.sleep):
         assert clock.now >= 11
-
-
-def test_throttle__sent_counts_from_then_on(one: Throttle, clock: Clock) -> None:
-    """Once a request is on the wire, a late answer doesn't delay others."""
-    with one.slot(clock.sleep) as slot:
-        slot.sent()
-        clock.now += 10
-        with one.slot(pytest.fail):
-            pass
 
 
 def test_slot__when_the_request_arrived(clock: Clock) -> None:
