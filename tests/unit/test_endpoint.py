@@ -34,9 +34,9 @@ def endpoint(throttle: Any = None, **settings: Any) -> Endpoint:
     return wacht.Session("wk_mocked", throttle=throttle, **settings)._endpoint
 
 
-def ask(asked: Endpoint, *, retry: bool = True, **budget: Any) -> list[str | None]:
+def ask(asked: Endpoint, **budget: Any) -> list[str | None]:
     defaults: dict[str, Any] = {"sleep": lambda _: None}
-    answer = asked.ask({"page": "3"}, RequestBudget(**(defaults | budget)), retry=retry)
+    answer = asked.ask({"page": "3"}, RequestBudget(**(defaults | budget)))
     return [context.id for context in answer.contexts]
 
 
@@ -83,26 +83,24 @@ def test_retries__of_each_kind(
     ]
 
 
-@pytest.mark.parametrize(("retry", "attempts"), [(True, 6), (False, 1)])
+@pytest.mark.parametrize(
+    ("error", "retry", "attempts"),
+    [
+        (requests.ConnectionError("mocked"), {}, "6 attempts: the connection broke"),
+        (requests.ConnectionError("mocked"), {"retry": False}, "1 attempt: the conne"),
+        (requests.exceptions.InvalidURL("mocked"), {}, "1 attempt: the request failed"),
+    ],
+)
 def test_retries__end(
-    service: responses.RequestsMock, *, retry: bool, attempts: int
+    service: responses.RequestsMock, error: Any, retry: Any, attempts: str
 ) -> None:
-    fault = service.get(URL, status=503)
-    with pytest.raises(wacht.ServerError) as caught:
-        ask(endpoint(), retry=retry)
-    assert caught.value.attempts == fault.call_count == attempts
-
-
-def test_failure__says_what_and_how_often(service: responses.RequestsMock) -> None:
-    service.get(URL, body=requests.ConnectionError("mocked"))
-    with pytest.raises(wacht.RequestError) as caught:
-        ask(endpoint(retry=Retry(1)))
-    assert caught.value.attempts == 2
-    assert str(caught.value) == (
-        "no whole answer from https://api.wacht.dev after 2 attempts: "
-        "the connection broke: mocked"
-    )
-    assert type(caught.value.__cause__) is requests.ConnectionError
+    fault = service.get(URL, body=error)
+    budget = RequestBudget(sleep=lambda _: None)
+    with pytest.raises(wacht.RequestError, match=f"dev after {attempts}") as caught:
+        endpoint().ask({}, budget, **retry)
+    assert caught.value.attempts == fault.call_count == budget.requests
+    assert budget.retries == budget.requests - 1
+    assert type(caught.value.__cause__) is type(error)
 
 
 @pytest.mark.parametrize(
@@ -134,12 +132,14 @@ def test_deadline__passes_in_an_attempt(service: responses.RequestsMock) -> None
 def test_log__of_a_policy_without_a_total(
     service: responses.RequestsMock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("INFO", "wacht")
+    caplog.set_level("DEBUG", "wacht")
     service.get(URL, body=requests.ConnectionError("mocked"))
     service.get(URL, json=PAGE)
     ask(endpoint(retry=Retry(total=None, read=1)))
     assert caplog.messages == [
-        "waiting 0.00 s before attempt 2: the connection broke: mocked"
+        "GET /ai/execution-contexts {'page': '3'}: the connection broke: mocked",
+        "waiting 0.00 s before attempt 2: the connection broke: mocked",
+        "GET /ai/execution-contexts {'page': '3'}: 200",
     ]
 
 
@@ -170,8 +170,10 @@ def test_throttle__that_fails(service: responses.RequestsMock, *, late: bool) ->
     service.assert_all_requests_are_fired = False
     service.get(URL, json=PAGE)
     error = OSError("database is locked")
-    with pytest.raises(wacht.RequestError, match="the throttle failed: ") as caught:
+    with pytest.raises(wacht.RequestError) as caught:
         ask(endpoint(Throttle(error, late=late)))
+    assert str(caught.value) == f"the throttle failed: {error!r}"
+    assert caught.value.attempts == 0
     assert caught.value.__cause__ is error
 
 
@@ -200,15 +202,20 @@ def test_throttle__of_ours_raises_only_what_a_signal_handler_raised(
 
 
 def test_throttle__pauses_as_long_as_a_429_says(
-    service: responses.RequestsMock,
+    service: responses.RequestsMock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Not if nobody will wait that long."""
+    caplog.set_level("INFO", "wacht")
     throttle = Throttle()
     service.get(URL, status=429, body="Retry after 7 seconds")
+    service.get(URL, status=429, body="Retry after 120 seconds")
+    service.get(URL, status=429)
     service.get(URL, status=429, body="Retry after 999 seconds")
     with pytest.raises(wacht.RateLimitError):
         ask(endpoint(throttle))
-    assert throttle.paused == [7]
+    assert throttle.paused == [7, 120]
+    waits = [line for line in caplog.messages if line.endswith(": rate limit")]
+    assert waits[1] == "waiting 0.50 s before attempt 2 of 6: rate limit"
 
 
 def test_fork__opens_new_connections(
