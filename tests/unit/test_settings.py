@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import requests
-import urllib3
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -168,28 +167,6 @@ def test_timeout__refused(seconds: Any) -> None:
             settings(timeout=timeout)
     with pytest.raises(ConfigError, match=r"got \(1, 2, 3\)"):
         settings(timeout=(1, 2, 3))
-
-
-class Mine:
-    def slot(self, sleep: Any) -> Any:
-        del sleep
-
-
-@pytest.mark.parametrize(
-    "values",
-    [
-        {"retry": urllib3.Retry(3)},
-        {"http": requests.Session()},
-        {"throttle": wacht.Throttle()},
-        {"throttle": Mine()},
-        {"throttle": "shared"},
-        {"pagination": "offset"},
-        {"max_response_bytes": 1},
-    ],
-    ids=lambda values: next(iter(values)),
-)
-def test_setting__accepted(values: dict[str, Any]) -> None:
-    settings(**values)
 
 
 @pytest.mark.parametrize(
