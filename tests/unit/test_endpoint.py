@@ -13,12 +13,14 @@ from urllib3 import Retry
 
 import wacht
 from wacht._protocol.answers import TooLargeError
+from wacht._protocol.revisions import REVISIONS
 from wacht._waiting import Deadline, RequestBudget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from wacht._http.endpoint import Endpoint
+    from wacht._http.timing import ResponseTimer
 
 URL = "https://api.wacht.dev/ai/execution-contexts"
 PAGE = {"data": [{"id": "1"}, {"id": "2"}], "has_more": False}
@@ -86,7 +88,7 @@ def test_retries__of_each_kind(
 @pytest.mark.parametrize(
     ("error", "retry", "attempts"),
     [
-        (requests.ConnectionError("mocked"), {}, "6 attempts: the connection broke"),
+        (requests.ConnectionError("mocked"), {}, "2 attempts: the connection broke"),
         (requests.ConnectionError("mocked"), {"retry": False}, "1 attempt: the conne"),
         (requests.exceptions.InvalidURL("mocked"), {}, "1 attempt: the request failed"),
     ],
@@ -97,7 +99,7 @@ def test_retries__end(
     fault = service.get(URL, body=error)
     budget = RequestBudget(sleep=lambda _: None)
     with pytest.raises(wacht.RequestError, match=f"dev after {attempts}") as caught:
-        endpoint().ask({}, budget, **retry)
+        endpoint(retry=Retry(1)).ask({}, budget, **retry)
     assert caught.value.attempts == fault.call_count == budget.requests
     assert budget.retries == budget.requests - 1
     assert type(caught.value.__cause__) is type(error)
@@ -146,17 +148,20 @@ def test_log__of_a_policy_without_a_total(
 class Throttle:
     """A caller's throttle, which fails at some place."""
 
-    def __init__(self, error: Exception | None = None, *, late: bool = False) -> None:
+    def __init__(
+        self, error: Exception | None = None, *, late: bool = False, slot: Any = None
+    ) -> None:
         self.paused: list[float] = []
+        self._slot = slot
         self._error = error
         self._late = late
 
     @contextmanager
-    def slot(self, sleep: Callable[[float], None]) -> Iterator[None]:
+    def slot(self, sleep: Callable[[float], None]) -> Iterator[Any]:
         if self._error and not self._late:
             raise self._error
         sleep(0.5)
-        yield
+        yield self._slot
         if self._error:
             raise self._error
 
@@ -175,6 +180,39 @@ def test_throttle__that_fails(service: responses.RequestsMock, *, late: bool) ->
     assert str(caught.value) == f"the throttle failed: {error!r}"
     assert caught.value.attempts == 0
     assert caught.value.__cause__ is error
+
+
+class Slot:
+    def __init__(self) -> None:
+        self.times_sent = 0
+
+    def sent(self) -> None:
+        self.times_sent += 1
+
+
+@pytest.mark.parametrize("slot", [None, Slot()])
+def test_throttle__is_told_when_a_request_was_sent(
+    slot: Slot | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If its slot has that method. Headers and a body may each take three reads."""
+
+    def send(_query: object, timer: ResponseTimer) -> None:
+        assert (timer.connect, timer.read, timer.whole) == (5, 30, 90)
+        timer.on_sent()
+        raise requests.ConnectionError("mocked")
+
+    asked = endpoint(Throttle(slot=slot), timeout=(5, 30), retry=Retry(0))
+    monkeypatch.setattr(asked._client, "send", send)
+    with pytest.raises(wacht.RequestError, match="mocked"):
+        ask(asked)
+    assert slot is None or slot.times_sent == 1
+
+
+@pytest.mark.parametrize("pagination", ["auto", "page", "offset"])
+def test_revision__fixed_by_the_setting(pagination: Any) -> None:
+    asked = endpoint(pagination=pagination)
+    assert asked.fixed is (pagination != "auto")
+    assert asked.revision is REVISIONS.get(pagination)
 
 
 def test_throttle__error_of_its_wait_is_not_its_own() -> None:
@@ -211,8 +249,9 @@ def test_throttle__pauses_as_long_as_a_429_says(
     service.get(URL, status=429, body="Retry after 120 seconds")
     service.get(URL, status=429)
     service.get(URL, status=429, body="Retry after 999 seconds")
-    with pytest.raises(wacht.RateLimitError):
+    with pytest.raises(wacht.RateLimitError) as caught:
         ask(endpoint(throttle))
+    assert caught.value.attempts == 4
     assert throttle.paused == [7, 120]
     waits = [line for line in caplog.messages if line.endswith(": rate limit")]
     assert waits[1] == "waiting 0.50 s before attempt 2 of 6: rate limit"
