@@ -104,6 +104,16 @@ def pages(max_size: int = 4) -> st.SearchStrategy[dict[str, Json]]:
     return st.fixed_dictionaries(parts) | st.fixed_dictionaries({**parts, **echo})
 
 
+@st.composite
+def almost_pages(draw: st.DrawFn) -> Json:
+    """Answers with any JSON in one place."""
+    document, value = draw(pages()), draw(json_values())
+    name = draw(st.sampled_from([*FIELD_NAMES, *document]))
+    if name in document:
+        return {**document, name: value}
+    return {**document, "data": [*document["data"], {name: value}]}
+
+
 def options() -> st.SearchStrategy[ListExecutionContextsOptions]:
     """Any options that a caller may pass."""
     text = st.none() | texts_in_utf8

@@ -14,7 +14,6 @@ import html
 import json
 import sys
 from datetime import UTC, datetime
-from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -22,71 +21,54 @@ from typing import TYPE_CHECKING
 import atheris
 
 with atheris.instrument_imports(include=["wacht", "email"]):
-    from wacht import AiExecutionContext, ApiError, DecodeError
+    from wacht import ApiError, DecodeError
     from wacht._http.credentials import ApiKey
     from wacht._protocol.answers import Answer, TooLargeError, read_answer
-    from wacht._protocol.decoding import structure_page
-    from wacht._protocol.json import parse_json
     from wacht._protocol.replies import Reply
     from wacht.models import FIELD_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# The second looks different in JSON, HTML and URLs.
-KEYS = ("wk_live_0123456789abcdef", 'wk_"live"/<0123&4567>\\%\'+')
+KEY = 'wk_"live"/<0123&4567>\\%\'+'  # it looks different in JSON, HTML and URLs
+SPELLINGS = (KEY, json.dumps(KEY)[1:-1], html.escape(KEY))
 NOW = datetime(2025, 3, 14, 12, tzinfo=UTC)
 STATUSES = (200, 200, 200, 302, 400, 401, 403, 404, 429, 500, 503, None)
 HEADERS = ("retry-after", "location", "x-request-id", "content-type")
 PAYLOADS = Path(__file__).parents[1] / "payloads"
-RETRY_AFTER = (b"1.5", b"9" * 60, b"Fri, 14 Mar 2025 12:00:30 GMT")
 BODIES = (
     b'{"data": [{"created_at": "2025-03-14t12:00:60Z", "id": 1}], "has_more": true}',
     b'{"data": [], "has_more": false, "limit": 20, "offset": 0}',
     b'{"errors": [{"message": "no", "code": 400}]}',
-    b'{"error": {"message": "no"}}',
-    b"<!doctype html><title>No &amp; no</title><h1>Nothing</h1>",
-    b"Retry after 1.5 seconds",
-    b"\x01",
     b'{"error": "bad key \x02"}',
-    b"<html><title>bad key \x03</title>",
+    b"<!doctype html><title>bad key \x03 &amp;</title><h1>Nothing</h1>",
+    b"Retry after 1.5 seconds \x01",
 )
-WORDS = (*FIELD_NAMES, *HEADERS, "data", "has_more", "limit", "offset", "errors")
+WORDS = (*FIELD_NAMES, "data", "has_more", "limit", "offset", "errors", "message")
 TOKENS = (
     *(json.dumps(word) + ": " for word in WORDS),
     *('{"', '"}', "[]", "{}", "[{", "}]", "true", "null", "1e999", "NaN", "\\ud800"),
     *("2025-03-14T12:00:00", "+23:59", ":60Z", "Retry after ", " seconds", "&amp;"),
-    *(
-        "<html>",
-        "<title>",
-        "</title>",
-        "<h1>",
-        "</h1>",
-        "https://",
-        "\x01",
-        "\x02",
-        "\x03",
-    ),
+    *("<html>", "<title>", "</title>", "https://", "\x01", "\x02", "\x03"),
 )
 
 
 def test_one_input(data: bytes) -> None:
     """Check one reply against what is promised of all."""
     source = atheris.FuzzedDataProvider(data)
-    key = KEYS[source.ConsumeIntInRange(0, 1)]
-    reply = _reply(source, key)
-    ended = _outcome(reply, key)
+    reply = _reply(source)
+    ended = _outcome(reply)
     if isinstance(ended, Answer):
         assert reply.succeeded
-        _check_answer(ended)
+        assert all(len(repr(context)) < 3000 for context in ended.contexts)
     else:
         assert reply.succeeded is isinstance(ended, DecodeError)
-        _check_error(ended, key)
+        _check_error(ended)
 
 
-def _outcome(reply: Reply, key: str) -> Answer | ApiError | DecodeError:
+def _outcome(reply: Reply) -> Answer | ApiError | DecodeError:
     try:
-        return read_answer(reply, attempts=1, redactor=ApiKey(key))
+        return read_answer(reply, attempts=1, redactor=ApiKey(KEY))
     except (ApiError, DecodeError) as error:
         return error
     except TooLargeError as error:
@@ -94,13 +76,13 @@ def _outcome(reply: Reply, key: str) -> Answer | ApiError | DecodeError:
         return error.error
 
 
-def _reply(source: atheris.FuzzedDataProvider, key: str) -> Reply:
+def _reply(source: atheris.FuzzedDataProvider) -> Reply:
     """Take numbers from the end of the data, and bytes from its beginning."""
     status = STATUSES[source.ConsumeIntInRange(0, len(STATUSES) - 1)]
     if status is None:
         status = source.ConsumeIntInRange(-10, 1100)
     headers = {
-        name: _with_key(source.ConsumeBytes(length), key).decode("latin-1")
+        name: _with_key(source.ConsumeBytes(length)).decode("latin-1")
         for name in HEADERS
         if (length := source.ConsumeIntInRange(0, 60))
     }
@@ -109,48 +91,26 @@ def _reply(source: atheris.FuzzedDataProvider, key: str) -> Reply:
     return Reply(
         status=status,
         headers=headers,
-        body=_with_key(body, key),
+        body=_with_key(body),
         received=NOW,
         truncated_at=len(body) if cut else None,
     )
 
 
-def _with_key(data: bytes, key: str) -> bytes:
+def _with_key(data: bytes) -> bytes:
     """Put the key in place of some bytes: plain, or as JSON or HTML writes it."""
-    spellings = key, json.dumps(key)[1:-1], html.escape(key)
-    for byte, spelling in zip((b"\x01", b"\x02", b"\x03"), spellings, strict=True):
-        data = data.replace(byte, spelling.encode())
+    for byte, spelling in enumerate(SPELLINGS, start=1):
+        data = data.replace(bytes([byte]), spelling.encode())
     return data
 
 
-def _check_error(error: ApiError | DecodeError, key: str) -> None:
+def _check_error(error: ApiError | DecodeError) -> None:
     assert 0 < len(str(error)) < 500
     assert str(error).isprintable()
     said = f"{error} {error!r} {error.args!r} {vars(error)!r}"
-    assert key not in said
-    assert repr(key)[1:-1] not in said
+    assert KEY not in said
+    assert repr(KEY)[1:-1] not in said
     assert error.__cause__ is error.__context__ is None
-
-
-def _check_answer(answer: Answer) -> None:
-    """Check that what JSON can express survives a round trip."""
-    for context in answer.contexts:
-        assert len(repr(context)) < 3000
-        text = _json_or_none(context)
-        if text is not None:
-            assert _read_back(text).to_dict() == context.to_dict()
-
-
-def _json_or_none(context: AiExecutionContext) -> bytes | None:
-    try:
-        return json.dumps(context.to_dict(), allow_nan=False).encode()
-    except (ValueError, RecursionError):  # not JSON any more
-        return None
-
-
-def _read_back(text: bytes) -> AiExecutionContext:
-    page = b'{"data": [' + text + b'], "has_more": false}'
-    return structure_page(parse_json(page), str)[0]
 
 
 def _main() -> None:
@@ -168,13 +128,10 @@ def _main() -> None:
 def _starts(bodies: list[bytes]) -> Iterator[tuple[str, bytes]]:
     """Write replies as `_reply` reads them: numbers from the end, the first last."""
     for number, body in enumerate(bodies):
-        for status, key in product(range(len(STATUSES)), range(len(KEYS))):
-            yield (
-                f"body-{number}-{status}-{key}",
-                body + bytes([0, 0, 0, 0, 0, status, key]),
-            )
-    for number, header in enumerate(RETRY_AFTER):
-        numbers = bytes([0, 0, 0, 0, len(header), STATUSES.index(429), 0])
+        for status in range(len(STATUSES)):
+            yield f"{number}-{status}", body + bytes([0, 0, 0, 0, 0, status])
+    for number, header in enumerate((b"1.5", b"Fri, 14 Mar 2025 12:00:30 GMT")):
+        numbers = bytes([0, 0, 0, 0, len(header), STATUSES.index(429)])
         yield f"header-{number}", header + b"body" + numbers
 
 

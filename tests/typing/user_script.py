@@ -29,24 +29,19 @@ logger = logging.getLogger(__name__)
 def read(session: wacht.Session) -> None:
     page = session.fetch_execution_contexts()
     assert_type(page, ExecutionContextListResponse)
-    assert_type(page.has_more, bool)
     assert_type(page.data, list[AiExecutionContext])
     assert_type(page[0], AiExecutionContext)
     assert_type(page[1:], list[AiExecutionContext])
-    assert_type(len(page), int)
     for context in page:
         assert_type(context, AiExecutionContext)
 
     for context in session.iter_execution_contexts(agent_id="agent_123"):
         assert_type(context, AiExecutionContext)
         assert_type(context.id, str | None)
-        assert_type(context.parent_context_id, str | None)
         assert_type(context.created_at, datetime | None)
         assert_type(context.context, Any)
-        assert_type(context.extra, dict[str, Any])
-        assert_type(context.to_dict(), dict[str, Any])
 
-    for each in session.iter_execution_context_pages(per_page=50, prefetch=3):
+    for each in wacht.iter_execution_context_pages(per_page=50, prefetch=3):
         assert_type(each, ExecutionContextListResponse)
 
     yesterday = datetime.now(UTC) - timedelta(days=1)
@@ -54,24 +49,14 @@ def read(session: wacht.Session) -> None:
         limit=10, exhaustive=True, active_since=yesterday, deadline=60.0
     )
     assert_type(list(recent), list[AiExecutionContext])
-    session.iter_execution_context_pages(limit=10, exhaustive=False, active_since=None)
+    session.iter_execution_context_pages(active_since=None, progress=True)
 
 
 def filter_by(session: wacht.Session) -> None:
     options = ListExecutionContextsOptions(page=2, per_page=100, status="failed")
-    assert_type(options.page, int | None)
-    assert_type(options.agent_id, str | None)
     filters: ListFilters = {"agent_id": "agent_123", "workflow_id": None}
     session.fetch_execution_contexts(options, **filters)
-    session.iter_execution_contexts(
-        options,
-        page=1,
-        per_page=20,
-        agent_id="agent_123",
-        workflow_id="workflow_1",
-        status="running",
-        context_group="support",
-    )
+    session.iter_execution_contexts(options, page=1, per_page=20, status="running")
 
 
 def misuse(session: wacht.Session) -> None:
@@ -111,26 +96,14 @@ def handle(session: wacht.Session) -> None:
         session.fetch_execution_contexts()
     except wacht.RateLimitError as error:
         assert_type(error.retry_after, float | None)
-        assert_type(error.attempts, int)
     except wacht.ApiError as error:
-        assert_type(error.status, int)
-        assert_type(error.message, str)
         assert_type(error.details, Any)
-        assert_type(error.body, bytes)
-        assert_type(error.request_id, str | None)
-    except wacht.RequestError as error:
-        assert_type(error.attempts, int)
-    except wacht.DecodeError as error:
-        assert_type(error.body, bytes)
     except (ValueError, TimeoutError):
         logger.exception("one of the builtins that ours are as well")
 
 
 def watch(progress: wacht.WalkProgress) -> None:
-    assert_type(progress.contexts, int)
     assert_type(progress.waiting, float | None)
-    assert_type(progress.reason, str | None)
-    assert_type(progress.complete, bool)
 
 
 def configure() -> None:
@@ -152,14 +125,6 @@ def configure() -> None:
         assert_type(walk, Generator[AiExecutionContext, None, None])
         walk.close()
     wacht.Session(throttle=None, timeout=5)
-
-
-def on_the_default_session() -> None:
-    assert_type(wacht.fetch_execution_contexts(), ExecutionContextListResponse)
-    for context in wacht.iter_execution_contexts(status="failed", progress=True):
-        assert_type(context, AiExecutionContext)
-    for page in wacht.iter_execution_context_pages(limit=5, exhaustive=True):
-        assert_type(page, ExecutionContextListResponse)
 
 
 def analyse(session: wacht.Session) -> pd.DataFrame:

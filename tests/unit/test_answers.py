@@ -107,9 +107,7 @@ def test_no_page__too_large() -> None:
 
 
 @given(
-    body=st.binary()
-    | strategies.json_values().map(lambda value: json.dumps(value).encode())
-    | strategies.pages().map(lambda page: json.dumps(page).encode()),
+    body=st.binary() | strategies.almost_pages().map(lambda p: json.dumps(p).encode()),
     status=st.sampled_from([200, 200, 204, 302, 429, 500]) | st.integers(),
     headers=st.dictionaries(
         st.sampled_from(["retry-after", "location", "x-request-id"]) | st.text(),
@@ -214,8 +212,8 @@ def test_details__none_without_json(body: str) -> None:
         (401, json.dumps({"message": "x" * 290 + KEY})),
         (401, f"<html><title>{'x' * 70} {KEY}</title>"),
         (401, "x" * (64 * 1024 - 9) + KEY),
-        (200, "x" * 70 + KEY),
-        (200, json.dumps({"data": [{"created_at": "x" * 70 + KEY}], "has_more": 1})),
+        (200, "x" * 60 + KEY),
+        (200, json.dumps({"data": [{"created_at": "x" * 60 + KEY}], "has_more": 1})),
     ],
 )
 def test_error__has_no_key(status: int, body: str) -> None:

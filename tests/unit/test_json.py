@@ -16,18 +16,7 @@ from wacht._protocol.json import MAX_VALUES, ShapeError, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-TOO_MANY = [
-    b"[" + b"{}," * MAX_VALUES + b"{}]",
-    b"[" * (MAX_VALUES + 1),
-    b'["' + b'",",' * MAX_VALUES + b'"]',
-]
-# Separators within text don't count; and no text makes counting slow.
-TEXTS = [
-    b'[",,,' + b"," * MAX_VALUES + b'"]',
-    b'["' + b'\\",' * MAX_VALUES + b'"]',
-]
-UNTERMINATED = [b'"' * MAX_VALUES + b",", b'\\",' * (MAX_VALUES + 1)]
+MANY_TEXTS = b'["' + b'",",' * MAX_VALUES + b'"]'
 
 
 @pytest.fixture
@@ -123,7 +112,9 @@ def test_number__not_finite(body: bytes, place: str) -> None:
     assert str(caught.value).startswith(place)
 
 
-@pytest.mark.parametrize("body", TOO_MANY, ids=["objects", "arrays", "strings"])
+@pytest.mark.parametrize(
+    "body", [b"[" + b"{}," * MAX_VALUES + b"{}]", b"[" * (MAX_VALUES + 1), MANY_TEXTS]
+)
 def test_values__too_many(body: bytes) -> None:
     with pytest.raises(ShapeError, match="expected at most 1,000,000 values"):
         parse_json(body)
@@ -133,12 +124,13 @@ def test_values__as_many_as_allowed() -> None:
     assert len(parse_json(b"[" + b"1," * (MAX_VALUES - 1) + b"1]")) == MAX_VALUES
 
 
-@pytest.mark.parametrize("body", TEXTS, ids=["commas", "quotes"])
-def test_values__separators_in_text_are_none(body: bytes) -> None:
-    assert len(parse_json(body)) == 1
+@pytest.mark.parametrize("text", [b"," * MAX_VALUES, b'\\",' * MAX_VALUES])
+def test_values__separators_in_text_are_none(text: bytes) -> None:
+    assert len(parse_json(b'["' + text + b'"]')) == 1
 
 
-@pytest.mark.parametrize("body", UNTERMINATED, ids=["quotes", "escapes"])
+@pytest.mark.parametrize("body", [b'"' * MAX_VALUES + b",", b'\\",' * (MAX_VALUES + 1)])
 def test_values__of_text_without_end(body: bytes) -> None:
+    """Counting doesn't take long, either."""
     with pytest.raises(ValueError, match=r"Expecting|Extra|Invalid"):
         parse_json(body)
