@@ -202,7 +202,10 @@ def test_sandbox__tied() -> None:
 
 
 def test_sandbox__rejections_keep_the_connection(sandbox: Sandbox, ask: Ask) -> None:
+    sandbox.answer(500)
     statuses = [
+        ask(headers=KEY | {"Host": "rebound.example"})[0],  # uses up no fault
+        ask()[0],
         ask("/elsewhere")[0],
         ask(method="POST", body=b"not the start of a request")[0],
         ask(PATH + "?page=x")[0],
@@ -210,7 +213,7 @@ def test_sandbox__rejections_keep_the_connection(sandbox: Sandbox, ask: Ask) -> 
         ask(method="HEAD")[0],
         ask()[0],
     ]
-    assert statuses == _statuses(sandbox) == [404, 405, 400, 401, 405, 200]
+    assert statuses == _statuses(sandbox) == [403, 500, 404, 405, 400, 401, 405, 200]
     assert sandbox._server.connections == 1
 
 
@@ -226,14 +229,6 @@ def test_sandbox__limits() -> None:
     assert answer.startswith(b"HTTP/1.1 429 Too Many Requests\r\n")
     assert b"\r\n\r\nRate limit exceeded. Retry after " in answer
     assert b"retry-after:" not in answer.lower()
-
-
-def test_sandbox__host_of_another_machine(sandbox: Sandbox, ask: Ask) -> None:
-    """A web page that has rebound its name reads nothing, and uses up no fault."""
-    sandbox.answer(500)
-    assert ask(headers=KEY | {"Host": "rebound.example"})[0] == 403
-    assert ask()[0] == 500
-    assert _statuses(sandbox) == [403, 500]
 
 
 def test_requests__record(sandbox: Sandbox, ask: Ask) -> None:
@@ -290,16 +285,12 @@ def test_requests__never_the_key(
     [
         (lambda s: s.reset(times=2), ConnectionResetError, None),
         (lambda s: s.reset(at="headers", times=2), ConnectionResetError, 200),
-        (lambda s: s.reset(at="body", times=2), ConnectionResetError, 200),
         (lambda s: s.hang_up(times=2), http.client.RemoteDisconnected, None),
         (lambda s: s.cut(times=2), http.client.IncompleteRead, 200),
         (lambda s: s.break_chunk(times=2), http.client.IncompleteRead, 200),
         (lambda s: s.garble(times=2), EMPTY, 200),
         (lambda s: s.stall(0.01, times=2), EMPTY, 200),
-        (lambda s: s.stall(0.01, at="headers", times=2), EMPTY, 200),
-        (lambda s: s.stall(0.01, at="body", times=2), EMPTY, 200),
         (lambda s: s.trickle(1e-4, times=2), EMPTY, 200),
-        (lambda s: s.trickle(1e-4, at="headers", times=2), EMPTY, 200),
         (lambda s: s.answer(500, "größer", times=2), "größer".encode(), 500),
         (lambda s: s.answer(500, b"\xff", times=2), b"\xff", 500),
         (lambda s: s.answer(500, {"a": "ö"}, times=2), '{"a":"ö"}'.encode(), 500),
@@ -363,7 +354,7 @@ def test_flood__until_the_client_leaves(
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("size", [0, 1, (1 << 20) + 1, 20_000_000])
+@pytest.mark.parametrize("size", [0, 1, (1 << 20) + 1])
 def test_bomb__unpacks_to_its_size(sandbox: Sandbox, ask: Ask, size: int) -> None:
     sandbox.bomb(size)
     status, packed = ask()
