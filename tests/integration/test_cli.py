@@ -14,10 +14,9 @@ import signal
 import struct
 import subprocess
 import sys
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
-from threading import Event
+from subprocess import PIPE
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ import pytest
 from urllib3 import Retry
 
 import wacht
+from tests.processes import PATIENCE, stopped_at_request
 from tests.servers import RawServer
 from wacht import cli
 from wacht.cli import commands
@@ -54,20 +54,6 @@ def address(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WACHT_API_KEY", sandbox.api_key)
 
 
-@contextmanager
-def running(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    with subprocess.Popen(
-        [*COMMAND, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
 def ids(sandbox: Sandbox) -> list[str]:
     return [context["id"] for context in sandbox.contexts]
 
@@ -75,14 +61,14 @@ def ids(sandbox: Sandbox) -> list[str]:
 class Terminal:
     """A command at a pseudo-terminal of its own."""
 
-    def __init__(
-        self, *arguments: str, columns: int, stdout: int | None = None
-    ) -> None:
+    COLUMNS = 70
+
+    def __init__(self, *arguments: str, stdout: int | None = None) -> None:
         pty = pytest.importorskip("pty")
         fcntl = pytest.importorskip("fcntl")
         termios = pytest.importorskip("termios")
         self._ours, theirs = pty.openpty()
-        size = struct.pack("HHHH", 40, columns, 0, 0)
+        size = struct.pack("HHHH", 40, self.COLUMNS, 0, 0)
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, size)
         environment = {k: v for k, v in os.environ.items() if k != "COLUMNS"}
         self.process = subprocess.Popen(
@@ -98,7 +84,7 @@ class Terminal:
         """Read what it shows until there is what is wanted, or to the end."""
         shown = b""
         while not wanted or wanted not in shown:
-            assert select.select([self._ours], [], [], 60)[0], "it says no more"
+            assert select.select([self._ours], [], [], PATIENCE)[0], "it says no more"
             try:
                 piece = os.read(self._ours, 65536)
             except OSError:  # how Linux tells that nobody has the other end open
@@ -111,19 +97,21 @@ class Terminal:
     def close(self) -> int:
         """Wait for its end and return its status."""
         os.close(self._ours)
-        return self.process.wait(60)
+        return self.process.wait(PATIENCE)
 
 
 def test_terminal__wait_and_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
-    with Sandbox(per_minute=1) as sandbox:
+    """Its reader has a page before the wait for the next one."""
+    reading, writing = os.pipe()
+    with Sandbox(per_minute=1) as sandbox, os.fdopen(reading) as rows:
         address(sandbox, monkeypatch)
-        terminal = Terminal("list", columns=70)
+        terminal = Terminal("list", stdout=writing)
+        os.close(writing)
         shown = terminal.read_until(b"(429)\r\n")
-        assert re.search(r"\nwacht: waiting \d\d s: rate limit \(429\)\n$", shown)
-        heading, *rows = shown.splitlines()[:101]
-        assert heading.split() == ["id", "agent_id", "created_at"]
-        assert max(map(len, [heading, *rows])) <= 70
-        assert [row.split()[0] for row in rows] == ids(sandbox)[:100]
+        assert re.search(r"^wacht: waiting \d\d s: rate limit \(429\)\n$", shown)
+        heading, *lines = [rows.readline() for _ in range(101)]
+        assert heading.startswith("id\t")
+        assert [line.split("\t")[0] for line in lines] == ids(sandbox)[:100]
         terminal.process.send_signal(signal.SIGINT)
         assert terminal.read_until() == (
             "wacht: interrupted; 100 contexts listed before that; to go on, perhaps "
@@ -131,6 +119,16 @@ def test_terminal__wait_and_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
             "--no-header\n"
         )
         assert terminal.close() == 130
+        assert rows.read() == ""
+
+
+def test_terminal__table(sandbox: Sandbox) -> None:
+    terminal = Terminal("list")
+    heading, *lines = terminal.read_until().splitlines()
+    assert terminal.close() == 0
+    assert heading.split() == ["id", "agent_id", "created_at"]
+    assert max(map(len, [heading, *lines])) <= Terminal.COLUMNS
+    assert [line.split()[0] for line in lines] == ids(sandbox)
 
 
 @pytest.mark.parametrize("option", [True, False])
@@ -141,10 +139,10 @@ def test_terminal__rows_to_a_file(
     path = tmp_path / "contexts.jsonl"
     arguments = ["list", "--format", "jsonl"]
     if option:
-        terminal = Terminal(*arguments, "--output", str(path), columns=80)
+        terminal = Terminal(*arguments, "--output", str(path))
     else:
         with path.open("w") as file:
-            terminal = Terminal(*arguments, columns=80, stdout=file.fileno())
+            terminal = Terminal(*arguments, stdout=file.fileno())
     shown = terminal.read_until()
     assert terminal.close() == 0
     assert "250" in shown
@@ -154,35 +152,20 @@ def test_terminal__rows_to_a_file(
     )
 
 
-def test_pipe__first_page_comes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    with Sandbox(per_minute=1) as sandbox:
-        address(sandbox, monkeypatch)
-        with running("list") as process:
-            assert process.stdout is not None
-            lines = [process.stdout.readline() for _ in range(101)]
-            assert lines[0].startswith("id\t")
-            assert [line.split("\t")[0] for line in lines[1:]] == ids(sandbox)[:100]
-            assert process.poll() is None
-            process.send_signal(signal.SIGINT)
-            out, message = process.communicate(timeout=60)
-        assert out == ""
-        assert message.startswith("wacht: interrupted")
-        assert process.returncode == 130
-
-
 def test_pipe__reader_leaves(sandbox: Sandbox) -> None:
     sandbox.contexts[:] = [
         {**context, "id": f"{copy} {context['id']}"}
         for copy in range(20)  # more pages than a pipe holds
         for context in sandbox.contexts
     ]
-    with running("list") as process:
+    command = [*COMMAND, "list"]
+    with subprocess.Popen(command, stdout=PIPE, stderr=PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         assert process.stdout.readline()
         process.stdout.close()
         assert process.stderr.read() == ""
-        assert process.wait(60) == 141
+        assert process.wait(PATIENCE) == 141
 
 
 def test_list__whole(
@@ -275,27 +258,6 @@ def test_list__goes_on(
     assert [row["id"] for row in rows] == ids(sandbox)[:200]
 
 
-def stopped_at_request(
-    number: int, sandbox: Sandbox, signal_: int, *arguments: str
-) -> str:
-    """Send a signal to a listing that waits for an answer; return what it says."""
-    reached, sent = Event(), Event()
-
-    def hold(_contexts: object) -> None:
-        if len(sandbox.requests) == number:
-            reached.set()
-            assert sent.wait(60)
-
-    sandbox._live = hold
-    with running("list", *arguments) as process:
-        assert reached.wait(60)
-        process.send_signal(signal_)
-        _, message = process.communicate(timeout=60)
-        sandbox._live = None
-        sent.set()
-    return message
-
-
 @pytest.mark.parametrize(
     ("format_", "signal_", "revision"),
     [
@@ -311,7 +273,9 @@ def test_output__same_command_goes_on(
     path, whole = tmp_path / "contexts", tmp_path / "whole"
     arguments = ["--format", format_, "--limit=240", "--output"]
     sandbox.revision = revision
-    message = stopped_at_request(3, sandbox, signal_, *arguments, str(path))
+    message = stopped_at_request(
+        3, sandbox, signal_, "-m", "wacht", "list", *arguments, path
+    )
     if signal_ == signal.SIGINT:
         assert message.startswith(
             f"wacht: interrupted; nothing was written to {path}; the same command goes "

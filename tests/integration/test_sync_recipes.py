@@ -8,11 +8,12 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
-from threading import Event
+from signal import SIGKILL
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.processes import stopped_at_request
 from wacht.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -76,32 +77,6 @@ def sandbox(
         yield sandbox
 
 
-def started(script: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, script], cwd=script.parent)
-
-
-def finish(script: Path) -> None:
-    assert started(script).wait(60) == 0
-
-
-def killed_at_request(number: int, sandbox: Sandbox, script: Path) -> None:
-    """Start a script, and kill it before a request of it is answered."""
-    reached, killed = Event(), Event()
-
-    def hold(_contexts: object) -> None:
-        if len(sandbox.requests) == number:
-            reached.set()
-            assert killed.wait(60)
-
-    sandbox._live = hold
-    process = started(script)
-    assert reached.wait(60)
-    process.kill()
-    assert process.wait(60) != 0
-    sandbox._live = None
-    killed.set()
-
-
 def windows(sandbox: Sandbox) -> list[int]:
     """Return the pages or offsets that were asked for."""
     name = "page" if sandbox.revision == "page" else "offset"
@@ -117,10 +92,10 @@ def test_sync__killed_and_started_again(
     The next run reads what was active during that, and little else.
     """
     script, read = recipe
-    killed_at_request(3, sandbox, script)
+    stopped_at_request(3, sandbox, SIGKILL, script, cwd=script.parent)
     assert 100 <= len(read(script.parent)) < 250
     sandbox._live = later(sandbox)
-    finish(script)
+    subprocess.run([sys.executable, script], cwd=script.parent, check=True)
     sandbox._live = None
     *pages, third, again = windows(sandbox)[:4]
     assert pages < [third] * 2
@@ -128,7 +103,7 @@ def test_sync__killed_and_started_again(
     ids = sorted(context["id"] for context in sandbox.contexts)
     assert sorted(id_ for id_, _ in read(script.parent)) == ids
     before = len(sandbox.requests)
-    finish(script)
+    subprocess.run([sys.executable, script], cwd=script.parent, check=True)
     expected = sorted((c["id"], c["agent_id"]) for c in sandbox.contexts)
     assert sorted(read(script.parent)) == expected
     assert len(sandbox.requests) - before <= (3 if sandbox.revision == "page" else 2)
