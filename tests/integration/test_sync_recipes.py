@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
+from runpy import run_path
 from signal import SIGKILL
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +71,7 @@ def sandbox(
     with Sandbox(revision=request.param) as sandbox:
         monkeypatch.setenv("WACHT_BASE_URL", sandbox.url)
         monkeypatch.setenv("WACHT_API_KEY", sandbox.api_key)
+        monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))
         monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
         yield sandbox
@@ -95,7 +95,7 @@ def test_sync__killed_and_started_again(
     stopped_at_request(3, sandbox, SIGKILL, script, cwd=script.parent)
     assert 100 <= len(read(script.parent)) < 250
     sandbox._live = later(sandbox)
-    subprocess.run([sys.executable, script], cwd=script.parent, check=True)
+    run_path(str(script))
     sandbox._live = None
     *pages, third, again = windows(sandbox)[:4]
     assert pages < [third] * 2
@@ -103,7 +103,7 @@ def test_sync__killed_and_started_again(
     ids = sorted(context["id"] for context in sandbox.contexts)
     assert sorted(id_ for id_, _ in read(script.parent)) == ids
     before = len(sandbox.requests)
-    subprocess.run([sys.executable, script], cwd=script.parent, check=True)
+    run_path(str(script))
     expected = sorted((c["id"], c["agent_id"]) for c in sandbox.contexts)
     assert sorted(read(script.parent)) == expected
     assert len(sandbox.requests) - before <= (3 if sandbox.revision == "page" else 2)
