@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
-import attrs
 import pytest
 
 from wacht import AiExecutionContext
@@ -193,14 +192,6 @@ def test_sandbox__live() -> None:
             assert [_ids(ask), _ids(ask)] == [["old"], ["new", "old"]]
 
 
-def test_sandbox__tied() -> None:
-    with Sandbox(200, revision="offset", tied=200) as sandbox, _asking(sandbox) as ask:
-        once, again = [_ids(ask, "?limit=100") for _ in range(2)]
-        rest = _ids(ask, "?limit=100&offset=100")
-    assert once == again
-    assert 100 < len({*once, *rest}) < 200
-
-
 def test_sandbox__rejections_keep_the_connection(sandbox: Sandbox, ask: Ask) -> None:
     sandbox.answer(500)
     statuses = [
@@ -222,13 +213,9 @@ def test_sandbox__limits() -> None:
         keys = "Bearer", "Bearer wk_sandbox", "Bearer wk_mine"
         statuses = [ask(headers={"Authorization": key})[0] for key in keys]
         assert statuses == [401, 401, 200]
-        with _plain(sandbox) as connection:
-            head = f"GET {PATH} HTTP/1.0\r\nAuthorization: Bearer wk_mine\r\n\r\n"
-            connection.sendall(head.encode())
-            answer = _rest(connection)
-    assert answer.startswith(b"HTTP/1.1 429 Too Many Requests\r\n")
-    assert b"\r\n\r\nRate limit exceeded. Retry after " in answer
-    assert b"retry-after:" not in answer.lower()
+        status, text = ask(headers={"Authorization": "Bearer wk_mine"})
+    assert status == 429
+    assert text.startswith(b"Rate limit exceeded. Retry after ")
 
 
 def test_requests__record(sandbox: Sandbox, ask: Ask) -> None:
@@ -240,11 +227,8 @@ def test_requests__record(sandbox: Sandbox, ask: Ask) -> None:
     assert request.headers["X-Odd-Name"] == "a: b"
     assert request.headers["Host"] == sandbox.url.removeprefix("http://")
     assert before <= request.at <= time.monotonic()
-    assert request == attrs.evolve(request)
     ask()
     assert taken == sandbox.requests[:1] != sandbox.requests
-    with pytest.raises(attrs.exceptions.FrozenInstanceError):
-        request.status = 201  # type: ignore[misc]  # on purpose
 
 
 def test_requests__in_order_of_arrival(sandbox: Sandbox) -> None:
@@ -291,6 +275,7 @@ def test_requests__never_the_key(
         (lambda s: s.garble(times=2), EMPTY, 200),
         (lambda s: s.stall(0.01, times=2), EMPTY, 200),
         (lambda s: s.trickle(1e-4, times=2), EMPTY, 200),
+        (lambda s: (s.delay(0.01), s.answer(500, times=2)), b"", 500),
         (lambda s: s.answer(500, "größer", times=2), "größer".encode(), 500),
         (lambda s: s.answer(500, b"\xff", times=2), b"\xff", 500),
         (lambda s: s.answer(500, {"a": "ö"}, times=2), '{"a":"ö"}'.encode(), 500),
@@ -314,30 +299,6 @@ def test_faults__outcome(
                 ask(headers={})
     assert ask(headers={})[0] == 401
     assert _statuses(sandbox) == [status, status, 401]
-
-
-@pytest.mark.parametrize(
-    ("order", "received", "status"),
-    [
-        (lambda s: s.stall(3600), b"", None),
-        (lambda s: s.stall(3600, at="body"), b'{"data":[],"ha', 200),
-        (lambda s: s.delay(3600), b"", None),
-    ],
-)
-def test_faults__closing_ends_a_wait(
-    sandbox: Sandbox,
-    order: Callable[[Sandbox], None],
-    received: bytes,
-    status: int | None,
-) -> None:
-    sandbox.contexts[:] = []
-    order(sandbox)
-    head = f"GET {PATH} HTTP/1.1\r\nAuthorization: Bearer wk_sandbox\r\n\r\n"
-    with _plain(sandbox, head.encode()) as connection:
-        _until(lambda: _statuses(sandbox) == [status])
-        sandbox.close()
-        assert _rest(connection).partition(b"\r\n\r\n")[2] == received
-    assert _statuses(sandbox) == [status]
 
 
 def test_flood__until_the_client_leaves(

@@ -1,6 +1,5 @@
 """Each fault is an exact sequence of bytes, pauses and ends."""
 
-import itertools
 from functools import partial
 
 import pytest
@@ -66,12 +65,6 @@ def test_trickle__byte_by_byte() -> None:
     body = [step for byte in b"12345678" for step in (Pause(0.5), bytes([byte]))]
     assert list(faults._trickled(ANSWER, "headers", 0.5)) == [*head, b"12345678"]
     assert list(faults._trickled(ANSWER, "body", 0.5)) == [HEAD, *body]
-
-
-def test_flood__never_ends() -> None:
-    head, *chunks = itertools.islice(faults._flooded(ANSWER), 1000)
-    assert head == CHUNKED
-    assert set(chunks) == {b"10000\r\n" + b" " * 65536 + b"\r\n"}
 
 
 def test_answer__headers_beside_json() -> None:
