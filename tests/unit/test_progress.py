@@ -73,18 +73,16 @@ def test_bar__opens_and_closes_with_the_walk(
 
 
 def test_bar__shows_contexts_pages_and_waits(
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(progress_module, "TICK", 60)  # no step of the countdown
     with open_report(progress=True) as report:
         assert report is not None
         report(WalkProgress(pages=1, contexts=100))
         report(WalkProgress(contexts=100, waiting=41.3, reason=f"a\nb{'c' * 30}"))
         report(WalkProgress(pages=2, contexts=150, complete=True))
-    assert lines(capsys) == [
-        "1 page",
-        f"waiting 42 s: a b{'c' * 21}…",
-        "2 pages",
-    ]
+    waiting = f"waiting 42 s: a b{'c' * 21}…"
+    assert lines(capsys) == ["1 page", waiting, "2 pages"]
 
 
 def test_bar__with_a_total(capsys: pytest.CaptureFixture[str]) -> None:
@@ -174,11 +172,10 @@ def test_bar__errors_of_tqdm_do_not_reach_the_walk(
     def refuse(*_arguments: object, **_keywords: object) -> None:
         raise OSError("no space")
 
-    with open_report(progress=True) as report:
+    with open_report(progress=True) as report, monkeypatch.context() as patch:
         assert report is not None
-        with monkeypatch.context() as patch:
-            patch.setattr(tqdm, "refresh", refuse)
-            report(WAITING)
+        patch.setattr(tqdm, "refresh", refuse)
+        report(WAITING)
 
 
 def test_bar__draws_nothing_in_another_process(
