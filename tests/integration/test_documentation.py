@@ -196,26 +196,16 @@ def test_command__has_known_options(arguments: str) -> None:
 
 
 def test_plain_script__lists_one_agent(service: Sandbox) -> None:
-    """The shortest example prints a line for each context of an agent."""
-    ran = plain_script("agent_123")
+    """It prints a line for each context, or a line that says what is wrong."""
+    arguments: list[str | Path] = [EXAMPLES / "plain_script.py", "agent_123"]
+    ran = run(arguments)
     assert ran.stdout.splitlines()[0] == "0 2026-03-01 12:00:00+00:00 untitled"
     assert len(ran.stdout.splitlines()) == 150
     assert (ran.returncode, ran.stderr) == (0, "")
-
-
-def test_plain_script__explains_an_error(service: Sandbox) -> None:
-    """It says what is wrong with the key, in a line."""
-    service.answer(401, "Authentication failed: unknown API key")
-    ran = plain_script("agent_123")
-    assert ran.returncode == 1
-    assert ran.stderr == (
-        "check WACHT_API_KEY: 401 Unauthorized: "
-        "Authentication failed: unknown API key\n"
-    )
-
-
-def plain_script(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return run([EXAMPLES / "plain_script.py", *arguments])
+    service.answer(401, "unknown API key")
+    ran = run(arguments)
+    message = "check WACHT_API_KEY: 401 Unauthorized: unknown API key\n"
+    assert (ran.returncode, ran.stderr) == (1, message)
 
 
 def test_export__continues_after_errors(tmp_path: Path) -> None:
