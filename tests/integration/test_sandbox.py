@@ -112,16 +112,6 @@ def test_sandbox__revisions(revision: Any, extra: dict[str, int]) -> None:
     assert ("status" in answer["data"][0]) is (revision != "page")
 
 
-def test_sandbox__contexts_of_the_caller() -> None:
-    mine: list[dict[str, Any]]
-    mine = [{"id": 7, "novel": {"deep": [None]}}, {"title": "Rückfrage"}, {}]
-    with Sandbox(iter(mine)) as sandbox, _asking(sandbox) as ask:
-        assert json.loads(ask()[1])["data"] == mine
-        sandbox.contexts.insert(0, {"id": "new"})
-        del sandbox.contexts[2]
-        assert json.loads(ask()[1])["data"] == [{"id": "new"}, mine[0], mine[2]]
-
-
 @pytest.mark.parametrize(
     "wrong",
     ["250", {"id": "1"}, [{}, []], [AiExecutionContext()], [{"at": datetime.now(UTC)}]],
