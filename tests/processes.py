@@ -40,10 +40,13 @@ def stopped_at_request(
     sandbox._live = hold
     command = [sys.executable, *map(str, arguments)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **options) as it:
-        assert reached.wait(PATIENCE)
-        it.send_signal(signal)
-        _, message = it.communicate(timeout=PATIENCE)
+        try:
+            assert reached.wait(PATIENCE)
+            it.send_signal(signal)
+            _, message = it.communicate(timeout=PATIENCE)
+        finally:
+            it.kill()
+            sandbox._live = None
+            sent.set()
     assert it.returncode
-    sandbox._live = None
-    sent.set()
     return message
