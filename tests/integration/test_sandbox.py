@@ -168,6 +168,14 @@ def test_sandbox__live() -> None:
             assert [_ids(ask), _ids(ask)] == [["old"], ["new", "old"]]
 
 
+def test_sandbox__tied() -> None:
+    with Sandbox(200, revision="offset", tied=200) as sandbox, _asking(sandbox) as ask:
+        once, again = [_ids(ask, "?limit=100") for _ in range(2)]
+        rest = _ids(ask, "?limit=100&offset=100")
+    assert once == again
+    assert 100 < len({*once, *rest}) < 200
+
+
 def test_sandbox__rejections_keep_the_connection(sandbox: Sandbox, ask: Ask) -> None:
     sandbox.answer(500)
     statuses = [
