@@ -7,7 +7,7 @@ import gzip
 import re
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import requests
@@ -18,9 +18,6 @@ import wacht
 from tests.model import ids_of
 from tests.servers import KEEP, RawServer, Script, Wire, page_of
 from wacht.sandbox import Sandbox
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 QUICK = {"backoff_factor": 0.01, "status_forcelist": [429, *range(500, 600)]}
 ATTEMPTS = 3
