@@ -286,6 +286,13 @@ def walk_of(
     )
 
 
+def given_by(
+    service: Any, options: ListExecutionContextsOptions | None = None, **settings: Any
+) -> list[str | None]:
+    """Walk through a service; return the ids of what is given."""
+    return ids_of(walk_of(service, options, **settings).contexts())
+
+
 def ids_of(contexts: Iterable[AiExecutionContext]) -> list[str | None]:
     """Return the ids of contexts."""
     return [context.id for context in contexts]

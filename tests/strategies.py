@@ -7,7 +7,8 @@ from typing import Any, TypeAlias
 
 from hypothesis import strategies as st
 
-from wacht import ListExecutionContextsOptions
+from wacht import AiExecutionContext, ListExecutionContextsOptions
+from wacht._protocol.decoding import structure_page
 from wacht.models import FIELD_NAMES, MAX_PAGE, MAX_PER_PAGE
 
 Json: TypeAlias = Any
@@ -89,6 +90,13 @@ def contexts(identity: st.SearchStrategy[Json] = snowflakes) -> st.SearchStrateg
     unknown = texts.filter(lambda name: name not in known)
     extra = st.dictionaries(unknown, json_values(3), max_size=3)
     return st.builds(lambda fields, extra: {**fields, **extra}, fields, extra)
+
+
+def decoded_contexts() -> st.SearchStrategy[AiExecutionContext]:
+    """Contexts as a caller gets them."""
+    return contexts().map(
+        lambda one: structure_page({"data": [one], "has_more": False}, str).data[0]
+    )
 
 
 def pages(max_size: int = 4) -> st.SearchStrategy[dict[str, Json]]:

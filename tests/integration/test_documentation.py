@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import csv
 import doctest
 import json
@@ -11,9 +10,9 @@ import shlex
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from textwrap import dedent
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ import pytest
 from attrs import frozen
 from urllib3 import Retry
 
+from wacht import cli
 from wacht.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ MODULES = sorted((ROOT / "wacht").rglob("*.py"))
 BLOCK = re.compile(
     r"^```python\n(.*?)^```\n(?:\n^```text\n(.*?)^```\n)?", re.MULTILINE | re.DOTALL
 )
-INDENTED = re.compile(r"(?<=:)\n\n((?:(?: {4}.*)?\n)+)")
 COMMAND = re.compile(r"^(?:\$ |.*\.venv/bin/)?wacht ([^>|`\n]+)", re.MULTILINE)
 FOR_OFFSET_REVISION = re.compile(r"active_since=|status=|context_group=")
 IMPORTED = re.compile(r"^(?:import|from) (\w+)", re.MULTILINE)
@@ -60,23 +59,10 @@ class Block:
         return f"{self.page.relative_to(ROOT)}-{self.number}"
 
     @property
-    def is_for_pytest(self) -> bool:
-        return "def test_" in self.source
-
-    @property
-    def records(self) -> bool:
-        return "use_cassette" in self.source
-
-    @property
-    def names(self) -> dict[str, object]:
-        """A docstring's example needn't import the class that it documents."""
-        documented = {"Sandbox": Sandbox} if self.page.suffix == ".py" else {}
-        return {"__name__": "__main__", **documented}
-
-    def skip_without_its_packages(self) -> None:
-        needed = {name for call, name in NEEDED.items() if call in self.source}
-        for name in sorted(needed.union(IMPORTED.findall(self.source))):
-            pytest.importorskip(name)
+    def packages(self) -> list[str]:
+        called = {name for call, name in NEEDED.items() if call in self.source}
+        imported = {*IMPORTED.findall(self.source)} - {"pytest", "responses", "wacht"}
+        return sorted(called | imported - sys.stdlib_module_names)
 
 
 def blocks_of_pages() -> Iterator[Block]:
@@ -89,25 +75,9 @@ def blocks_of_pages() -> Iterator[Block]:
 
 def blocks_of_docstrings() -> Iterator[Block]:
     for module in MODULES:
-        found = (source for text in docstrings(module) for source in examples(text))
-        for number, source in enumerate(found, 1):
-            yield Block(module, number, 0, source)
-
-
-def docstrings(module: Path) -> Iterator[str]:
-    documented = ast.Module | ast.ClassDef | ast.FunctionDef
-    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
-        if isinstance(node, documented):
-            yield (ast.get_docstring(node) or "") + "\n"
-
-
-def examples(docstring: str) -> Iterator[str]:
-    parsed = doctest.DocTestParser().get_examples(docstring)
-    if parsed:
-        yield "".join(example.source for example in parsed)
-    for match in INDENTED.finditer(docstring):
-        if ">>>" not in match[1]:
-            yield dedent(match[1])
+        text = module.read_text(encoding="utf-8").replace('"""', "")  # no output
+        if examples := doctest.DocTestParser().get_examples(text):
+            yield Block(module, 1, 0, "".join(example.source for example in examples))
 
 
 def commands() -> set[str]:
@@ -116,9 +86,11 @@ def commands() -> set[str]:
 
 
 BLOCKS = [*blocks_of_pages(), *blocks_of_docstrings()]
-SCRIPTS = [block for block in BLOCKS if not block.is_for_pytest]
-TESTS = [block for block in BLOCKS if block.is_for_pytest and not block.records]
-RECORDINGS = [block for block in BLOCKS if block.records]
+SCRIPTS = [block for block in BLOCKS if "def test_" not in block.source]
+[RECORDING] = [block for block in BLOCKS if "use_cassette" in block.source]
+TESTS: dict[str, list[Block]] = defaultdict(list)
+for test in [block for block in BLOCKS if block not in [*SCRIPTS, RECORDING]]:
+    TESTS[" ".join(test.packages)].append(test)
 
 
 def context(number: int) -> dict[str, object]:
@@ -158,47 +130,50 @@ def test_block__runs(
     block: Block, service: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """An example runs as it stands, and prints what its page says."""
-    block.skip_without_its_packages()
+    skip_without(block.packages)
     if FOR_OFFSET_REVISION.search(block.source):
         service.revision = "offset"
     # Line numbers of a traceback are then those of the page.
     source = "\n" * block.line + block.source
-    exec(compile(source, str(block.page), "exec"), block.names)  # noqa: S102 - our own words
+    names = {"__name__": "__main__"}
+    exec(compile(source, str(block.page), "exec"), names)  # noqa: S102 - our own words
     assert block.printed in (None, capsys.readouterr().out)
 
 
-@pytest.mark.parametrize("block", TESTS, ids=str)
-def test_block__passes_in_pytest(block: Block, tmp_path: Path) -> None:
+@pytest.mark.parametrize("packages", TESTS)
+def test_blocks__pass_in_pytest(packages: str, tmp_path: Path) -> None:
     """An example with tests passes, alone in a file."""
-    block.skip_without_its_packages()
-    run_pytest(block, tmp_path)
+    skip_without(packages.split())
+    run_pytest(tmp_path, *TESTS[packages])
 
 
 @pytest.mark.parametrize("revision", ["page", "offset"])
-@pytest.mark.parametrize("block", RECORDINGS, ids=str)
-def test_recording__plays(
-    block: Block, service: Sandbox, tmp_path: Path, revision: Any
-) -> None:
+def test_recording__plays(service: Sandbox, tmp_path: Path, revision: Any) -> None:
     """An example with a cassette passes once more without the service and its key."""
-    block.skip_without_its_packages()
+    skip_without(RECORDING.packages)
     service.revision = revision
-    run_pytest(block, tmp_path)
+    run_pytest(tmp_path, RECORDING)
     assert len(service.requests) >= 2
     service.close()
     [cassette] = tmp_path.rglob("*.yaml")
     assert "wk_sandbox" not in cassette.read_text(encoding="utf-8")
-    run_pytest(block, tmp_path)
+    run_pytest(tmp_path, RECORDING)
 
 
-def run_pytest(block: Block, folder: Path) -> None:
-    write(folder / "test_block.py", block.source)
-    options = ["-q", "-W", "error", "-p", "no:cacheprovider", "--rootdir", "."]
+def skip_without(packages: list[str]) -> None:
+    for name in packages:
+        pytest.importorskip(name)
+
+
+def run_pytest(folder: Path, *blocks: Block) -> None:
+    for block in blocks:
+        name = f"test_{block.page.stem}_{block.number}.py"
+        (folder / name).write_text(block.source, encoding="utf-8")
+    options = ["-q", "-W", "error", "--rootdir", "."]
+    for plugin in ("anyio", "cacheprovider", "hypothesispytest"):  # slow to start
+        options += ["-p", f"no:{plugin}"]
     ran = run(["-m", "pytest", *options], cwd=folder)
     assert ran.returncode == 0, ran.stdout + ran.stderr
-
-
-def write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
 
 
 def run(
@@ -216,33 +191,21 @@ def run(
 @pytest.mark.parametrize("arguments", sorted(commands()))
 def test_command__has_known_options(arguments: str) -> None:
     """A command line of `wacht` in the documentation has options that exist."""
-    pytest.importorskip("click")
     words = [word for word in shlex.split(arguments) if word != "--help"]
-    ran = run(["-m", "wacht", *words, "--help"])
-    assert ran.returncode == 0, ran.stderr
+    assert cli.main([*words, "--help"]) == 0
 
 
 def test_plain_script__lists_one_agent(service: Sandbox) -> None:
-    """The shortest example prints a line for each context of an agent."""
-    ran = plain_script("agent_123")
+    """It prints a line for each context, or a line that says what is wrong."""
+    arguments: list[str | Path] = [EXAMPLES / "plain_script.py", "agent_123"]
+    ran = run(arguments)
     assert ran.stdout.splitlines()[0] == "0 2026-03-01 12:00:00+00:00 untitled"
     assert len(ran.stdout.splitlines()) == 150
     assert (ran.returncode, ran.stderr) == (0, "")
-
-
-def test_plain_script__explains_an_error(service: Sandbox) -> None:
-    """It says what is wrong with the key, in a line."""
-    service.answer(401, "Authentication failed: unknown API key")
-    ran = plain_script("agent_123")
-    assert ran.returncode == 1
-    assert ran.stderr == (
-        "check WACHT_API_KEY: 401 Unauthorized: "
-        "Authentication failed: unknown API key\n"
-    )
-
-
-def plain_script(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return run([EXAMPLES / "plain_script.py", *arguments])
+    service.answer(401, "unknown API key")
+    ran = run(arguments)
+    message = "check WACHT_API_KEY: 401 Unauthorized: unknown API key\n"
+    assert (ran.returncode, ran.stderr) == (1, message)
 
 
 def test_export__continues_after_errors(tmp_path: Path) -> None:

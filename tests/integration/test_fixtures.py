@@ -28,12 +28,6 @@ def test_sandbox__is_what_the_environment_names(wacht_sandbox):
     assert len(wacht_sandbox.requests) == 4 + 3
 
 
-@pytest.mark.parametrize("wacht_sandbox", [{"contexts": 7}], indirect=True)
-def test_sandbox__has_settings(wacht_sandbox):
-    import wacht
-    assert len(list(wacht.iter_execution_contexts())) == 7
-
-
 def test_sandbox__leaves_nothing_behind():
     import wacht
     assert "WACHT_BASE_URL" not in os.environ

@@ -17,15 +17,17 @@ import nbclient  # noqa: E402 - where it is installed
 import nbformat  # noqa: E402
 
 NOTEBOOK = Path(__file__).parents[2] / "examples" / "contexts.ipynb"
-WAIT = """
-import time
+COUNTDOWN = """
+import re, time
 from wacht import WalkProgress
 from wacht._progress import open_report
 
 bar = open_report(progress=True)
 report = bar.__enter__()
 report(WalkProgress(pages=1, contexts=100, waiting=30, reason="rate limit"))
-time.sleep(2.5)
+text = report.__self__._bar.container.children[-1]
+while re.search("(30|29).s:", text.value):
+    time.sleep(0.1)
 """
 
 
@@ -65,16 +67,12 @@ def test_notebook__has_all_its_outputs() -> None:
     kinds = [kind for output in shown for kind in output.data]
     assert [cell.execution_count for cell in code] == [*range(1, len(code) + 1)]
     assert kinds.count("image/png") == 2
-    assert str(shown).count('<table class="wacht-grid">') == 2
-
-
-def test_notebook__names_no_machine() -> None:
-    shown = str(texts(committed()))
-    assert not re.search(r"127\.0\.0\.1|localhost|/home/|/root/|/Users/", shown)
+    machines = r"127\.0\.0\.1|localhost|/home/|/root/|/Users/"
+    assert not re.search(machines, str(texts(committed())))
 
 
 def test_progress__counts_down_in_a_notebook(tmp_path: Path) -> None:
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(WAIT)])
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(COUNTDOWN)])
     widgets = run(notebook, tmp_path).metadata.widgets
     shown = json.dumps(widgets, ensure_ascii=False).replace("\u2007", " ")
-    assert "waiting 28 s: rate limit" in shown
+    assert re.search(r"waiting [12]\d s: rate limit", shown)

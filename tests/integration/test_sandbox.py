@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
-import attrs
 import pytest
 
 from wacht import AiExecutionContext
@@ -113,16 +112,6 @@ def test_sandbox__revisions(revision: Any, extra: dict[str, int]) -> None:
     assert ("status" in answer["data"][0]) is (revision != "page")
 
 
-def test_sandbox__contexts_of_the_caller() -> None:
-    mine: list[dict[str, Any]]
-    mine = [{"id": 7, "novel": {"deep": [None]}}, {"title": "Rückfrage"}, {}]
-    with Sandbox(iter(mine)) as sandbox, _asking(sandbox) as ask:
-        assert json.loads(ask()[1])["data"] == mine
-        sandbox.contexts.insert(0, {"id": "new"})
-        del sandbox.contexts[2]
-        assert json.loads(ask()[1])["data"] == [{"id": "new"}, mine[0], mine[2]]
-
-
 @pytest.mark.parametrize(
     "wrong",
     ["250", {"id": "1"}, [{}, []], [AiExecutionContext()], [{"at": datetime.now(UTC)}]],
@@ -158,27 +147,13 @@ def test_sandbox__port() -> None:
             Sandbox(port=port)
 
 
-@pytest.mark.parametrize(
-    ("limits", "given", "added"),
-    [
-        ({}, {}, {"throttle": None}),
-        ({}, {"throttle": "mine", "api_key": "x"}, {"throttle": "mine"}),
-        ({"per_second": 5}, {}, {}),
-        ({"per_minute": 5}, {"throttle": None}, {"throttle": None}),
-    ],
-)
-def test_session__arguments(
-    monkeypatch: pytest.MonkeyPatch,
-    limits: dict[str, Any],
-    given: dict[str, Any],
-    added: dict[str, Any],
-) -> None:
+def test_session__arguments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wacht.session.Session", dict)
-    with Sandbox(api_key="wk_mine", **limits) as sandbox:
-        key = given.get("api_key", "wk_mine")
-        expected = {"api_key": key, "base_url": sandbox.url} | added
-        received: Any = sandbox.session(**given)
-        assert received == expected
+    with Sandbox(api_key="wk_mine") as sandbox, Sandbox(per_second=5) as limited:
+        mine: Any = {"api_key": "wk_mine", "base_url": sandbox.url, "throttle": None}
+        assert sandbox.session() == mine
+        assert sandbox.session(throttle="my own") == mine | {"throttle": "my own"}
+        assert "throttle" not in limited.session()  # type: ignore[operator]  # a dict
 
 
 def test_sandbox__live() -> None:
@@ -202,7 +177,10 @@ def test_sandbox__tied() -> None:
 
 
 def test_sandbox__rejections_keep_the_connection(sandbox: Sandbox, ask: Ask) -> None:
+    sandbox.answer(500)
     statuses = [
+        ask(headers=KEY | {"Host": "rebound.example"})[0],  # uses up no fault
+        ask()[0],
         ask("/elsewhere")[0],
         ask(method="POST", body=b"not the start of a request")[0],
         ask(PATH + "?page=x")[0],
@@ -210,7 +188,7 @@ def test_sandbox__rejections_keep_the_connection(sandbox: Sandbox, ask: Ask) -> 
         ask(method="HEAD")[0],
         ask()[0],
     ]
-    assert statuses == _statuses(sandbox) == [404, 405, 400, 401, 405, 200]
+    assert statuses == _statuses(sandbox) == [403, 500, 404, 405, 400, 401, 405, 200]
     assert sandbox._server.connections == 1
 
 
@@ -219,21 +197,9 @@ def test_sandbox__limits() -> None:
         keys = "Bearer", "Bearer wk_sandbox", "Bearer wk_mine"
         statuses = [ask(headers={"Authorization": key})[0] for key in keys]
         assert statuses == [401, 401, 200]
-        with _plain(sandbox) as connection:
-            head = f"GET {PATH} HTTP/1.0\r\nAuthorization: Bearer wk_mine\r\n\r\n"
-            connection.sendall(head.encode())
-            answer = _rest(connection)
-    assert answer.startswith(b"HTTP/1.1 429 Too Many Requests\r\n")
-    assert b"\r\n\r\nRate limit exceeded. Retry after " in answer
-    assert b"retry-after:" not in answer.lower()
-
-
-def test_sandbox__host_of_another_machine(sandbox: Sandbox, ask: Ask) -> None:
-    """A web page that has rebound its name reads nothing, and uses up no fault."""
-    sandbox.answer(500)
-    assert ask(headers=KEY | {"Host": "rebound.example"})[0] == 403
-    assert ask()[0] == 500
-    assert _statuses(sandbox) == [403, 500]
+        status, text = ask(headers={"Authorization": "Bearer wk_mine"})
+    assert status == 429
+    assert text.startswith(b"Rate limit exceeded. Retry after ")
 
 
 def test_requests__record(sandbox: Sandbox, ask: Ask) -> None:
@@ -245,11 +211,8 @@ def test_requests__record(sandbox: Sandbox, ask: Ask) -> None:
     assert request.headers["X-Odd-Name"] == "a: b"
     assert request.headers["Host"] == sandbox.url.removeprefix("http://")
     assert before <= request.at <= time.monotonic()
-    assert request == attrs.evolve(request)
     ask()
     assert taken == sandbox.requests[:1] != sandbox.requests
-    with pytest.raises(attrs.exceptions.FrozenInstanceError):
-        request.status = 201  # type: ignore[misc]  # on purpose
 
 
 def test_requests__in_order_of_arrival(sandbox: Sandbox) -> None:
@@ -296,10 +259,7 @@ def test_requests__never_the_key(
         (lambda s: s.break_chunk(times=2), http.client.IncompleteRead, 200),
         (lambda s: s.garble(times=2), EMPTY, 200),
         (lambda s: s.stall(0.01, times=2), EMPTY, 200),
-        (lambda s: s.stall(0.01, at="headers", times=2), EMPTY, 200),
-        (lambda s: s.stall(0.01, at="body", times=2), EMPTY, 200),
         (lambda s: s.trickle(1e-4, times=2), EMPTY, 200),
-        (lambda s: s.trickle(1e-4, at="headers", times=2), EMPTY, 200),
         (lambda s: s.answer(500, "größer", times=2), "größer".encode(), 500),
         (lambda s: s.answer(500, b"\xff", times=2), b"\xff", 500),
         (lambda s: s.answer(500, {"a": "ö"}, times=2), '{"a":"ö"}'.encode(), 500),
@@ -325,30 +285,6 @@ def test_faults__outcome(
     assert _statuses(sandbox) == [status, status, 401]
 
 
-@pytest.mark.parametrize(
-    ("order", "received", "status"),
-    [
-        (lambda s: s.stall(3600), b"", None),
-        (lambda s: s.stall(3600, at="body"), b'{"data":[],"ha', 200),
-        (lambda s: s.delay(3600), b"", None),
-    ],
-)
-def test_faults__closing_ends_a_wait(
-    sandbox: Sandbox,
-    order: Callable[[Sandbox], None],
-    received: bytes,
-    status: int | None,
-) -> None:
-    sandbox.contexts[:] = []
-    order(sandbox)
-    head = f"GET {PATH} HTTP/1.1\r\nAuthorization: Bearer wk_sandbox\r\n\r\n"
-    with _plain(sandbox, head.encode()) as connection:
-        _until(lambda: _statuses(sandbox) == [status])
-        sandbox.close()
-        assert _rest(connection).partition(b"\r\n\r\n")[2] == received
-    assert _statuses(sandbox) == [status]
-
-
 def test_flood__until_the_client_leaves(
     sandbox: Sandbox, ask: Ask, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -363,7 +299,7 @@ def test_flood__until_the_client_leaves(
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("size", [0, 1, (1 << 20) + 1, 20_000_000])
+@pytest.mark.parametrize("size", [0, 1, (1 << 20) + 1])
 def test_bomb__unpacks_to_its_size(sandbox: Sandbox, ask: Ask, size: int) -> None:
     sandbox.bomb(size)
     status, packed = ask()
@@ -425,10 +361,8 @@ def _with_length(value: str) -> bytes:
         (b"\x16\x03\x01", b"HTTP/1.1 400"),
         (b"rubbish\r\n\r\n", b"HTTP/1.1 400"),
         (_with_length("x"), b"HTTP/1.1 400"),
-        (_with_length("9" * 5000), b"HTTP/1.1 400"),
         (_with_length("-1"), b"HTTP/1.1 413"),
         (_with_length("65537"), b"HTTP/1.1 413"),
-        (_with_length("9" * 30), b"HTTP/1.1 413"),
         (b"G" * 65536, b"HTTP/1.1 431"),
         (b"GET / HTTP/1.1\r\n" + b"a: b\n" * 13104, b"HTTP/1.1 431"),
     ],
@@ -458,11 +392,11 @@ def test_sandbox__mistake_in_the_list(
 def test_close__leaves_nothing_behind() -> None:
     threads = set(threading.enumerate())
     with Sandbox() as sandbox, contextlib.ExitStack() as stack:
-        sandbox.stall(3600)
-        busy = stack.enter_context(_plain(sandbox, REQUEST))
-        _until(lambda: len(sandbox.requests) == 1)
         idle = stack.enter_context(_plain(sandbox, REQUEST))
         assert idle.recv(65536)
+        sandbox.delay(3600)
+        busy = stack.enter_context(_plain(sandbox, REQUEST))
+        _until(lambda: len(sandbox.requests) == 2)
         half = stack.enter_context(_plain(sandbox, b"GET / HTTP"))
         sandbox.close()
         assert [_rest(connection) for connection in (idle, busy, half)] == [b""] * 3

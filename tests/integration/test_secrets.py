@@ -118,66 +118,32 @@ def sends(text: str) -> Callable[[Wire], None]:
 
 
 ECHOES: dict[str, tuple[Callable[[Wire], None], type[wacht.WachtError]]] = {
-    "400": (says("bad: @", status="400 No"), wacht.BadRequestError),
     "401": (says("no such key: @", status="401 No"), wacht.AuthenticationError),
-    "403": (
-        says('{"errors": [{"message": "not for @json"}]}', status="403 No"),
-        wacht.PermissionDeniedError,
-    ),
-    "404": (
-        says('{"@json": {"deep": ["@json"]}}', status="404 No"),
-        wacht.NotFoundError,
-    ),
     "429": (
         says("Bearer @", "Retry-After: @", "X-Request-Id: @", status="429 No"),
         wacht.RateLimitError,
     ),
-    "500": (
-        says("<html><title>@</title></html>", status="500 @"),
-        wacht.ServerError,
-    ),
+    "500": (says("<html><title>@</title></html>", status="500 @"), wacht.ServerError),
     "redirect": (says("@", "Location: /?key=@", status="302 No"), wacht.ApiError),
-    "200 HTML": (says("<html>@</html>", status="200 OK"), wacht.DecodeError),
-    "200 JSON": (
-        says('{"data": "@json", "has_more": "@json"}', status="200 OK"),
-        wacht.DecodeError,
-    ),
     "200 deep": (
         says('{"data": [{"created_at": "@json"}], "has_more": 1}', status="200 OK"),
         wacht.DecodeError,
     ),
-    "status line": (sends("@ 200 OK\r\n\r\n"), wacht.RequestError),
-    "protocol": (sends("HTTP/@ 200 OK\r\n\r\n"), wacht.RequestError),
-    "status": (sends("HTTP/1.1 @ OK\r\n\r\n"), wacht.RequestError),
-    "long status line": (
-        sends("x" * 195 + "@ 200 OK\r\n\r\n"),  # where messages are cut
-        wacht.RequestError,
-    ),
-    "length": (
-        sends("HTTP/1.1 200 OK\r\nContent-Length: 1, 2\r\nX: @\r\n\r\n"),
-        wacht.RequestError,
-    ),
-    "header": (
-        sends("HTTP/1.1 200 OK\r\nno header but @\r\nContent-Length: 0\r\n\r\n"),
-        wacht.RequestError,
-    ),
-    "chunk size": (
-        sends("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n@\r\n"),
-        wacht.RequestError,
-    ),
     "packing": (says("x", "Content-Encoding: @", status="200 OK"), wacht.RequestError),
-    "cut": (
-        sends("HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n@"),
-        wacht.RequestError,
-    ),
-}  # fmt: skip
-
-each_echo = pytest.mark.parametrize(("script", "kind"), ECHOES.values(), ids=ECHOES)
+}
+BROKEN = {
+    "status line": "@ 200 OK\r\n\r\n",
+    "length": "HTTP/1.1 200 OK\r\nContent-Length: 1, 2\r\nX: @\r\n\r\n",
+    "header": "HTTP/1.1 200 OK\r\nno header but @\r\nContent-Length: 0\r\n\r\n",
+    "chunk size": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n@\r\n",
+    "cut": "HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n@",
+}
+ECHOES |= {place: (sends(text), wacht.RequestError) for place, text in BROKEN.items()}
 
 
 @pytest.mark.parametrize("walk", [False, True])
 @pytest.mark.parametrize("key", [PLAIN, ODD])
-@each_echo
+@pytest.mark.parametrize(("script", "kind"), ECHOES.values(), ids=ECHOES)
 def test_error__from_a_server_that_echoes_the_key(
     script: Callable[[Wire], None],
     kind: type[wacht.WachtError],
@@ -249,22 +215,6 @@ def test_redirect__is_not_followed(status: int) -> None:
         ):
             session.fetch_execution_contexts()
         assert elsewhere.heads == []
-
-
-def test_redirect__with_an_endless_body() -> None:
-
-    def script(wire: Wire) -> None:
-        wire.send(b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\n\r\n")
-        while True:
-            wire.send(b"x" * 2**16)
-
-    with (
-        RawServer(script) as server,
-        server.session(max_response_bytes=10**6) as session,
-        pytest.raises(wacht.ApiError, match="redirect to /elsewhere refused") as caught,
-    ):
-        session.fetch_execution_contexts()
-    assert len(caught.value.body) == 2**16
 
 
 FAULTS: dict[str, Callable[[Sandbox], object]] = {

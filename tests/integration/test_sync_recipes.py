@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
-from threading import Event
+from runpy import run_path
+from signal import SIGKILL
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.processes import stopped_at_request
 from wacht.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -71,35 +71,10 @@ def sandbox(
     with Sandbox(revision=request.param) as sandbox:
         monkeypatch.setenv("WACHT_BASE_URL", sandbox.url)
         monkeypatch.setenv("WACHT_API_KEY", sandbox.api_key)
+        monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))
         monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
         yield sandbox
-
-
-def started(script: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, script], cwd=script.parent)
-
-
-def finish(script: Path) -> None:
-    assert started(script).wait(60) == 0
-
-
-def killed_at_request(number: int, sandbox: Sandbox, script: Path) -> None:
-    """Start a script, and kill it before a request of it is answered."""
-    reached, killed = Event(), Event()
-
-    def hold(_contexts: object) -> None:
-        if len(sandbox.requests) == number:
-            reached.set()
-            assert killed.wait(60)
-
-    sandbox._live = hold
-    process = started(script)
-    assert reached.wait(60)
-    process.kill()
-    assert process.wait(60) != 0
-    sandbox._live = None
-    killed.set()
 
 
 def windows(sandbox: Sandbox) -> list[int]:
@@ -108,38 +83,30 @@ def windows(sandbox: Sandbox) -> list[int]:
     return [int(request.query.get(name, 0)) for request in sandbox.requests]
 
 
-def expected(sandbox: Sandbox) -> list[tuple[Any, ...]]:
-    return sorted((c["id"], c["agent_id"]) for c in sandbox.contexts)
-
-
 def test_sync__killed_and_started_again(
     recipe: tuple[Path, Read], sandbox: Sandbox
 ) -> None:
-    """It has each context once, and reads only the page again that it didn't get."""
+    """
+    It goes on at the page that it didn't get, and has each context once.
+
+    The next run reads what was active during that, and little else.
+    """
     script, read = recipe
-    killed_at_request(3, sandbox, script)
+    stopped_at_request(3, sandbox, SIGKILL, script, cwd=script.parent)
     assert 100 <= len(read(script.parent)) < 250
-    finish(script)
-    assert sorted(read(script.parent)) == expected(sandbox)
+    sandbox._live = later(sandbox)
+    run_path(str(script))
+    sandbox._live = None
     *pages, third, again = windows(sandbox)[:4]
     assert pages < [third] * 2
     assert again == third
-    assert windows(sandbox)[4:] == [] if sandbox.revision == "page" else [0]
-
-
-def test_sync__up_to_date_after_the_next_run(
-    recipe: tuple[Path, Read], sandbox: Sandbox
-) -> None:
-    """The next run reads what was active during the last one, and little else."""
-    script, read = recipe
-    sandbox._live = later(sandbox)
-    finish(script)
-    sandbox._live = None
+    ids = sorted(context["id"] for context in sandbox.contexts)
+    assert sorted(id_ for id_, _ in read(script.parent)) == ids
     before = len(sandbox.requests)
-    finish(script)
-    assert sorted(read(script.parent)) == expected(sandbox)
-    most = 3 if sandbox.revision == "page" else 2
-    assert len(sandbox.requests) - before <= most
+    run_path(str(script))
+    expected = sorted((c["id"], c["agent_id"]) for c in sandbox.contexts)
+    assert sorted(read(script.parent)) == expected
+    assert len(sandbox.requests) - before <= (3 if sandbox.revision == "page" else 2)
 
 
 def later(sandbox: Sandbox) -> Callable[[list[dict[str, Any]]], None]:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import pickle
 import subprocess
 import sys
 import threading
-import time
-import weakref
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -20,13 +17,12 @@ from urllib3 import Retry
 import wacht
 from tests.model import ids_of
 from tests.servers import KEEP, KEY, RawServer, Wire, page_of
+from tests.waits import PATIENCE, settle
 from wacht.sandbox import Changes, Sandbox
-from wacht.throttle import Slot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PATIENCE = 30  # seconds that only a broken test waits for
 REVISIONS = ["page", "offset"]
 BUILDS = [*REVISIONS, "offset-without-echo"]
 ONE_ATTEMPT = Retry(total=0)
@@ -34,13 +30,6 @@ ONE_ATTEMPT = Retry(total=0)
 
 def ids_in(sandbox: Sandbox) -> list[str]:
     return [context["id"] for context in sandbox.contexts]
-
-
-def settle() -> None:
-    """Wait until no thread of read-ahead is left."""
-    for thread in threading.enumerate():
-        if thread.name.startswith("wacht limit"):
-            thread.join(PATIENCE)
 
 
 def setting(build: Any) -> Any:
@@ -89,32 +78,6 @@ def test_walk__each_build(build: Any, per_page: int, prefetch: int) -> None:
             assert ids_of(walk) == ids_in(sandbox)
 
 
-@pytest.mark.parametrize("per_page", [1, 20, 49, 50, 51, 100])
-@pytest.mark.parametrize("build", BUILDS)
-def test_walk__starts_at_a_page(build: Any, per_page: int) -> None:
-    with (
-        Sandbox(350, revision=build) as sandbox,
-        sandbox.session(pagination=setting(build)) as session,
-    ):
-        walk = session.iter_execution_contexts(page=3, per_page=per_page)
-        assert ids_of(walk) == ids_in(sandbox)[2 * per_page :]
-
-
-@pytest.mark.parametrize("per_page", [1, 20, 49, 51, 100])
-@pytest.mark.parametrize("number", [1, 2])
-@pytest.mark.parametrize("build", BUILDS)
-def test_fetch__a_page_of_each_build(build: Any, number: int, per_page: int) -> None:
-    with (
-        Sandbox(350, revision=build) as sandbox,
-        sandbox.session(pagination=setting(build)) as session,
-    ):
-        page = session.fetch_execution_contexts(page=number, per_page=per_page)
-        assert ids_of(page) == ids_in(sandbox)[: number * per_page][-per_page:]
-        assert page.has_more
-        assert page.resume is None
-        assert len(sandbox.requests) <= 2
-
-
 @pytest.mark.parametrize("build", BUILDS)
 def test_walk__a_live_list(build: Any) -> None:
     """Over sockets and in threads, nothing that stays is missed either."""
@@ -127,33 +90,6 @@ def test_walk__a_live_list(build: Any) -> None:
                 got = ids_of(walk)
             assert len(got) == len(set(got))
             assert stayed & set(ids_in(sandbox)) <= set(got)
-
-
-@pytest.mark.parametrize("prefetch", [0, 4])
-@pytest.mark.parametrize("revision", REVISIONS)
-def test_walk__options(revision: Any, prefetch: int) -> None:
-    """Page, size and filters mean the same contexts on both revisions."""
-    with Sandbox(250, revision=revision) as sandbox, sandbox.session() as session:
-        walk = session.iter_execution_contexts(page=3, per_page=7, prefetch=prefetch)
-        assert ids_of(walk) == ids_in(sandbox)[14:]
-        name = "agent_id" if revision == "page" else "status"
-        value = sandbox.contexts[0][name]
-        expected = [c["id"] for c in sandbox.contexts if c.get(name) == value]
-        options = wacht.ListExecutionContextsOptions(**{name: value}, per_page=9)
-        walk = session.iter_execution_contexts(options, prefetch=prefetch)
-        assert ids_of(walk) == expected
-
-
-@pytest.mark.parametrize("revision", BUILDS)
-def test_walk__a_filter_that_is_ignored(revision: Any) -> None:
-    """A filter that the service ignored is an error that names it, at once."""
-    asked: Any = {"status" if revision == "page" else "agent_id": "x"}
-    with (
-        Sandbox(250, revision=revision) as sandbox,
-        sandbox.session(pagination=setting(revision)) as session,
-        pytest.raises(wacht.PaginationError, match=r"the filter \w+='x'"),
-    ):
-        next(session.iter_execution_contexts(**asked))
 
 
 # Threads
@@ -181,23 +117,6 @@ def test_walk__twelve_threads(revision: Any) -> None:
         assert lists == [ids_in(sandbox)] * 12
 
 
-def test_walk__first_contact_of_twelve_threads() -> None:
-    """Each goes on from its own first answer, whatever its size."""
-    with (
-        Sandbox(250, revision="offset") as sandbox,
-        sandbox.session() as session,
-        ThreadPoolExecutor(12) as pool,
-    ):
-        start = threading.Barrier(12)
-
-        def walk(_number: int) -> list[str | None]:
-            start.wait(PATIENCE)
-            return ids_of(session.iter_execution_contexts())
-
-        assert [*pool.map(walk, range(12))] == [ids_in(sandbox)] * 12
-        assert len(sandbox.requests) <= 12 * 5
-
-
 def test_prefetch__all_at_once() -> None:
     """With prefetch=8, eight requests are under way before any of them is answered."""
     crowd = threading.Barrier(8)
@@ -213,42 +132,6 @@ def test_prefetch__all_at_once() -> None:
         assert ids_of(walk) == [str(number) for number in range(1, 13)]
         settle()
         assert len(server.heads) <= 12 + 7
-
-
-def test_prefetch__as_many_as_the_throttle_allows(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Read-ahead asks no faster than its throttle lets it."""
-    throttle = wacht.Throttle(per_second=10, per_minute=10_000)
-    sent: list[float] = []
-    monkeypatch.setattr(Slot, "sent", lambda _slot: sent.append(time.monotonic()))
-    with Sandbox(240) as sandbox, sandbox.session(throttle=throttle) as session:
-        walk = session.iter_execution_contexts(per_page=10, prefetch=8)
-        assert ids_of(walk) == ids_in(sandbox)
-    assert all(b - a >= 1 for a, b in zip(sent, sent[10:], strict=False))
-
-
-def test_prefetch__retries_as_often_as_the_policy_allows() -> None:
-    """Each page is asked for again as often as the policy says, and no more."""
-    retry = Retry(total=2, status_forcelist=[503])
-    with RawServer(refuse_page_3) as server, server.session(retry=retry) as session:
-        got: list[str | None] = []
-        walk = session.iter_execution_contexts(per_page=10, prefetch=2)
-        with pytest.raises(wacht.ServerError, match="after 3 attempts") as caught:
-            got.extend(context.id for context in walk)
-        assert got == ["1", "2"]
-        assert caught.value.resume is not None
-        assert caught.value.resume.page == 3
-        # An attempt on a connection that the server has just closed has no head.
-        assert sum(b"page=3&" in head for head in server.heads) <= 3
-
-
-def refuse_page_3(wire: Wire) -> None:
-    number = wire.query["page"]
-    if number == "3":
-        wire.answer(b"", status="503 Service Unavailable")
-    else:
-        wire.answer(page_of([number], has_more=True))
 
 
 def refuse_by_504(wire: Wire) -> object:
@@ -286,18 +169,6 @@ def test_walk__asks_slow_pages_in_smaller_parts(
         assert len(server.heads) < 40
 
 
-@pytest.mark.parametrize("build", BUILDS)
-def test_walk__asks_large_pages_in_smaller_parts(build: Any) -> None:
-    with Sandbox(120, revision=build) as sandbox:
-        text = "x" * 1000
-        sandbox.contexts[:] = [{**c, "context": text} for c in sandbox.contexts]
-        with sandbox.session(
-            pagination=setting(build), max_response_bytes=30_000
-        ) as session:
-            assert ids_of(session.iter_execution_contexts()) == ids_in(sandbox)
-        assert len(sandbox.requests) < 60
-
-
 def test_walk__a_service_that_is_down_costs_four_requests_more() -> None:
     retry = Retry(total=2, status_forcelist=[504])
     with RawServer(refuse_by_504) as server, server.session(retry=retry) as session:
@@ -307,29 +178,6 @@ def test_walk__a_service_that_is_down_costs_four_requests_more() -> None:
 
 
 # Errors and resume
-
-
-@pytest.mark.parametrize("prefetch", [0, 3])
-@pytest.mark.parametrize("revision", REVISIONS)
-def test_resume__killed_at_each_page(revision: Any, prefetch: int) -> None:
-    """Wherever a walk is killed, it and the next give the exact list."""
-    for killed in range(6):
-        with (
-            Sandbox(55, revision=revision) as sandbox,
-            sandbox.session(retry=ONE_ATTEMPT) as session,
-        ):
-            got: list[str | None] = []
-            pages = session.iter_execution_context_pages(per_page=10, prefetch=prefetch)
-            for page in islice(pages, killed):
-                got += ids_of(page)
-            settle()
-            sandbox.reset(at="body")
-            try:
-                for page in pages:
-                    got += ids_of(page)
-            except wacht.RequestError as error:
-                got += ids_of(session.iter_execution_contexts(error.resume))
-            assert got == ids_in(sandbox)
 
 
 WALK_ON = """
@@ -381,17 +229,6 @@ def test_deadline__a_stalled_server(prefetch: int) -> None:
         stalled.set()
         got += ids_of(session.iter_execution_contexts(caught.value.resume))
         assert got == ["1", "2", "3"]
-
-
-def test_deadline__a_long_wait() -> None:
-    """A wait that would end after the deadline is not begun."""
-    with Sandbox() as sandbox, sandbox.session() as session:
-        walk = session.iter_execution_contexts(deadline=5)
-        next(walk)
-        sandbox.answer(429, "Rate limit exceeded. Retry after 42 seconds")
-        with pytest.raises(wacht.DeadlineExceededError, match="rate limit"):
-            [*walk].clear()
-        assert len(sandbox.requests) == 2
 
 
 # What is left behind
@@ -474,33 +311,6 @@ def test_session__closed_during_a_walk() -> None:
             walk = session.iter_execution_contexts(prefetch=2)
             first = next(walk)
         assert ids_of([first, *walk]) == ids_in(sandbox)
-
-
-@pytest.mark.parametrize("prefetch", [0, 3])
-@pytest.mark.parametrize("end", ["complete", "left", "error"])
-def test_session__no_reference_cycle(end: str, prefetch: int) -> None:
-    """After a walk, however it ended, a session goes with its last reference."""
-    with Sandbox(250) as sandbox:
-        session = sandbox.session(retry=ONE_ATTEMPT)
-        transport = session._endpoint
-        references = [weakref.ref(part) for part in (session, transport)]
-        gc.disable()
-        try:
-            walk = session.iter_execution_contexts(prefetch=prefetch)
-            next(walk)
-            if end == "error":
-                settle()
-                sandbox.answer(500, times=None)
-            if end != "left":
-                with contextlib.suppress(wacht.ServerError):
-                    [*walk].clear()
-            settle()
-            session.close()
-            del session, transport, walk
-            settle()
-            assert [reference() for reference in references] == [None, None]
-        finally:
-            gc.enable()
 
 
 def test_progress__off() -> None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import gzip
-import logging
 import re
 import time
-import zlib
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
 import pytest
 import requests
@@ -22,15 +19,9 @@ from tests.model import ids_of
 from tests.servers import KEEP, RawServer, Script, Wire, page_of
 from wacht.sandbox import Sandbox
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
-
-EVERY_5XX_AND_429 = [429, *range(500, 600)]
-QUICK = {"backoff_factor": 0.01, "status_forcelist": EVERY_5XX_AND_429}
+QUICK = {"backoff_factor": 0.01, "status_forcelist": [429, *range(500, 600)]}
 ATTEMPTS = 3
-PATIENT = (5.0, 30.0)
-HASTY = (5.0, 0.4)
+PATIENT, HASTY = 30.0, 0.4  # seconds for a read
 
 PAGE = page_of(["1", "2", "3"])
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -39,25 +30,13 @@ GZIP = "Content-Encoding: gzip"
 
 
 @frozen
-class Served:
-    """A server, whichever it is."""
-
-    session: Callable[..., wacht.Session]
-    count: Callable[[], int]
-    ids: list[str]
-
-
-Serve: TypeAlias = "Callable[[int | None], AbstractContextManager[Served]]"
-
-
-@frozen
 class Case:
     """A fault, and the error if it happens always."""
 
-    serve: Serve
+    script: Script
     says: str
     kind: type[wacht.WachtError] = wacht.RequestError
-    timeout: tuple[float, float] = PATIENT
+    timeout: float = PATIENT
 
     @property
     def takes_time(self) -> bool:
@@ -75,82 +54,54 @@ class Outcome:
     seconds: float
 
 
-def sandbox(spoil: Callable[[Sandbox, int | None], object]) -> Serve:
-    @contextlib.contextmanager
-    def serve(times: int | None) -> Iterator[Served]:
-        with Sandbox() as server:
-            spoil(server, times)
-            ids = [str(context["id"]) for context in server.contexts]
-            yield Served(server.session, lambda: len(server.requests), ids)
-
-    return serve
+def late(script: Script, says: str = "the answer is too slow") -> Case:
+    return Case(script, says, timeout=HASTY)
 
 
-def answer(status: int, body: bytes | str = b"", **headers: str) -> Serve:
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return sandbox(lambda s, times: s.answer(status, body, headers=named, times=times))
+def sends(data: bytes) -> Script:
+    """Send these bytes, and close the connection."""
+    return lambda wire: wire.send(data)
 
 
-def raw(script: Script) -> Serve:
-    @contextlib.contextmanager
-    def serve(times: int | None) -> Iterator[Served]:
-        with RawServer(script, times=times) as server:
-            yield Served(server.session, lambda: len(server.heads), server.ids)
-
-    return serve
-
-
-def sends(data: bytes) -> Serve:
-    """Serve these bytes, and close the connection."""
-    return raw(lambda wire: wire.send(data))
-
-
-def sends_all(data: bytes) -> Serve:
-    """Serve a whole answer on a connection that stays open."""
+def sends_all(data: bytes) -> Script:
+    """Send a whole answer on a connection that stays open."""
 
     def script(wire: Wire) -> object:
         wire.send(data)
         return KEEP
 
-    return raw(script)
+    return script
 
 
-def then_reset(data: bytes) -> Serve:
+def answers(status: str, body: bytes = b"", *headers: str) -> Script:
+    return lambda wire: wire.answer(body, *headers, status=status)
+
+
+def resets(data: bytes) -> Script:
+    """Send these bytes, and reset the connection."""
+
     def script(wire: Wire) -> None:
         wire.send(data)
         wire.pause(0.02)  # what is under way when the reset comes may be lost with it
         wire.reset()
 
-    return raw(script)
+    return script
 
 
-def drips(data: bytes, drip: bytes) -> Serve:
-    """Serve these bytes, and then some more without end, each well within a timeout."""
-
-    def script(wire: Wire) -> None:
-        wire.send(data)
-        while True:
-            wire.drip(drip, 0.05)
-
-    return raw(script)
-
-
-def endless(data: bytes, more: bytes) -> Serve:
-    """Serve these bytes, and then more of them without end."""
+def goes_on(data: bytes, more: bytes, pause: float = 0.05) -> Script:
+    """Send these bytes, and then more of them without end."""
 
     def script(wire: Wire) -> None:
         wire.send(data)
         while True:
+            wire.pause(pause)
             wire.send(more)
-            wire.pause(0.001)  # leaves some time to others
 
-    return raw(script)
+    return script
 
 
-def cut_between_blocks() -> bytes:
-    """Return the beginning of a gzip stream, up to the end of a block."""
-    packer = zlib.compressobj(wbits=31)
-    return packer.compress(PAGE) + packer.flush(zlib.Z_FULL_FLUSH)
+def floods(data: bytes, more: bytes) -> Script:
+    return goes_on(data, more, 0.001)  # leaves some time to others
 
 
 def with_length(body: bytes, *headers: str) -> bytes:
@@ -165,129 +116,74 @@ def chunk(data: bytes) -> bytes:
 EMPTY_GZIP_BLOCK = b"\x00\x00\x00\xff\xff"
 GZIP_HEAD = gzip.compress(b"")[:10]
 
+NO_DATA = "no data in time"
 BROKEN = "the connection broke"
 CUT = "the body was cut off"
 NOT_GZIP = "the body can.t be decompressed"
-SLOW = "the answer is too slow"
+HALF = with_length(PAGE)[:-9]
 
 CASES = {
     # Before the answer.
-    "reset": Case(sandbox(lambda s, times: s.reset(times=times)), BROKEN),
-    "closed without a byte": Case(
-        sandbox(lambda s, times: s.hang_up(times=times)), BROKEN
-    ),
-    "silent": Case(
-        sandbox(lambda s, times: s.stall(9, times=times)),
-        "no data in time",
-        timeout=HASTY,
-    ),
+    "reset": Case(resets(b""), BROKEN),
+    "closed without a byte": Case(sends(b""), BROKEN),
+    "silent": late(lambda wire: wire.pause(9), NO_DATA),
     "not HTTP": Case(sends(b"SSH-2.0-OpenSSH_9.6\r\n"), BROKEN),
     # In the headers.
-    "headers reset": Case(
-        sandbox(lambda s, times: s.reset(at="headers", times=times)), BROKEN
-    ),
+    "headers reset": Case(resets(OK + b"Content-Ty"), BROKEN),
     "status line cut": Case(sends(b"HTTP/1.1 2"), BROKEN),
     "headers cut": Case(sends(OK + b"Content-Ty"), BROKEN),
     "headers cut behind the length": Case(sends(OK + b"Content-Length: 0\r\n"), BROKEN),
-    "headers without end": Case(endless(OK, b"X-More: of the same\r\n"), BROKEN),
+    "headers without end": Case(floods(OK, b"X-More: of the same\r\n"), BROKEN),
     "headers unreadable": Case(
         sends(OK + b"no header\r\nContent-Length: 0\r\n\r\n"), "can.t be parsed"
     ),
-    "header line without end": Case(endless(OK + b"X: ", b"x" * 999), BROKEN),
-    "informational answers without end": Case(
-        endless(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"), SLOW, timeout=HASTY
+    "header line without end": Case(floods(OK + b"X: ", b"x" * 999), BROKEN),
+    "informational answers without end": late(
+        floods(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n")
     ),
     "another protocol": Case(
         sends_all(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"), BROKEN
     ),
-    "headers trickle": Case(
-        sandbox(lambda s, times: s.trickle(at="headers", times=times)),
-        SLOW,
-        timeout=HASTY,
-    ),
+    "headers trickle": late(goes_on(OK, b"X")),
     "lengths contradict": Case(
         sends(OK + b"Content-Length: 3, 4\r\n\r\n123"), "the headers contradict"
     ),
     # In the body.
-    "body reset": Case(
-        sandbox(lambda s, times: s.reset(at="body", times=times)), BROKEN
-    ),
-    "body cut": Case(sandbox(lambda s, times: s.cut(times=times)), CUT),
-    "body stalls": Case(
-        sandbox(lambda s, times: s.stall(9, at="body", times=times)),
-        "no data in time",
-        timeout=HASTY,
-    ),
-    "body trickles": Case(
-        sandbox(lambda s, times: s.trickle(times=times)), SLOW, timeout=HASTY
-    ),
+    "body reset": Case(resets(HALF), BROKEN),
+    "body cut": Case(sends(HALF), CUT),
+    "body stalls": late(goes_on(HALF, b" ", 9), NO_DATA),
+    "body trickles": late(goes_on(OK + b"Content-Length: 999\r\n\r\n", b" ")),
     "body promised and not begun": Case(sends(OK + b"Content-Length: 9\r\n\r\n"), CUT),
-    "close-delimited body reset": Case(then_reset(OK + b"\r\n" + PAGE[:20]), BROKEN),
-    "chunk broken": Case(sandbox(lambda s, times: s.break_chunk(times=times)), CUT),
+    "close-delimited body reset": Case(resets(OK + b"\r\n" + PAGE[:20]), BROKEN),
+    "chunk broken": Case(sends(CHUNKED + b"no size\r\n"), CUT),
     "chunk cut": Case(sends(CHUNKED + chunk(PAGE)[:20]), CUT),
     "last chunk missing": Case(sends(CHUNKED + chunk(PAGE)), CUT),
-    "chunk size trickles": Case(drips(CHUNKED, b"0"), SLOW, timeout=HASTY),
-    "trailers without end": Case(
-        endless(CHUNKED + chunk(PAGE) + b"0\r\n", b"X-More: of the same\r\n"),
-        SLOW,
-        timeout=HASTY,
+    "chunk size trickles": late(goes_on(CHUNKED, b"0")),
+    "trailers without end": late(
+        floods(CHUNKED + chunk(PAGE) + b"0\r\n", b"X-More: of the same\r\n")
     ),
     # In the compression.
-    "not compressed": Case(sandbox(lambda s, times: s.garble(times=times)), NOT_GZIP),
-    "compressed in an unwanted way": Case(
-        answer(200, PAGE, Content_Encoding="br"), NOT_GZIP
-    ),
-    "compressed body cut, length promised": Case(
+    "not compressed": Case(sends_all(with_length(PAGE, GZIP)), NOT_GZIP),
+    "compressed body cut": Case(
         sends(with_length(gzip.compress(PAGE), GZIP)[:-9]), CUT
     ),
-    "compressed body cut, length kept": Case(
-        sends_all(with_length(gzip.compress(PAGE)[:-1], GZIP)), NOT_GZIP
-    ),
-    "compressed body cut, chunks kept": Case(
-        sends_all(
-            CHUNKED.replace(OK, OK + f"{GZIP}\r\n".encode())
-            + chunk(cut_between_blocks())
-            + b"0\r\n\r\n"
-        ),
-        NOT_GZIP,
-    ),
-    "compressed body cut, no length at all": Case(
-        sends(OK + f"{GZIP}\r\n\r\n".encode() + gzip.compress(PAGE)[:-12]), NOT_GZIP
-    ),
-    "compressed body with wrong sum": Case(
-        sends_all(with_length(gzip.compress(PAGE)[:-8] + bytes(8), GZIP)), NOT_GZIP
-    ),
-    "compressed body of nothing": Case(
-        drips(OK + f"{GZIP}\r\n\r\n".encode() + GZIP_HEAD, EMPTY_GZIP_BLOCK),
-        SLOW,
-        timeout=HASTY,
+    "compressed body of nothing": late(
+        goes_on(OK + f"{GZIP}\r\n\r\n".encode() + GZIP_HEAD, EMPTY_GZIP_BLOCK)
     ),
     # Whole answers with an error status.
-    "500": Case(answer(500), "500 Internal Server Error", wacht.ServerError),
+    "500": Case(answers("500 No"), "500 Internal Server Error", wacht.ServerError),
     "502 as HTML": Case(
-        answer(502, "<html><title>Bad Gateway</title></html>"),
+        answers("502 No", b"<html><title>Bad Gateway</title></html>"),
         "an HTML page, 'Bad Gateway'",
         wacht.ServerError,
-    ),
-    "503 with rubbish": Case(
-        answer(503, Retry_After="soon"), "503 Service Unavailable", wacht.ServerError
     ),
     "500 cut": Case(
         sends(b"HTTP/1.1 500 No\r\nContent-Length: 9\r\n\r\nOh"),
         "500 Internal Server Error: Oh",
         wacht.ServerError,
     ),
-    "429 compressed in an unwanted way": Case(
-        answer(429, "Wait!", Content_Encoding="br"),
-        "429 Too Many Requests: the answer has no message",
-        wacht.RateLimitError,
-    ),
-    "429 with a header": Case(
-        answer(429, Retry_After="0.1"), "429 Too Many Requests", wacht.RateLimitError
-    ),
-    "429 without a word": Case(answer(429), "429", wacht.RateLimitError),
     "429 in words": Case(
-        answer(429, "Rate limit exceeded. Retry after 0.1 seconds"),
+        answers("429 No", b"Rate limit exceeded. Retry after 0.1 seconds"),
         "Rate limit exceeded",
         wacht.RateLimitError,
     ),
@@ -322,8 +218,8 @@ def walk(case: Case, times: int | None) -> Outcome:
     error: Any = None
     ids: list[str | None] = []
     with (
-        case.serve(times) as served,
-        served.session(retry=retry, timeout=case.timeout) as session,
+        RawServer(case.script, times=times) as server,
+        server.session(retry=retry, timeout=(5, case.timeout)) as session,
     ):
         try:
             if times is None:
@@ -332,7 +228,7 @@ def walk(case: Case, times: int | None) -> Outcome:
         except Exception as caught:  # noqa: BLE001 - for the tests to judge
             error = caught
         seconds = time.monotonic() - start
-        return Outcome(ids == served.ids, error, served.count(), seconds)
+        return Outcome(ids == server.ids, error, len(server.heads), seconds)
 
 
 @each_case
@@ -354,157 +250,15 @@ def test_fault__always(name: str) -> None:
     assert outcome.seconds < 15  # no read timeout of 30 s has passed
 
 
-def test_fault__in_the_middle_of_a_walk() -> None:
-    """The error has the options for the next walk."""
-    with Sandbox() as server, server.session(retry=Retry(total=0)) as session:
-        contexts = session.iter_execution_contexts(per_page=50)
-        first = [next(contexts) for _ in range(50)]
-        server.cut()
-        with pytest.raises(wacht.RequestError) as caught:
-            next(contexts)
-        resume = caught.value.resume
-        assert resume == wacht.ListExecutionContextsOptions(page=2, per_page=50)
-        rest = session.iter_execution_contexts(resume)
-        assert ids_of(iter([*first, *rest])) == [c["id"] for c in server.contexts]
-
-
-class _OnWait(logging.Handler):
-    """Do something at the first wait, between two attempts."""
-
-    def __init__(self, do: Callable[[], object]) -> None:
-        super().__init__(logging.INFO)
-        self._do = do
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._do()
-
-
-@contextlib.contextmanager
-def at_first_wait(do: Callable[[], object]) -> Iterator[None]:
-    logger = logging.getLogger("wacht")
-    handler = _OnWait(do)
-    before = logger.level
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    yield
-    logger.removeHandler(handler)
-    logger.setLevel(before)
-
-
-def test_refused__once() -> None:
-    retry = Retry(total=1, **QUICK)
-    with RawServer(listening=False) as server, server.session(retry=retry) as session:
-        with at_first_wait(server.listen):
-            assert ids_of(session.iter_execution_contexts()) == server.ids
-        assert len(server.heads) == 3
-
-
-def test_refused__always() -> None:
-    retry = Retry(total=2, **QUICK)
-    with RawServer(listening=False) as server, server.session(retry=retry) as session:
-        with pytest.raises(wacht.RequestError, match=r"no connection: .*refused") as e:
-            session.fetch_execution_contexts()
-        assert e.value.attempts == 3
-
-
-def test_error_status__with_a_broken_body() -> None:
-    """An error status and its headers count even if the body is cut off."""
-    head = b"HTTP/1.1 401 No\r\nContent-Length: 99\r\nX-Request-Id: req_1\r\n\r\n"
-    with (
-        RawServer(lambda wire: wire.send(head + b"no such key: wk_s")) as server,
-        server.session(api_key="wk_secret") as session,
-        pytest.raises(wacht.AuthenticationError, match="no such key") as caught,
-    ):
-        session.fetch_execution_contexts()
-    assert len(server.heads) == caught.value.attempts == 1
-    assert caught.value.request_id == "req_1"
-    assert caught.value.body == b"no such key: "  # the beginning of the key is gone
-
-
-def test_wait__asked_for_with_a_broken_body(caplog: pytest.LogCaptureFixture) -> None:
-    """A wait that the service asks for is kept even if the body is cut off."""
-    head = b"HTTP/1.1 429 No\r\nContent-Length: 99\r\nRetry-After: 0.9\r\n\r\n"
-    with (
-        caplog.at_level(logging.INFO, logger="wacht"),
-        RawServer(lambda wire: wire.send(head), times=1) as server,
-        server.session() as session,
-    ):
-        assert len(session.fetch_execution_contexts()) == 20
-    (waited,) = re.findall(r"waiting ([0-9.]+) s .*429", caplog.text)
-    assert float(waited) >= 0.9
-
-
-@pytest.mark.parametrize(
-    "head",
-    [
-        b"\x1b[31mEVIL\x07\r\n",
-        b"HTTP/1.1 \x1b[31m200 OK\r\n",
-        b"HTTP/1.1 200 OK\r\nContent-Encoding: \x1b[31m\r\n",
-        b"&#" + b"1" * 5000 + b";\r\n",
-    ],
-    ids=["no status line", "no status", "encoding", "a number of no character"],
-)
-def test_text__of_the_service_is_printable(
-    head: bytes, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The text of a broken answer is printable in errors, causes and logs."""
-    with (
-        caplog.at_level(logging.DEBUG),
-        RawServer(lambda wire: wire.send(head + b"\r\n")) as server,
-        server.session(retry=Retry(1, **QUICK)) as session,
-        pytest.raises(wacht.RequestError, match="after 2 attempts") as caught,
-    ):
-        session.fetch_execution_contexts()
-    texts = [str(caught.value), str(caught.value.__cause__), *caplog.messages]
-    assert all(text.isprintable() for text in texts)
-    assert len(str(caught.value)) < 500
-
-
-def test_faults__share_one_budget() -> None:
-    """Different faults count against the same policy."""
-    with Sandbox() as server:
-        server.reset()
-        server.cut()
-        server.answer(500)
-        server.garble()
-        server.reset(at="headers")
-        server.hang_up()
-        with server.session(retry=Retry(total=5, **QUICK)) as session:
-            with pytest.raises(wacht.RequestError, match="after 6 attempts"):
-                session.fetch_execution_contexts()
-            assert len(server.requests) == 6
-            assert len(session.fetch_execution_contexts()) == 20
-
-
 @pytest.mark.parametrize("http", [None, requests.Session()])
 def test_deadline__in_a_fault(http: requests.Session | None) -> None:
-    with Sandbox() as server:
-        server.stall(9, times=None)
-        with server.session(retry=Retry(total=0), http=http) as session:
-            start = time.monotonic()
-            with pytest.raises(wacht.DeadlineExceededError) as caught:
-                ids_of(session.iter_execution_contexts(deadline=0.3))
-            assert time.monotonic() - start < 5
-            assert caught.value.resume is not None
-
-
-@pytest.mark.parametrize("at", ["headers", "body"])
-def test_deadline__in_a_trickle(at: Any) -> None:
-    with Sandbox() as server:
-        server.trickle(at=at, times=None)
-        with server.session() as session:
-            start = time.monotonic()
-            with pytest.raises(wacht.DeadlineExceededError):
-                ids_of(session.iter_execution_contexts(deadline=0.3))
-            assert time.monotonic() - start < 5
-
-
-def test_no_page__is_one_request() -> None:
-    """A whole answer that isn't a page wouldn't change: it isn't asked for again."""
-    with RawServer(lambda wire: wire.answer(b"<html>")) as server:
-        with server.session() as session, pytest.raises(wacht.DecodeError):
-            session.fetch_execution_contexts()
-        assert len(server.heads) == 1
+    with Sandbox() as server, server.session(retry=Retry(0), http=http) as session:
+        server.stall(60, times=None)
+        start = time.monotonic()
+        with pytest.raises(wacht.DeadlineExceededError) as caught:
+            ids_of(session.iter_execution_contexts(deadline=0.3))
+        assert time.monotonic() - start < 20
+        assert caught.value.resume is not None
 
 
 PAGES = {
@@ -513,18 +267,11 @@ PAGES = {
     "HTTP/1.0": b"HTTP/1.0 200 OK\r\n\r\n" + PAGE,
     "chunks": CHUNKED + chunk(PAGE[:9]) + chunk(PAGE[9:]) + b"0\r\nX-Sum: 1\r\n\r\n",
     "gzip": with_length(gzip.compress(PAGE), GZIP),
-    "gzip, x-": with_length(gzip.compress(PAGE), "Content-Encoding: X-GZIP"),
-    "gzip in members": with_length(
-        gzip.compress(PAGE[:9]) + gzip.compress(b"") + gzip.compress(PAGE[9:]), GZIP
-    ),
     "gzip in chunks of a byte": (
         CHUNKED.replace(OK, OK + f"{GZIP}\r\n".encode())
         + b"".join(chunk(bytes([byte])) for byte in gzip.compress(PAGE))
         + b"0\r\n\r\n"
     ),
-    "gzip with padding": with_length(gzip.compress(PAGE) + bytes(99), GZIP),
-    "deflate": with_length(zlib.compress(PAGE), "Content-Encoding: deflate"),
-    "identity": with_length(PAGE, "Content-Encoding: identity"),
     "100 before it": b"HTTP/1.1 100 Continue\r\n\r\n" + with_length(PAGE),
     "102 and 103 before it": (
         b"HTTP/1.1 102 Processing\r\n\r\n"
@@ -540,23 +287,6 @@ def test_page__in_each_encoding(answer: bytes) -> None:
         with server.session() as session:
             assert ids_of(iter(session.fetch_execution_contexts())) == ["1", "2", "3"]
         assert len(server.heads) == 1
-
-
-@pytest.mark.parametrize("size", [2**16 - 1, 2**16, 2**16 + 1, 3 * 2**16, 10**6])
-def test_gzip__of_any_size(size: int) -> None:
-    """Wherever the pieces end in which it is decompressed."""
-    padded = PAGE + b" " * (size - len(PAGE))
-    data = with_length(gzip.compress(padded), GZIP)
-    with RawServer(lambda wire: wire.send(data)) as server, server.session() as session:
-        assert len(session.fetch_execution_contexts()) == 3
-
-
-def test_gzip__empty_body() -> None:
-    """A body without bytes isn't cut off."""
-    with Sandbox() as server:
-        server.answer(404, b"", headers={"Content-Encoding": "gzip"})
-        with server.session() as session, pytest.raises(wacht.NotFoundError):
-            session.fetch_execution_contexts()
 
 
 def test_connection__kept_alive() -> None:
@@ -603,13 +333,3 @@ def test_slow_but_steady__is_fine() -> None:
     with RawServer(script) as server, server.session(timeout=0.4) as session:
         assert len(session.fetch_execution_contexts()) == 3
         assert len(server.heads) == 1
-
-
-@pytest.mark.parametrize("fault", ["cut", "garble", "reset"])
-def test_policy__counts_a_broken_body_as_a_failed_read(fault: str) -> None:
-    """A caller's `Retry` may allow no failed read."""
-    with Sandbox() as sandbox, sandbox.session(retry=Retry(3, read=0)) as session:
-        getattr(sandbox, fault)(times=None)
-        with pytest.raises(wacht.RequestError) as caught:
-            session.fetch_execution_contexts()
-    assert caught.value.attempts == len(sandbox.requests) == 1

@@ -31,17 +31,6 @@ def run_as_demo(monkeypatch: pytest.MonkeyPatch, body: Callable[[], object]) -> 
     return cli.main(["demo"])
 
 
-def fail_with(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> int:
-    def fail() -> None:
-        raise error
-
-    return run_as_demo(monkeypatch, fail)
-
-
-# Arguments
-
-
-@pytest.mark.parametrize("option", ["--since", "--active-since"])
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -52,8 +41,8 @@ def fail_with(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> int:
         ("2026-03-01 12:00:00 UTC", NOON),
     ],
 )
-def test_time__date_or_time(option: str, text: str, expected: datetime) -> None:
-    assert parameters(option, text)[option[2:].replace("-", "_")] == expected
+def test_time__date_or_time(text: str, expected: datetime) -> None:
+    assert parameters("--since", text)["since"] == expected
 
 
 @pytest.mark.parametrize(
@@ -105,24 +94,15 @@ def test_format__parquet_without_its_packages(
         (["list", "--since", f"{10**9}d"], "or an age such as 2d, 12h or 30m, got '1"),
         (["list", "--since", f"{10**99}d"], "or an age such as 2d, 12h or 30m, got '1"),
         (["list", "--limit", "0"], "'--limit': 0 is not in the range"),
-        (["list", "--limit", "ten"], "'--limit': 'ten' is not a valid integer"),
         (["list", "--per-page", "101"], "'--per-page': 101 is not in the range"),
         (["list", "--page", "0"], "'--page': 0 is not in the range"),
-        (["list", "--deadline", "soon"], "'--deadline': 'soon' is not a valid float"),
-        (["list", "--format", "xml"], "'--format': 'xml' is not one of 'table', 'js"),
         (["list", "--format", "parquet"], "'--format': parquet needs --output"),
         (["list", "--output", "a.xlsx"], "'a.xlsx' doesn't end in .csv, .json, "),
-        (["list", "--output", "a"], "'a' doesn't end in .csv, "),
         (["list", "--output", "a.table"], "'a.table' doesn't end in .csv, "),
-        (["list", "--agnt-id", "a"], "id you mean"),
-        (["list", "a"], "unexpected extra argument"),
         (["list", "--output", "."], "'--output': File '.' is a directory"),
         (["sandbox", "--port", "65536"], "'--port': 65536 is not in the range"),
         (["sandbox", "--per-second", "0"], "'--per-second': 0 is not in the range"),
-        (["sandbox", "--revision", "no"], "'--revision': 'no' is not one of"),
-        (["lst"], "No such command 'lst'"),
         (["nothing"], "No such command 'nothing' (see wacht --help)"),
-        (["--verison"], "--version"),
         ([], "Missing command (see wacht --help)"),
         (["list", "\x1b[2J\n"], r"\x1b[2J\n"),
     ],
@@ -143,9 +123,7 @@ def test_arguments__wrong(
     "arguments",
     [
         ["--api-key", "wk_live"],
-        ["--api-key=wk_live", "list"],
         ["list", "--agent-id", "a", "--api-key=wk_live"],
-        ["demo", "--api-key"],
         ["sandbox", "--api-key", "wk_live"],
     ],
 )
@@ -158,32 +136,19 @@ def test_arguments__no_key(
     assert "wk_live" not in out + line
 
 
-@pytest.mark.parametrize("option", ["-V", "--version"])
-def test_arguments__version(option: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main([option]) == 0
+def test_arguments__version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["-V"]) == 0
     assert capsys.readouterr() == (f"wacht {wacht.__version__}\n", "")
 
 
-@pytest.mark.parametrize(
-    ("words", "completions"),
-    [
-        ("wacht li", ["list"]),
-        ("wacht list --wor", ["--workflow-id"]),
-        ("wacht list --format js", ["json", "jsonl"]),
-    ],
-)
 def test_completion__in_bash(
-    words: str,
-    completions: list[str],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("_WACHT_COMPLETE", "bash_complete")
-    monkeypatch.setenv("COMP_WORDS", words)
-    monkeypatch.setenv("COMP_CWORD", str(words.count(" ")))
+    monkeypatch.setenv("COMP_WORDS", "wacht list --format js")
+    monkeypatch.setenv("COMP_CWORD", "3")
     assert cli.main([]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert lines == [f"plain,{word}" for word in completions]
+    assert capsys.readouterr().out == "plain,json\nplain,jsonl\n"
 
 
 @pytest.mark.parametrize("name", [None, "demo", "list", "sandbox"])
@@ -199,56 +164,44 @@ def test_help__examples(name: str | None, capsys: pytest.CaptureFixture[str]) ->
         command.commands[subcommand].make_context(subcommand, words)
 
 
-# Errors
+BUNDLE = "if you trust its CA, set REQUESTS_CA_BUNDLE to a file with the certificate"
 
 
-CASES: list[tuple[BaseException, int, str]] = [
-    (
-        wacht.ConfigError("no API key: set WACHT_API_KEY"),
-        1,
-        "no API key: set WACHT_API_KEY; `wacht demo` needs no key",
-    ),
-    (wacht.ConfigError("base_url: use https"), 1, "base_url: use https"),
-    (
-        wacht.RequestError("[SSL: CERTIFICATE_VERIFY_FAILED] certificate (1)"),
-        1,
+@pytest.mark.parametrize(
+    ("error", "status", "line"),
+    [
+        (wacht.ConfigError("no API key"), 1, "no API key; `wacht demo` needs no key"),
+        (wacht.ConfigError("base_url: use https"), 1, "base_url: use https"),
         (
-            "[SSL: CERTIFICATE_VERIFY_FAILED] certificate (1); if you trust its CA, "
-            "set REQUESTS_CA_BUNDLE to a file with the certificate"
+            wacht.RequestError("[SSL: CERTIFICATE_VERIFY_FAILED] no"),
+            1,
+            f"[SSL: CERTIFICATE_VERIFY_FAILED] no; {BUNDLE}",
         ),
-    ),
-    (
-        wacht.RequestError("no answer: connection refused"),
-        1,
-        "no answer: connection refused; check the network, and WACHT_BASE_URL",
-    ),
-    (
-        wacht.AuthenticationError(401, "unknown API key"),
-        1,
-        "401 Unauthorized: unknown API key; check WACHT_API_KEY",
-    ),
-    (
-        wacht.PaginationError("the service repeats pages"),
-        1,
-        "the service repeats pages; see --pagination and --exhaustive",
-    ),
-    (wacht.BadRequestError(400, "per_page=no"), 1, "400 Bad Request: per_page=no"),
-    (
-        wacht.InvalidRequestError("agent_id: expected a non-empty string"),
-        2,
-        "agent_id: expected a non-empty string",
-    ),
-    (wacht.WachtError("a\nb\x1b[2J"), 1, "a\\nb\\x1b[2J"),
-    (KeyboardInterrupt(), 130, "interrupted"),
-    (
-        OSError(28, "No space left on device"),
-        1,
-        "cannot write to the standard output: No space left on device",
-    ),
-]
-
-
-@pytest.mark.parametrize(("error", "status", "line"), CASES)
+        (
+            wacht.RequestError("refused"),
+            1,
+            "refused; check the network, and WACHT_BASE_URL",
+        ),
+        (
+            wacht.AuthenticationError(401, "unknown API key"),
+            1,
+            "401 Unauthorized: unknown API key; check WACHT_API_KEY",
+        ),
+        (
+            wacht.PaginationError("repeats"),
+            1,
+            "repeats; see --pagination and --exhaustive",
+        ),
+        (wacht.BadRequestError(400, "page=no"), 1, "400 Bad Request: page=no"),
+        (wacht.InvalidRequestError("prefetch: -1"), 2, "prefetch: -1"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (
+            OSError(28, "No space left on device"),
+            1,
+            "cannot write to the standard output: No space left on device",
+        ),
+    ],
+)
 def test_main__error(
     error: BaseException,
     status: int,
@@ -256,19 +209,11 @@ def test_main__error(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert fail_with(error, monkeypatch) == status
+    def fail() -> None:
+        raise error
+
+    assert run_as_demo(monkeypatch, fail) == status
     assert capsys.readouterr() == ("", f"wacht: {line}\n")
-
-
-def test_main__error_with_notes(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    error = wacht.ServerError(500, "trouble")
-    error.add_note("to go on: wacht list --page 3")
-    assert fail_with(error, monkeypatch) == 1
-    assert capsys.readouterr().err == (
-        "wacht: 500 Internal Server Error: trouble; to go on: wacht list --page 3\n"
-    )
 
 
 def test_main__reader_gone(
@@ -282,9 +227,6 @@ def test_main__reader_gone(
         monkeypatch.undo()
     assert status == 141
     assert capsys.readouterr().err == ""
-
-
-# Imports
 
 
 @pytest.mark.parametrize("missing", ["click", "rich"])
@@ -309,20 +251,11 @@ def test_import__another_module_missing(monkeypatch: pytest.MonkeyPatch) -> None
         cli.main(["demo"])
 
 
-def loaded_after(code: str) -> set[str]:
-    script = f"import sys\n{code}\nprint(*sys.modules, file=sys.stderr)"
+def test_import__without_other_extras() -> None:
+    script = "import sys, wacht.cli.run; print(*sys.modules)"
     ran = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
-    return set(ran.stderr.split())
-
-
-def test_import__without_command() -> None:
-    modules = loaded_after("import wacht")
-    assert "wacht.session" in modules
-    assert not modules & {"wacht.cli", "click", "rich"}
-
-
-def test_import__without_other_extras() -> None:
-    modules = loaded_after("import wacht.cli.run")
+    modules = {*ran.stdout.split()}
+    assert "wacht.cli.run" in modules
     assert not modules & {"pandas", "tqdm", "IPython", "wacht.sandbox"}

@@ -70,11 +70,6 @@ def test_listing__since() -> None:
     assert listing.listed == [False, True, False, True]
 
 
-def notes_after(error: BaseException, size: int, *arguments: str) -> list[str]:
-    listing, _ = listed(walk([size], []), *arguments)
-    return list(listing.notes(error))
-
-
 @pytest.mark.parametrize(
     ("arguments", "size", "again", "command"),
     [
@@ -131,7 +126,8 @@ def test_notes__command_adds_up(
 def test_notes__no_command(
     error: BaseException, size: int, arguments: list[str], notes: list[str]
 ) -> None:
-    assert notes_after(error, size, "--format=jsonl", *arguments) == notes
+    listing, _ = listed(walk([size], []), *arguments)
+    assert list(listing.notes(error)) == notes
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)

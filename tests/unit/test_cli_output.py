@@ -135,35 +135,31 @@ def test_notices__each_wait_once(
 @pytest.mark.parametrize(
     "case",
     [
-        (None, True, True, False),
-        (io.StringIO(), True, True, False),
-        (Terminal(), True, False, True),
-        (Terminal(), False, True, True),
-        (Terminal(), False, False, callable),
+        (None, True, "file", False),
+        (io.StringIO(), True, "file", False),
+        (Terminal(), True, "terminal", True),
+        (Terminal(), False, "file", True),
+        (Terminal(), False, "terminal", callable),
+        (Terminal(), False, "pipe", callable),  # it may end at a pager
     ],
-    ids=["closed", "no terminal", "--output", "redirected", "rows on a terminal"],
 )
 def test_wait_display__where_nothing_else_is_written(
-    case: tuple[Any, bool, bool, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    case: tuple[Any, bool, str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    stderr, to_file, redirected, expected = case
+    stderr, to_file, stdout, expected = case
     pytest.importorskip("tqdm")
-    with (tmp_path / "rows").open("w") as file:
+    reading, writing = os.pipe()
+    with (
+        os.fdopen(reading),
+        os.fdopen(writing, "w") as pipe,
+        (tmp_path / "rows").open("w") as file,
+    ):
+        streams = {"pipe": pipe, "file": file, "terminal": Terminal()}
         monkeypatch.setattr(sys, "stderr", stderr)
-        monkeypatch.setattr(sys, "stdout", file if redirected else Terminal())
+        monkeypatch.setattr(sys, "stdout", streams[stdout])
         display = wait_display(to_file=to_file)
         monkeypatch.setitem(sys.modules, "tqdm", None)
         without_tqdm = wait_display(to_file=to_file)
         monkeypatch.undo()
     assert callable(display) if expected is callable else display is expected
     assert callable(without_tqdm) == bool(expected)
-
-
-def test_wait_display__rows_into_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pipe may end at a pager, so there are notices as well."""
-    reading, writing = os.pipe()
-    with os.fdopen(writing, "w") as stdout, os.fdopen(reading):
-        monkeypatch.setattr(sys, "stderr", Terminal())
-        monkeypatch.setattr(sys, "stdout", stdout)
-        assert callable(wait_display(to_file=False))
-        monkeypatch.undo()

@@ -9,24 +9,17 @@ import pytest
 import requests
 from urllib3 import HTTPConnectionPool
 from urllib3.connection import HTTPConnection
+from urllib3.exceptions import ConnectTimeoutError
 
+from tests.clock import Clock
 from wacht._http.connections import TimedAdapter
-from wacht._http.failures import SlowAnswerError
-from wacht._http.timing import ResponseTimer
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
+from wacht._http.timing import ResponseTimer, SlowAnswerError
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr("wacht._http.timing.time", clock)
+    monkeypatch.setattr("time.monotonic", clock)
     return clock
 
 
@@ -73,6 +66,27 @@ def test_parts__end_with_the_deadline(clock: Clock) -> None:
     assert timed.next_read() == 20
     assert timer(remaining=3).timeout == (3, 3)
     assert timed.timeout == (5, 30)
+
+
+def test_connecting__addresses_share_the_time(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each address gets its part of what is left; the second one fails at once."""
+    tried: list[tuple[str, float]] = []
+
+    def connect(address: tuple[str, int], timeout: float, **_: Any) -> None:
+        tried.append((address[0], timeout))
+        clock.sleep(0 if len(tried) == 2 else timeout)
+        raise ConnectTimeoutError
+
+    addresses = [f"127.0.0.{number}" for number in range(3)]
+    infos = [(2, 1, 6, "", (address, 80)) for address in addresses]
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_: infos)
+    monkeypatch.setattr("urllib3.util.connection.create_connection", connect)
+    pool: Any = TimedAdapter().poolmanager.connection_from_url("http://api.invalid")
+    with timer(remaining=3).active(), pytest.raises(ConnectTimeoutError):
+        pool._new_conn().connect()
+    assert tried == [*zip(addresses, (1, 1, 2), strict=True)]
 
 
 @pytest.mark.parametrize("proxy", [None, "http://proxy.invalid"])

@@ -12,27 +12,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.strategies import JSON_FIELDS, TIMES, decoded_contexts, json_values, texts
 from wacht.dataframe import to_dataframe
 from wacht.errors import ConfigError, InvalidRequestError
 from wacht.models import (
+    FIELD_NAMES,
     AiExecutionContext,
     ExecutionContextListResponse,
     ListExecutionContextsOptions,
 )
 
 FIRST = ["id", "agent_id", "created_at", "status", "title"]
-TIMES = ["created_at", "updated_at", "last_activity_at", "completed_at"]
-JSON = [
-    "context",
-    "execution_state",
-    "external_resource_metadata",
-    "completion_summary",
-]
-FIELDS = {one.name for one in attrs.fields(AiExecutionContext)} - {"extra"}
+FIELDS = {*FIELD_NAMES}
 DTYPES = {
     **dict.fromkeys(FIELDS, "string"),
     **dict.fromkeys(TIMES, "datetime64[us, UTC]"),
-    **dict.fromkeys(JSON, "object"),
+    **dict.fromkeys(JSON_FIELDS, "object"),
 }
 MIXED = [
     AiExecutionContext(
@@ -51,23 +46,10 @@ MIXED = [
     AiExecutionContext(context=1.5, execution_state=False),
 ]
 
-text = st.none() | st.text(st.characters())
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | text,
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3)
-    ),
-    max_leaves=5,
-)
-keys = st.text(st.characters(), max_size=3) | st.sampled_from(
-    [*sorted(FIELDS), "context.a", "extra.id"]
-)
-contexts = st.builds(
-    AiExecutionContext,
-    **{name: text for name in FIELDS if DTYPES[name] == "string"},
-    **dict.fromkeys(TIMES, st.none() | st.datetimes(timezones=st.timezones())),
-    **dict.fromkeys(JSON, json_values | st.dictionaries(keys, json_values, max_size=3)),
-    extra=st.dictionaries(keys, json_values, max_size=3),
+keys = texts | st.sampled_from([*sorted(FIELDS), "context.a", "extra.id"])
+objects = st.dictionaries(keys, json_values(3), max_size=3)
+contexts = decoded_contexts() | st.builds(
+    attrs.evolve, decoded_contexts(), context=objects, extra=objects
 )
 
 
@@ -88,8 +70,8 @@ def test_to_dataframe__any_contexts(
     expected = {n: d if form == "objects" else d.replace("object", "string")
                 for n, d in DTYPES.items()}  # fmt: skip
     assert {name: dtypes(frame)[name] for name in FIELDS} == expected
-    objects = [row.context for row in rows if flatten and isinstance(row.context, dict)]
-    names = {("context", key) for one in objects for key in one}
+    flat = [row.context for row in rows if flatten and isinstance(row.context, dict)]
+    names = {("context", key) for one in flat for key in one}
     names |= {("extra", key) for row in rows for key in row.extra}
     assert frame.columns.is_unique
     assert len(frame.columns) == len(FIELDS) + len(names)
@@ -100,21 +82,17 @@ def test_to_dataframe__any_contexts(
             assert shown == row.context
 
 
-def test_to_dataframe__nothing_set() -> None:
-    frame = to_dataframe([AiExecutionContext()])
-    assert frame.isna().all(axis=None)
-    assert frame.loc[0, "id"] is pd.NA
-    assert frame.loc[0, "created_at"] is pd.NaT
-    assert frame.loc[0, "context"] is None
-
-
 def test_to_dataframe__values() -> None:
     noon = datetime(2026, 3, 1, 12, 34, 56, 123456, tzinfo=UTC)
     east = noon.astimezone(timezone(timedelta(hours=5, minutes=30)))
     context = AiExecutionContext(id="0071", created_at=east, context={"a": [1, 2]})
-    frame = to_dataframe(iter([context]))
-    assert frame.index.equals(pd.RangeIndex(1))
-    row = frame.loc[0]
+    frame = to_dataframe(iter([context, AiExecutionContext()]))
+    assert frame.index.equals(pd.RangeIndex(2))
+    row, nothing = frame.loc[0], frame.loc[1]
+    assert nothing.isna().all()
+    assert nothing["id"] is pd.NA
+    assert nothing["created_at"] is pd.NaT
+    assert nothing["context"] is None
     assert row["id"] == "0071"
     assert row["created_at"] == pd.Timestamp(noon)
     assert row["context"] is context.context

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -14,28 +12,18 @@ from responses import matchers
 from urllib3 import Retry
 
 import wacht
-from wacht._http.credentials import ApiKey
-from wacht._http.endpoint import Endpoint
 from wacht._protocol.answers import TooLargeError
-from wacht._settings import Settings
+from wacht._protocol.revisions import REVISIONS
 from wacht._waiting import Deadline, RequestBudget
-from wacht.throttle import Unlimited
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from wacht._http.endpoint import Endpoint
+    from wacht._http.timing import ResponseTimer
+
 URL = "https://api.wacht.dev/ai/execution-contexts"
 PAGE = {"data": [{"id": "1"}, {"id": "2"}], "has_more": False}
-DEFAULTS: dict[str, Any] = {
-    "allow_plain_http": False,
-    "base_url": None,
-    "timeout": 5,
-    "retry": None,
-    "throttle": None,
-    "http": None,
-    "pagination": "auto",
-    "max_response_bytes": 10**6,
-}
 
 
 @pytest.fixture
@@ -45,13 +33,12 @@ def service() -> Iterator[responses.RequestsMock]:
 
 
 def endpoint(throttle: Any = None, **settings: Any) -> Endpoint:
-    checked = Settings(**(DEFAULTS | settings))
-    return Endpoint(checked, ApiKey("wk_mocked"), throttle or Unlimited())
+    return wacht.Session("wk_mocked", throttle=throttle, **settings)._endpoint
 
 
-def ask(asked: Endpoint, *, retry: bool = True, **budget: Any) -> list[str | None]:
+def ask(asked: Endpoint, **budget: Any) -> list[str | None]:
     defaults: dict[str, Any] = {"sleep": lambda _: None}
-    answer = asked.ask({"page": "3"}, RequestBudget(**(defaults | budget)), retry=retry)
+    answer = asked.ask({"page": "3"}, RequestBudget(**(defaults | budget)))
     return [context.id for context in answer.contexts]
 
 
@@ -77,13 +64,11 @@ def test_request(service: responses.RequestsMock, caplog: Any) -> None:
     assert caplog.messages == [f"GET /ai/execution-contexts {query}: 200"]
 
 
-def test_answer__compressed(service: responses.RequestsMock) -> None:
-    body = gzip.compress(json.dumps(PAGE).encode())
-    service.get(URL, body=body, headers={"Content-Encoding": "gzip"})
-    assert ask(endpoint()) == ["1", "2"]
-
-
-def test_retries__of_each_kind(service: responses.RequestsMock) -> None:
+def test_retries__of_each_kind(
+    service: responses.RequestsMock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each wait is one line in the log."""
+    caplog.set_level("INFO", "wacht")
     waits: list[float] = []
     service.get(URL, status=429, body="Rate limit exceeded. Retry after 42 seconds")
     service.get(URL, status=500)
@@ -93,28 +78,31 @@ def test_retries__of_each_kind(service: responses.RequestsMock) -> None:
     asked, backed_off, also = waits
     assert 42 <= asked < 43
     assert 1 <= backed_off < also
+    assert caplog.messages == [
+        f"waiting {asked:.2f} s before attempt 2 of 6: rate limit (429)",
+        f"waiting {backed_off:.2f} s before attempt 3 of 6: the service answered 500",
+        f"waiting {also:.2f} s before attempt 4 of 6: the connection broke: mocked",
+    ]
 
 
-@pytest.mark.parametrize(("retry", "attempts"), [(True, 6), (False, 1)])
+@pytest.mark.parametrize(
+    ("error", "retry", "attempts"),
+    [
+        (requests.ConnectionError("mocked"), {}, "2 attempts: the connection broke"),
+        (requests.ConnectionError("mocked"), {"retry": False}, "1 attempt: the conne"),
+        (requests.exceptions.InvalidURL("mocked"), {}, "1 attempt: the request failed"),
+    ],
+)
 def test_retries__end(
-    service: responses.RequestsMock, *, retry: bool, attempts: int
+    service: responses.RequestsMock, error: Any, retry: Any, attempts: str
 ) -> None:
-    fault = service.get(URL, status=503)
-    with pytest.raises(wacht.ServerError) as caught:
-        ask(endpoint(), retry=retry)
-    assert caught.value.attempts == fault.call_count == attempts
-
-
-def test_failure__says_what_and_how_often(service: responses.RequestsMock) -> None:
-    service.get(URL, body=requests.ConnectionError("mocked"))
-    with pytest.raises(wacht.RequestError) as caught:
-        ask(endpoint(retry=Retry(1)))
-    assert caught.value.attempts == 2
-    assert str(caught.value) == (
-        "no whole answer from https://api.wacht.dev after 2 attempts: "
-        "the connection broke: mocked"
-    )
-    assert type(caught.value.__cause__) is requests.ConnectionError
+    fault = service.get(URL, body=error)
+    budget = RequestBudget(sleep=lambda _: None)
+    with pytest.raises(wacht.RequestError, match=f"dev after {attempts}") as caught:
+        endpoint(retry=Retry(1)).ask({}, budget, **retry)
+    assert caught.value.attempts == fault.call_count == budget.requests
+    assert budget.retries == budget.requests - 1
+    assert type(caught.value.__cause__) is type(error)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +119,7 @@ def test_failure__that_a_smaller_page_may_avoid(
 ) -> None:
     service.get(URL, **fault)
     with pytest.raises(TooLargeError) as caught:
-        ask(endpoint(retry=Retry(0)))
+        ask(endpoint(retry=Retry(0), max_response_bytes=10**6))
     assert type(caught.value.error) is kind
 
 
@@ -146,29 +134,34 @@ def test_deadline__passes_in_an_attempt(service: responses.RequestsMock) -> None
 def test_log__of_a_policy_without_a_total(
     service: responses.RequestsMock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("INFO", "wacht")
+    caplog.set_level("DEBUG", "wacht")
     service.get(URL, body=requests.ConnectionError("mocked"))
     service.get(URL, json=PAGE)
     ask(endpoint(retry=Retry(total=None, read=1)))
     assert caplog.messages == [
-        "waiting 0.00 s before attempt 2: the connection broke: mocked"
+        "GET /ai/execution-contexts {'page': '3'}: the connection broke: mocked",
+        "waiting 0.00 s before attempt 2: the connection broke: mocked",
+        "GET /ai/execution-contexts {'page': '3'}: 200",
     ]
 
 
 class Throttle:
     """A caller's throttle, which fails at some place."""
 
-    def __init__(self, error: Exception | None = None, *, late: bool = False) -> None:
+    def __init__(
+        self, error: Exception | None = None, *, late: bool = False, slot: Any = None
+    ) -> None:
         self.paused: list[float] = []
+        self._slot = slot
         self._error = error
         self._late = late
 
     @contextmanager
-    def slot(self, sleep: Callable[[float], None]) -> Iterator[None]:
+    def slot(self, sleep: Callable[[float], None]) -> Iterator[Any]:
         if self._error and not self._late:
             raise self._error
         sleep(0.5)
-        yield
+        yield self._slot
         if self._error:
             raise self._error
 
@@ -182,9 +175,44 @@ def test_throttle__that_fails(service: responses.RequestsMock, *, late: bool) ->
     service.assert_all_requests_are_fired = False
     service.get(URL, json=PAGE)
     error = OSError("database is locked")
-    with pytest.raises(wacht.RequestError, match="the throttle failed: ") as caught:
+    with pytest.raises(wacht.RequestError) as caught:
         ask(endpoint(Throttle(error, late=late)))
+    assert str(caught.value) == f"the throttle failed: {error!r}"
+    assert caught.value.attempts == 0
     assert caught.value.__cause__ is error
+
+
+class Slot:
+    def __init__(self) -> None:
+        self.times_sent = 0
+
+    def sent(self) -> None:
+        self.times_sent += 1
+
+
+@pytest.mark.parametrize("slot", [None, Slot()])
+def test_throttle__is_told_when_a_request_was_sent(
+    slot: Slot | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If its slot has that method. Headers and a body may each take three reads."""
+
+    def send(_query: object, timer: ResponseTimer) -> None:
+        assert (timer.connect, timer.read, timer.whole) == (5, 30, 90)
+        timer.on_sent()
+        raise requests.ConnectionError("mocked")
+
+    asked = endpoint(Throttle(slot=slot), timeout=(5, 30), retry=Retry(0))
+    monkeypatch.setattr(asked._client, "send", send)
+    with pytest.raises(wacht.RequestError, match="mocked"):
+        ask(asked)
+    assert slot is None or slot.times_sent == 1
+
+
+@pytest.mark.parametrize("pagination", ["auto", "page", "offset"])
+def test_revision__fixed_by_the_setting(pagination: Any) -> None:
+    asked = endpoint(pagination=pagination)
+    assert asked.fixed is (pagination != "auto")
+    assert asked.revision is REVISIONS.get(pagination)
 
 
 def test_throttle__error_of_its_wait_is_not_its_own() -> None:
@@ -212,15 +240,21 @@ def test_throttle__of_ours_raises_only_what_a_signal_handler_raised(
 
 
 def test_throttle__pauses_as_long_as_a_429_says(
-    service: responses.RequestsMock,
+    service: responses.RequestsMock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Not if nobody will wait that long."""
+    caplog.set_level("INFO", "wacht")
     throttle = Throttle()
     service.get(URL, status=429, body="Retry after 7 seconds")
+    service.get(URL, status=429, body="Retry after 120 seconds")
+    service.get(URL, status=429)
     service.get(URL, status=429, body="Retry after 999 seconds")
-    with pytest.raises(wacht.RateLimitError):
+    with pytest.raises(wacht.RateLimitError) as caught:
         ask(endpoint(throttle))
-    assert throttle.paused == [7]
+    assert caught.value.attempts == 4
+    assert throttle.paused == [7, 120]
+    waits = [line for line in caplog.messages if line.endswith(": rate limit")]
+    assert waits[1] == "waiting 0.50 s before attempt 2 of 6: rate limit"
 
 
 def test_fork__opens_new_connections(

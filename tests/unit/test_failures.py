@@ -13,17 +13,17 @@ from urllib3 import HTTPConnectionPool, exceptions
 
 import wacht
 from wacht._http.credentials import ApiKey
-from wacht._http.failures import Failure, SlowAnswerError, failure_of
+from wacht._http.failures import Failure, failure_of
+from wacht._http.timing import SlowAnswerError
 
 POOL: Any = HTTPConnectionPool("api.invalid")
 CONNECTION: Any = "HTTPConnection(host='api.invalid', port=443)"
 RESET = ConnectionResetError(104, "Connection reset by peer")
-REFUSED = exceptions.NewConnectionError(CONNECTION, "Connection refused")
+REFUSED = exceptions.NewConnectionError(CONNECTION, "Failed (twice): refused")
+NOT_IN_TIME = exceptions.ConnectTimeoutError(CONNECTION, "timed out")
 UNRESOLVED = exceptions.NameResolutionError(
     "api.invalid", CONNECTION, socket.gaierror("unknown")
 )
-UNTRUSTED = ssl.SSLCertVerificationError(1, "certificate verify failed: expired")
-PLAIN = ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number")
 
 
 def redact(text: str) -> str:
@@ -38,171 +38,110 @@ def broken(*arguments: Any) -> exceptions.ProtocolError:
     return exceptions.ProtocolError("Connection broken", *arguments)
 
 
-FAILURES: dict[str, tuple[Exception, str, type[Exception], int | None]] = {
-    "refused": (
-        gave_up(REFUSED),
-        "no connection: Connection refused",
-        exceptions.NewConnectionError,
-        None,
+PROXY = "(https_proxy, or proxies of your http session)"
+WITHOUT_TLS = "the server doesn't speak TLS on this port, perhaps it is plain http"
+CA_FILE = "a certificate file can't be used (REQUESTS_CA_BUNDLE, verify or cert)"
+SLOW = SlowAnswerError("not in 9 s")
+PROXY_REFUSES = OSError("Tunnel connection failed: 407 Who are you")
+BAD_CA_FILE = ssl.SSLError(136, "[X509] PEM lib")
+NO_DATA = exceptions.ReadTimeoutError(POOL, "/", "Read timed out.")
+NO_SOCKS = "Unable to determine SOCKS version from socks9://{}host"
+
+FAILURES: dict[str, Exception] = {
+    "no connection: Failed (twice): refused": gave_up(REFUSED),
+    "the host name doesn't resolve: Failed to resolve 'api.invalid' (unknown)": (
+        gave_up(UNRESOLVED)
     ),
-    "unresolved": (
-        gave_up(UNRESOLVED),
-        "the host name doesn't resolve: Failed to resolve 'api.invalid' (unknown)",
-        exceptions.NameResolutionError,
-        2,
+    "no connection in time: timed out": gave_up(NOT_IN_TIME),
+    "no data in time: Read timed out.": requests.ReadTimeout(NO_DATA),
+    "the connection broke: Connection reset by peer": (
+        requests.ConnectionError(broken(RESET))
     ),
-    "no connection in time": (
-        gave_up(exceptions.ConnectTimeoutError(CONNECTION, "timed out")),
-        "no connection in time: timed out",
-        exceptions.ConnectTimeoutError,
-        None,
+    "the body was cut off: IncompleteRead(2 bytes read, 3 more expected)": (
+        broken(exceptions.IncompleteRead(2, 3))
     ),
-    "no data in time": (
-        requests.ReadTimeout(exceptions.ReadTimeoutError(POOL, "/", "Read timed out.")),
-        "no data in time: Read timed out.",
-        exceptions.ReadTimeoutError,
-        None,
+    "the answer is too slow: not in 9 s": gave_up(exceptions.ProxyError("No.", SLOW)),
+    "the body can't be decompressed: no gzip": (
+        requests.exceptions.ContentDecodingError(exceptions.DecodeError("no gzip"))
     ),
-    "reset": (
-        requests.ConnectionError(broken(RESET)),
-        "the connection broke: Connection reset by peer",
-        exceptions.ProtocolError,
-        None,
+    "the proxy failed: Failed (twice): refused": gave_up(
+        exceptions.ProxyError("No.", REFUSED)
     ),
-    "cut off": (
-        broken(exceptions.IncompleteRead(2, 3)),
-        "the body was cut off: IncompleteRead(2 bytes read, 3 more expected)",
-        exceptions.ProtocolError,
-        None,
+    f"the proxy can't be used {PROXY}: {NO_SOCKS.format('')}": (
+        ValueError(NO_SOCKS.format("me:pw@"))
     ),
-    "slow": (
-        broken(SlowAnswerError("not in 9 s")),
-        "the answer is too slow: not in 9 s",
-        exceptions.ProtocolError,
-        None,
+    f"the proxy refused {PROXY}: {PROXY_REFUSES}": (
+        gave_up(exceptions.ProxyError("No.", PROXY_REFUSES))
     ),
-    "slow, through a proxy": (
-        gave_up(
-            exceptions.ProxyError("Cannot connect.", SlowAnswerError("not in 9 s"))
-        ),
-        "the answer is too slow: not in 9 s",
-        exceptions.ProtocolError,
-        None,
+    f"{CA_FILE}: [X509] PEM lib": gave_up(exceptions.SSLError(BAD_CA_FILE)),
+    "the server's certificate isn't trusted: expired": (
+        gave_up(exceptions.SSLError(ssl.SSLCertVerificationError(1, "expired")))
     ),
-    "not gzip": (
-        requests.exceptions.ContentDecodingError(exceptions.DecodeError("no gzip")),
-        "the body can't be decompressed: no gzip",
-        exceptions.ProtocolError,
-        None,
+    f"{WITHOUT_TLS}: [SSL: WRONG_VERSION_NUMBER]": (
+        gave_up(exceptions.SSLError(ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER]")))
     ),
-    "proxy": (
-        gave_up(exceptions.ProxyError("Cannot connect to proxy.", REFUSED)),
-        "the proxy failed: Connection refused",
-        exceptions.ProxyError,
-        None,
+    "TLS failed: handshake failure": (
+        gave_up(exceptions.SSLError(ssl.SSLError(1, "handshake failure")))
     ),
-    "proxy's scheme": (
-        ValueError("Unable to determine SOCKS version from socks9://me:pw@host"),
-        (
-            "the proxy can't be used (https_proxy, or proxies of your http session): "
-            "Unable to determine SOCKS version from socks9://host"
-        ),
-        exceptions.ProtocolError,
-        1,
+    "the connection broke: SSH": (
+        requests.ConnectionError(broken(http.client.BadStatusLine("SSH")))
     ),
-    "certificate file": (
-        gave_up(exceptions.SSLError(ssl.SSLError(136, "[X509] PEM lib"))),
-        "a certificate file can't be used (REQUESTS_CA_BUNDLE, verify or cert): ",
-        exceptions.SSLError,
-        1,
+    "the connection broke: Pool is closed.": (
+        requests.ConnectionError(exceptions.ClosedPoolError(POOL, "Pool is closed."))
     ),
-    "proxy refuses": (
-        gave_up(
-            exceptions.ProxyError(
-                "Cannot connect.",
-                OSError("Tunnel connection failed: 407 Proxy Authentication Required"),
-            )
-        ),
-        (
-            "the proxy refused (https_proxy, or proxies of your http session): Tunnel "
-            "connection failed: 407 Proxy Auth"
-        ),
-        exceptions.ProtocolError,
-        1,
+    "the headers contradict each other: 3, 4": exceptions.InvalidHeader("3, 4"),
+    "the body was cut off: ended early": (  # an adapter's
+        requests.exceptions.ChunkedEncodingError("ended early")
     ),
-    "certificate": (
-        gave_up(exceptions.SSLError(UNTRUSTED)),
-        "the server's certificate isn't trusted: certificate verify failed: expired",
-        exceptions.ProtocolError,
-        1,
-    ),
-    "plain http": (
-        gave_up(exceptions.SSLError(PLAIN)),
-        "the server doesn't speak TLS on this port, perhaps it is plain http: [SSL",
-        exceptions.ProtocolError,
-        1,
-    ),
-    "TLS": (
-        gave_up(exceptions.SSLError(ssl.SSLError(1, "handshake failure"))),
-        "TLS failed: handshake failure",
-        exceptions.SSLError,
-        None,
-    ),
-    "no HTTP": (
-        requests.ConnectionError(broken(http.client.BadStatusLine("SSH"))),
-        "the connection broke: SSH",
-        exceptions.ProtocolError,
-        None,
-    ),
-    "closed pool": (
-        requests.ConnectionError(exceptions.ClosedPoolError(POOL, "Pool is closed.")),
-        "the connection broke: Pool is closed.",
-        exceptions.ProtocolError,
-        None,
-    ),
-    "an adapter's": (
-        requests.exceptions.ChunkedEncodingError("ended early"),
-        "the body was cut off: ended early",
-        exceptions.ProtocolError,
-        None,
-    ),
-    "no message": (
-        ConnectionError(),
-        "the connection broke",
-        exceptions.ProtocolError,
-        None,
-    ),
-    "URL": (
-        requests.exceptions.InvalidURL("no host"),
-        "the request failed: no host",
-        exceptions.ProtocolError,
-        1,
-    ),
+    "the connection broke": ConnectionError(),
+    "no answer in time": TimeoutError(),
+    "the request failed: no host": requests.exceptions.InvalidURL("no host"),
 }
+COUNTED: dict[str, type[Exception]] = {
+    "no connection: ": exceptions.NewConnectionError,
+    "the host name": exceptions.NameResolutionError,
+    "no connection in time": exceptions.ConnectTimeoutError,
+    "no data": exceptions.ReadTimeoutError,
+    "the proxy failed": exceptions.ProxyError,
+    "a certificate file": exceptions.SSLError,
+    "TLS": exceptions.SSLError,
+}
+MOST_ATTEMPTS = {
+    "the host name": 2,
+    "the proxy can't": 1,
+    "the proxy refused": 1,
+    "a certificate file": 1,
+    "the server's certificate": 1,
+    "the server doesn't": 1,
+    "the request failed": 1,
+}
+MAY_BE_TOO_LARGE = ("the answer is too slow", "no data in time", "no answer in time")
 
 
-@pytest.mark.parametrize(
-    ("error", "reason", "kind", "most_attempts"), FAILURES.values(), ids=FAILURES
-)
-def test_failure(
-    error: Exception, reason: str, kind: type[Exception], most_attempts: int | None
-) -> None:
+def by_reason(table: dict[str, Any], reason: str) -> Any:
+    return next((v for start, v in table.items() if reason.startswith(start)), None)
+
+
+@pytest.mark.parametrize(("reason", "error"), FAILURES.items())
+def test_failure(reason: str, error: Exception) -> None:
     """The policy counts by the error; some failures aren't worth all its attempts."""
     failure = failure_of(error, redact)
-    assert failure.reason.startswith(reason)
-    assert type(failure.error) is kind
-    assert failure.most_attempts == most_attempts
-    assert failure.slow is ("too slow" in reason or "no data" in reason)
+    assert failure.reason == reason
+    counted = by_reason(COUNTED, reason)
+    assert type(failure.error) is (counted or exceptions.ProtocolError)
+    assert counted or str(failure.error) == reason
+    assert failure.most_attempts == by_reason(MOST_ATTEMPTS, reason)
+    assert failure.slow is reason.startswith(MAY_BE_TOO_LARGE)
 
 
 class JobTimeoutError(TimeoutError):
     """What a job runner raises in whatever code runs."""
 
 
-def raised(error: Exception) -> Exception:
-    """Raise and catch an error, so that its traceback ends in this module."""
+def raised(error: Exception, module: str | None = __name__) -> Exception:
+    """Raise and catch an error, so that its traceback ends in a module."""
     with pytest.raises(type(error)) as caught:
-        raise error
+        exec("raise error", {"__name__": module, "error": error})  # noqa: S102
     return caught.value
 
 
@@ -210,8 +149,10 @@ FOREIGN = {
     "a bug": raised(ValueError("no")),
     "a bug in the stack": TypeError("no"),
     "a signal handler's": raised(TimeoutError("alarm")),
-    "a job runner's": JobTimeoutError("too long"),
-    "of the library": wacht.DeadlineExceededError("the deadline passed"),
+    "of code without a module": raised(TimeoutError("alarm"), None),
+    "a module with a similar name": raised(OSError("no"), "sslmate"),
+    "a job runner's": raised(JobTimeoutError("too long"), "ssl"),
+    "of the library": raised(wacht.DeadlineExceededError("passed"), "wacht._waiting"),
 }
 
 
@@ -220,6 +161,13 @@ def test_foreign__passes_unchanged(error: Exception) -> None:
     with pytest.raises(type(error)) as caught:
         failure_of(error, redact)
     assert caught.value is error
+
+
+@pytest.mark.parametrize("module", ["ssl", "http.client", "urllib3.util.ssl_", "socks"])
+def test_foreign__not_what_the_stack_raises(module: str) -> None:
+    for error in (OSError("no"), ValueError("no")):
+        failure = failure_of(raised(error, module), redact)
+        assert failure.reason == "the request failed: no"
 
 
 @pytest.mark.parametrize("name", ["a signal handler's", "a job runner's"])
@@ -253,9 +201,9 @@ def test_cause__is_of_the_same_type_without_the_request() -> None:
 
 
 def test_cause__of_another_library() -> None:
-    cause = failure_of(ConnectionResetError("wk_secret"), redact).cause
+    cause = failure_of(ConnectionResetError("wk_secret, //me:pw@proxy"), redact).cause
     assert type(cause) is requests.RequestException
-    assert str(cause) == "ConnectionResetError: [***]"
+    assert str(cause) == "ConnectionResetError: [***], //proxy"
 
 
 def test_text__is_redacted_before_it_is_cut() -> None:
@@ -272,6 +220,12 @@ def test_text__is_redacted_before_it_is_quoted() -> None:
     outer = requests.ConnectionError(broken(inner))
     failure = failure_of(outer, ApiKey("wk'secret").redact_text)
     assert "secret" not in f"{failure.reason}{failure.cause!r}{failure!r}"
+
+
+def test_text__is_printable() -> None:
+    failure = failure_of(ConnectionError("\x1b[31mEVIL\x07"), redact)
+    assert failure.reason.isprintable()
+    assert str(failure.cause).isprintable()
 
 
 def test_tracebacks__are_dropped() -> None:

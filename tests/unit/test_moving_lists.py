@@ -11,7 +11,16 @@ import pytest
 from attrs import evolve
 
 from tests import random_lists
-from tests.model import START, Scheduler, Service, ids_of, known, until_error, walk_of
+from tests.model import (
+    START,
+    Scheduler,
+    Service,
+    given_by,
+    ids_of,
+    known,
+    until_error,
+    walk_of,
+)
 from wacht import ListExecutionContextsOptions, PaginationError
 
 if TYPE_CHECKING:
@@ -44,7 +53,7 @@ def test_walk__a_bulk_change_of_status(left: int) -> None:
                     service.contexts.pop(random.randrange(len(service.contexts)))
 
         service.change = leave
-        got = ids_of(walk_of(service).contexts())
+        got = given_by(service)
         assert {*service.stayed} <= {*got}
         assert len(service.queries) < 40
 
@@ -52,21 +61,12 @@ def test_walk__a_bulk_change_of_status(left: int) -> None:
 def test_active_since__many_equal_times_are_newer() -> None:
     since = START - timedelta(seconds=3)
     calm = known("offset", 3000, tied=150)
-    assert ids_of(walk_of(calm, active_since=since).contexts()) == calm.ids[:600]
+    assert given_by(calm, active_since=since) == calm.ids[:600]
     service = known("offset", 3000, tied=150)
     service.change = lambda service: service.touch(len(service.contexts) - 1)
     got, error = until_error(walk_of(service, active_since=since))
     assert "missing" in str(error)
     assert {f"c{number}" for number in range(600)} <= {*got}
-
-
-@pytest.mark.parametrize("late", [0, 1.9])
-def test_walk__finds_what_commits_late(late: float) -> None:
-    """A change is dated to the start of its transaction."""
-    service = known("offset", 60, gap=0.5)
-    service.change = lambda service: service.touch(len(service.contexts) - 1, late=late)
-    got = ids_of(walk_of(service, Options(per_page=20)).contexts())
-    assert {*service.stayed} <= {*got}
 
 
 def test_walk__finds_long_transactions_as_well() -> None:
@@ -78,7 +78,7 @@ def test_walk__finds_long_transactions_as_well() -> None:
             service.touch(590, late=20)
 
     service.change = commit
-    got = ids_of(walk_of(service).contexts())
+    got = given_by(service)
     assert {*service.stayed} <= {*got}
 
 
@@ -96,7 +96,7 @@ def test_walk__many_that_become_active_at_one_moment() -> None:
     got, error = until_error(walk_of(service))
     assert "may be missing" in str(error)
     service.change = lambda service: None
-    got += ids_of(walk_of(service, error.resume).contexts())
+    got += given_by(service, error.resume)
     assert [*dict.fromkeys(got)] == got
     assert {*got} == {*service.ids}
 
@@ -177,7 +177,7 @@ def test_walk__by_page_looks_at_the_top_after_repeats() -> None:
             service.add()
 
     service.change = add
-    got = ids_of(walk_of(service).contexts())
+    got = given_by(service)
     assert len(got) == 280
     assert service.queries[-1] == {"page": "2", "per_page": "100"}
     assert len(service.queries) == 5
@@ -191,14 +191,14 @@ def test_walk__by_page_read_ahead_loses_nothing_to_what_is_added(
         service = known("page", 60)
         service.change = lambda service: service.add()
         Scheduler(service, seed).install(monkeypatch)
-        got = ids_of(walk_of(service, Options(per_page=5), prefetch=4).contexts())
+        got = given_by(service, Options(per_page=5), prefetch=4)
         assert {f"c{number}" for number in range(60)} <= {*got}
 
 
 def test_walk__from_a_page_on_loses_nothing_to_what_leaves_above() -> None:
     service = known("offset", 300)
     service.change = lambda service: service.contexts.pop(0)
-    got = ids_of(walk_of(service, Options(page=2, per_page=50)).contexts())
+    got = given_by(service, Options(page=2, per_page=50))
     assert {f"c{number}" for number in range(50, 300)} & {*service.ids} <= {*got}
     assert "c49" not in got
 
@@ -216,7 +216,7 @@ def test_walk__by_page_finds_a_move_below_many_new_contexts() -> None:
                 service.add()
 
     service.change = change
-    got = ids_of(walk_of(service, exhaustive=True).contexts())
+    got = given_by(service, exhaustive=True)
     assert {*service.stayed} <= {*got}
 
 
@@ -233,7 +233,7 @@ def test_walk__by_page_from_a_place_that_the_service_gives_otherwise() -> None:
     service = known("page", 100, cap=10)
     options = Options(page=10, per_page=1)
     with suppress(PaginationError):  # or not: the place is the service's to say
-        ids_of(walk_of(service, options, exhaustive=True).contexts())
+        given_by(service, options, exhaustive=True)
     assert len(service.queries) < 60
 
 
@@ -253,7 +253,7 @@ def test_walk__counts_contexts_without_a_time() -> None:
     service = known("offset", 300)
     undated = [evolve(c, last_activity_at=None) for c in service.contexts[:150]]
     service.contexts[:150] = undated
-    assert ids_of(walk_of(service).contexts()) == service.ids
+    assert given_by(service) == service.ids
     service.change = lambda service: service.contexts.pop(0)
     _, error = until_error(walk_of(service))
     assert "share the last_activity_at null" in str(error)
@@ -268,7 +268,7 @@ def test_walk__from_a_page_on_gives_all_below_though_all_above_is_new() -> None:
             del service.contexts[100:198]
 
     service.change = leave
-    got = ids_of(walk_of(service, Options(page=2)).contexts())
+    got = given_by(service, Options(page=2))
     assert {f"c{number}" for number in range(198, 400)} <= {*got}
     assert not {f"c{number}" for number in range(100)} & {*got}
 

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 
 NOT_AT_THE_START = {
-    *("IPython", "ipywidgets", "msgspec", "numpy", "pandas", "tqdm", "wacht.cli"),
-    *("cattrs", "http.server", "requests", "socketserver", "urllib3", "wacht.sandbox"),
+    *("IPython", "click", "ipywidgets", "msgspec", "numpy", "pandas", "rich", "tqdm"),
+    *("cattrs", "http.server", "requests", "socketserver", "urllib3"),
+    *("wacht.cli", "wacht.sandbox"),
 }
 
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from wacht._threads import Task
 
-PATIENCE = 30  # seconds that only a broken test waits for
 SIZE = 10
 
 

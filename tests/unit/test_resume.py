@@ -15,6 +15,7 @@ from tests.model import (
     KINDS,
     Kind,
     Service,
+    given_by,
     ids_of,
     known,
     travelled,
@@ -86,7 +87,7 @@ def test_resume__from_the_numbers_alone(kind: Kind) -> None:
         service.errors = {}
         resume = travelled(error)
         numbers = Options(page=resume.page, per_page=resume.per_page)
-        got += ids_of(walk_of(service, numbers).contexts())
+        got += given_by(service, numbers)
         assert set(got) == set(service.ids), broken
 
 
@@ -106,7 +107,7 @@ def test_resume__keeps_a_fixed_revision() -> None:
     service.errors[3] = RequestError("refused")
     _, error = until_error(walk_of(service, Options(per_page=10)))
     fixed = Service(55, "page", revision=PageRevision())
-    ids = ids_of(walk_of(fixed, travelled(error)).contexts())
+    ids = given_by(fixed, travelled(error))
     assert ids == fixed.ids[20:]
 
 
@@ -140,7 +141,7 @@ def test_resume__of_a_page_is_a_checkpoint(kind: Kind) -> None:
     for number, page in enumerate(pages, 1):
         resume = pickle.loads(pickle.dumps(page)).resume  # noqa: S301 - our own
         got = [id_ for page in pages[:number] for id_ in ids_of(page)]
-        got += ids_of(walk_of(service, resume).contexts())
+        got += given_by(service, resume)
         assert got == service.ids
 
 
@@ -205,7 +206,7 @@ def test_resume__with_another_rule_reads_the_list_from_the_start() -> None:
     service.errors[3] = RequestError("refused")
     got, error = until_error(walk_of(service, Options(per_page=10), exhaustive=False))
     service.contexts.pop(3)  # so the third page would begin one context too low
-    got += ids_of(walk_of(service, travelled(error)).contexts())
+    got += given_by(service, travelled(error))
     assert {*service.ids} <= {*got}
     assert len(got) == len({*got})
 
@@ -253,7 +254,7 @@ def test_resume__after_missing_contexts() -> None:
     got, error = until_error(walk_of(service))
     assert "may be missing" in str(error)
     service.change = lambda service: None
-    got += ids_of(walk_of(service, travelled(error)).contexts())
+    got += given_by(service, travelled(error))
     assert {*service.ids} <= {*got}
 
 

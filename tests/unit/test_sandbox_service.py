@@ -53,13 +53,11 @@ def _numbers(page: dict[str, Any]) -> list[int]:
     [
         ({}, range(20), True),
         ({"page": "0"}, range(20), True),
-        ({"page": "2"}, range(20, 40), True),
         ({"page": "13"}, range(240, 250), False),
         ({"page": "14"}, range(0), False),
         ({"page": "9" * 18}, range(0), False),
         ({"per_page": "101"}, range(100), True),
         ({"per_page": "0"}, range(1), True),
-        ({"page": "3", "per_page": "100"}, range(200, 250), False),
         ({"page": "5", "per_page": "50"}, range(200, 250), False),
         ({"agent_id": "a", "page": "2"}, range(40, 80, 2), True),
         ({"agent_id": "a", "workflow_id": "y"}, range(4, 124, 6), True),
@@ -81,7 +79,6 @@ def test_page_revision__query(
         ({}, range(50), True),
         ({"limit": "101"}, range(100), True),
         ({"limit": "0"}, range(1), True),
-        ({"offset": "240"}, range(240, 250), False),
         ({"offset": "250"}, range(0), False),
         ({"limit": "3", "offset": "4"}, range(4, 7), True),
         ({"status": "failed", "context_group": "h"}, range(125, 225, 2), True),
@@ -96,10 +93,9 @@ def test_offset_revisions__query(
 
 
 def test_offset_revision__echo() -> None:
-    query = {"limit": "500", "offset": "200"}
-    page = _ask("offset", query)
+    page = _ask("offset", {"limit": "500", "offset": "200"})
     assert (page["limit"], page["offset"]) == (100, 200)
-    assert set(_ask("offset-without-echo", query)) == {"data", "has_more"}
+    assert set(_ask("offset-without-echo", {})) == {"data", "has_more"}
 
 
 @pytest.mark.parametrize("revision", ["page", *OFFSET_REVISIONS])
@@ -208,7 +204,6 @@ def test_check_key__rejected(header: str) -> None:
 
 def test_check_key__accepted() -> None:
     assert check_key({"Authorization": "Bearer key"}, "key") is None
-    assert check_key({}, "key") == check_key({"Authorization": ""}, "key")
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import decimal
+import math
 import threading
 from typing import Any
 
 import pytest
 import requests
-import urllib3
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -36,45 +36,18 @@ def base_url(url: Any, *, allow_plain_http: bool = False) -> str:
     return settings(base_url=url, allow_plain_http=allow_plain_http).base_url
 
 
-not_seconds = pytest.mark.parametrize(
-    "seconds",
-    [
-        0,
-        -1,
-        -0.0,
-        float("nan"),
-        float("inf"),
-        float("-inf"),
-        10**400,
-        1e300,
-        True,
-        "5",
-        b"5",
-        decimal.Decimal(5),
-        [5.0, 30.0],
-        {},
-    ],
-    ids=lambda value: f"{type(value).__name__} {str(value)[:5]}",
-)
-
-
 @pytest.mark.parametrize(
     ("given_url", "settled"),
     [
-        ("https://api.wacht.dev", "https://api.wacht.dev"),
-        ("https://api.wacht.dev/", "https://api.wacht.dev"),
         ("https://API.Wacht.Dev//", "https://api.wacht.dev"),
         ("HTTPS://api.wacht.dev:8443/Base/v1/", "https://api.wacht.dev:8443/Base/v1"),
-        ("https://[2001:db8::1]:8443", "https://[2001:db8::1]:8443"),
         ("https://192.0.2.1:443/x", "https://192.0.2.1/x"),
-        ("http://localhost:80", "http://localhost"),
         ("https://[2001:db8::443]", "https://[2001:db8::443]"),
-        ("http://localhost:8000", "http://localhost:8000"),
-        ("http://LOCALHOST/", "http://localhost"),
-        ("http://127.0.0.1:1", "http://127.0.0.1:1"),
+        ("https://w\xe4chter.example", "https://w\xe4chter.example"),
+        ("http://localhost:80", "http://localhost"),
+        ("http://LOCALHOST:8000/", "http://localhost:8000"),
         ("http://127.8.9.10", "http://127.8.9.10"),
         ("http://[::1]:8000", "http://[::1]:8000"),
-        ("https://wächter.example", "https://wächter.example"),
     ],
 )
 def test_base_url__settled(given_url: str, settled: str) -> None:
@@ -82,157 +55,76 @@ def test_base_url__settled(given_url: str, settled: str) -> None:
     assert base_url(given_url) == settled
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "",
-        " ",
-        "api.wacht.dev",
-        "//api.wacht.dev",
-        "https://",
-        "https:///path",
-        "https:api.wacht.dev",
-        "ftp://api.wacht.dev",
-        "file:///etc/hosts",
-        "javascript:alert(1)",
-        "https://api wacht.dev",
-        "https://api.wacht.dev ",
-        " https://api.wacht.dev",
-        "https://api.wacht.dev\n",
-        "https://api\twacht.dev",
-        "https://api.wacht.dev\\other",
-        "https://api.wacht.dev/\x00",
-        "https://api.wacht.dev/\u202e",
-        "https://api.wacht.dev/<x>",
-        "https://\ud800",
-    ],
-    ids=ascii,
+NO_URL = "expected something like https://api.wacht.dev, got {!r}"
+NOT_PARSED = "not a URL: {!r}"
+MAY_BE_SECRET = "expected no user, query or fragment: no @, ? or #"  # so it isn't shown
+UNENCRYPTED = (
+    "{!r} would send the key unencrypted; use https "
+    "(or, in Python, allow_plain_http=True)"
 )
-def test_base_url__no_url(url: str) -> None:
-    """Only clean `http` and `https` URLs are accepted."""
-    with pytest.raises(ConfigError) as caught:
-        base_url(url, allow_plain_http=True)
-    assert str(caught.value) == (
-        f"base_url: expected something like https://api.wacht.dev, got {url!r}"
-    )
+REFUSED = {
+    "": NO_URL,
+    "api.wacht.dev": NO_URL,
+    "//api.wacht.dev": NO_URL,
+    "https:///path": NO_URL,
+    "https:api.wacht.dev": NO_URL,
+    "ftp://api.wacht.dev": NO_URL,
+    "https://api wacht.dev": NO_URL,
+    " https://api.wacht.dev": NO_URL,
+    "https://api.wacht.dev\n": NO_URL,
+    "https://api.wacht.dev\\other": NO_URL,
+    "https://api.wacht.dev/\u202e": NO_URL,
+    "https://api.wacht.dev/<x>": NO_URL,
+    "https://\ud800": NO_URL,
+    "https://[nonsense]": NOT_PARSED,
+    "https://api.wacht.dev:port": NOT_PARSED,
+    "https://api.wacht.dev:70000": NOT_PARSED,
+    "https://api.wacht.dev\r\nHost: other": NOT_PARSED,
+    "https://a\u2100b.dev": NOT_PARSED,
+    "https://user:secret@api.wacht.dev": MAY_BE_SECRET,
+    "https://@api.wacht.dev": MAY_BE_SECRET,
+    "https://user:se/cret@api.wacht.dev:port": MAY_BE_SECRET,
+    "https://api.wacht.dev?key=secret": MAY_BE_SECRET,
+    "https://api.wacht.dev:port/#secret": MAY_BE_SECRET,
+    "http://api.wacht.dev": UNENCRYPTED,
+    "http://localhost.example": UNENCRYPTED,
+    "http://127.0.0.1.example": UNENCRYPTED,
+    "http://128.0.0.1": UNENCRYPTED,
+    "http://0.0.0.0": UNENCRYPTED,
+    "http://[::2]": UNENCRYPTED,
+}
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "https://[::1",
-        "https://[nonsense]",
-        "https://api.wacht.dev:port",
-        "https://api.wacht.dev:70000",
-        "https://api.wacht.dev:-1",
-        "https://api.wacht.dev\r\nHost: other",
-        "https://a\u2100b.dev",
-    ],
-    ids=ascii,
-)
-def test_base_url__not_parsed(url: str) -> None:
-    """A URL that can't be parsed is refused as well."""
+@pytest.mark.parametrize(("url", "message"), REFUSED.items(), ids=ascii)
+def test_base_url__refused(url: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         base_url(url)
-    assert str(caught.value) == f"base_url: not a URL: {url!r}"
-    assert caught.value.__cause__ is None
+    assert str(caught.value) == f"base_url: {message.format(url)}"
+    assert "secret" not in f"{caught.value!r} {caught.value.__context__!r}"
+    if message is UNENCRYPTED:
+        assert base_url(url, allow_plain_http=True) == url
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "https://user:password@api.wacht.dev",
-        "https://password@api.wacht.dev",
-        "https://@api.wacht.dev",
-        "https://user:pass/word@api.wacht.dev:port",
-        "ftp://user:password@api.wacht.dev",
-        "https://api.wacht.dev?key=password",
-        "https://api.wacht.dev/?",
-        "https://api.wacht.dev#password",
-        "https://api.wacht.dev:port/#password",
-        "http://api.wacht.dev/base?password",
-        "https://api.wacht.dev\\@password",
-    ],
-)
-def test_base_url__more_than_a_place(url: str) -> None:
-    """User info, a query or a fragment may be a secret, and isn't shown."""
-    with pytest.raises(ConfigError) as caught:
-        base_url(url)
-    assert str(caught.value) == (
-        "base_url: expected no user, query or fragment: no @, ? or #"
-    )
-    assert "pass" not in _all_that_is_shown_by(caught.value)
-
-
-def _all_that_is_shown_by(error: BaseException) -> str:
-    return f"{error} {error!r} {error.__cause__!r} {error.__context__!r}"
-
-
-@pytest.mark.parametrize("url", [b"https://api.wacht.dev", 0, False, [], object()])
+@pytest.mark.parametrize("url", [b"https://api.wacht.dev", 0, False, []])
 def test_base_url__no_string(url: Any) -> None:
     """A falsy value isn't taken for an omitted one."""
     with pytest.raises(ConfigError, match=r"^base_url: expected a string, got "):
         base_url(url)
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "http://api.wacht.dev",
-        "http://localhost.example",
-        "http://127.0.0.1.example",
-        "http://128.0.0.1",
-        "http://0.0.0.0",
-        "http://192.168.0.1",
-        "http://[::2]",
-        "http://2130706433",
-    ],
-)
-def test_base_url__plain_http_to_another_host(url: str) -> None:
-    """The key stays on this machine, unless the caller allows more."""
-    with pytest.raises(ConfigError) as caught:
-        base_url(url)
-    assert str(caught.value) == (
-        f"base_url: {url!r} would send the key unencrypted; use https "
-        "(or, in Python, allow_plain_http=True)"
-    )
-    assert base_url(url, allow_plain_http=True) == url
-
-
-@pytest.mark.parametrize(
-    ("in_environment", "settled"),
-    [
-        (None, "https://api.wacht.dev"),
-        ("", "https://api.wacht.dev"),
-        (" \n", "https://api.wacht.dev"),
-        (" https://staging.example/\n", "https://staging.example"),
-    ],
-)
-def test_base_url__from_environment(
-    monkeypatch: pytest.MonkeyPatch, in_environment: str | None, settled: str
-) -> None:
+def test_base_url__from_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without an argument, `WACHT_BASE_URL` counts; if that is empty, the default."""
-    if in_environment is not None:
-        monkeypatch.setenv("WACHT_BASE_URL", in_environment)
-    assert base_url(None) == settled
-
-
-def test_base_url__from_environment_and_refused(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The message names the variable."""
+    assert base_url(None) == "https://api.wacht.dev"
+    monkeypatch.setenv("WACHT_BASE_URL", " \n")
+    assert base_url(None) == "https://api.wacht.dev"
+    monkeypatch.setenv("WACHT_BASE_URL", " https://staging.example/\n")
+    assert base_url(None) == "https://staging.example"
+    assert base_url("https://other.example") == "https://other.example"
     monkeypatch.setenv("WACHT_BASE_URL", "localhost:8080")
     with pytest.raises(
         ConfigError, match=r"^base_url \(from WACHT_BASE_URL\): expected"
     ):
         base_url(None)
-
-
-def test_base_url__given_one_wins(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An argument overrides the environment."""
-    monkeypatch.setenv("WACHT_BASE_URL", "https://staging.example")
-    url = "https://other.example"
-    assert base_url(url) == url
 
 
 def test_base_url__long_ones_are_cut_in_messages() -> None:
@@ -264,39 +156,17 @@ def test_timeout(timeout: Any, pair: tuple[float, float]) -> None:
     assert settings(timeout=timeout).timeout == pair
 
 
-@not_seconds
+@pytest.mark.parametrize(
+    "seconds",
+    [0, -1, math.nan, math.inf, 10**400, True, "5", decimal.Decimal(5), None, []],
+    ids=lambda value: f"{type(value).__name__} {str(value)[:5]}",
+)
 def test_timeout__refused(seconds: Any) -> None:
-    for timeout in (seconds, (seconds, 30.0), (5.0, seconds)):
+    for timeout in (seconds, (seconds, 30.0), (5.0, seconds), (1, 2, seconds)):
         with pytest.raises(ConfigError, match=r"^timeout: expected positive seconds, "):
             settings(timeout=timeout)
-
-
-@pytest.mark.parametrize("timeout", [None, (), (5.0,), (1.0, 2.0, 3.0), [5.0, 30.0]])
-def test_timeout__of_another_shape(timeout: Any) -> None:
-    with pytest.raises(ConfigError, match=r"^timeout: expected positive seconds, "):
-        settings(timeout=timeout)
-
-
-class Mine:
-    def slot(self, sleep: Any) -> Any:
-        del sleep
-
-
-@pytest.mark.parametrize(
-    "values",
-    [
-        {"retry": urllib3.Retry(3)},
-        {"http": requests.Session()},
-        {"throttle": wacht.Throttle()},
-        {"throttle": Mine()},
-        {"throttle": "shared"},
-        {"pagination": "offset"},
-        {"max_response_bytes": 1},
-    ],
-    ids=lambda values: next(iter(values)),
-)
-def test_setting__accepted(values: dict[str, Any]) -> None:
-    settings(**values)
+    with pytest.raises(ConfigError, match=r"got \(1, 2, 3\)"):
+        settings(timeout=(1, 2, 3))
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import gc
 import threading
 import weakref
 from contextvars import ContextVar
+from typing import Any
 
 import pytest
 
@@ -59,6 +60,23 @@ def test_task__runs_in_a_daemon_thread_with_the_context_of_the_caller() -> None:
     task = Task("name", call)
     variable.reset(token)
     assert task.result() == (7, "name", True)
+
+
+def test_task__makes_no_thread_object_in_this_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Python code frees it, in which a signal handler's exception gets lost."""
+    makers: list[int] = []
+
+    class Thread(threading.Thread):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            makers.append(threading.get_ident())
+            super().__init__(*args, **kwargs)
+
+    monkeypatch.setattr("threading.Thread", Thread)
+    Task("name", lambda: None).result()
+    assert len(makers) == 1
+    assert threading.get_ident() not in makers
 
 
 def test_task__without_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 from math import ceil
-from typing import Any
 
 import pytest
 from hypothesis import assume, given, settings
@@ -19,6 +18,7 @@ from tests.model import (
     RandomChanges,
     Scheduler,
     Service,
+    given_by,
     ids_of,
     known,
     until_error,
@@ -32,10 +32,6 @@ from wacht import (
 )
 
 Options = ListExecutionContextsOptions
-
-
-def given_by(service: Service, options: Options | None = None, **walk: Any) -> Any:
-    return ids_of(walk_of(service, options, **walk).contexts())
 
 
 # What is given
@@ -234,17 +230,6 @@ def test_active_since__the_time_itself_counts() -> None:
     assert given_by(known("offset", 9), active_since=START) == ["c0"]
 
 
-@pytest.mark.parametrize("kinds", ["touch", "add", "touch add"])
-def test_active_since__finds_what_becomes_active_meanwhile(kinds: str) -> None:
-    for seed in range(30):
-        service = known("offset", 60)
-        service.change = RandomChanges(seed, 2, kinds)
-        since = START - timedelta(seconds=30)
-        got = given_by(service, Options(per_page=7), active_since=since)
-        assert len(got) == len(set(got))
-        assert {f"c{number}" for number in range(31)} <= set(got)
-
-
 @pytest.mark.parametrize("learned", [True, False])
 def test_active_since__by_page(*, learned: bool) -> None:
     service = known("page", 250) if learned else Service(250, "page")
@@ -298,8 +283,10 @@ def test_summary__of_a_calm_list(kind: Kind, caplog: pytest.LogCaptureFixture) -
 
 
 def test_progress__after_each_page() -> None:
+    """Before the page is given."""
     reports: list[WalkProgress] = []
-    given_by(known("page", 250), report=reports.append)
+    pages = walk_of(known("page", 250), report=reports.append).pages()
+    assert [len(reports) for _ in pages] == [1, 2, 3]
     assert reports == [
         WalkProgress(pages=1, contexts=100, requests=1),
         WalkProgress(pages=2, contexts=200, requests=2),
@@ -317,14 +304,6 @@ def test_progress__complete_means_that_the_guarantee_holds(
     unchecked = kind != "page" and exhaustive is False
     assert [report.complete for report in reports][-1] is not unchecked
     assert not any(report.complete for report in reports[:-1])
-
-
-def test_progress__is_reported_before_the_page_is_given() -> None:
-    reports: list[WalkProgress] = []
-    for number, _ in enumerate(
-        walk_of(known("page", 250), report=reports.append).pages(), 1
-    ):
-        assert len(reports) == number
 
 
 def test_progress__that_raises() -> None:

@@ -16,16 +16,19 @@ from attrs import evolve
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.clock import Clock
 from tests.model import (
     KINDS,
     Kind,
     Service,
+    given_by,
     ids_of,
     known,
     travelled,
     until_error,
     walk_of,
 )
+from tests.waits import PATIENCE, settle
 from wacht import (
     AiExecutionContext,
     ApiError,
@@ -37,7 +40,6 @@ from wacht import (
     WalkProgress,
 )
 from wacht._pagination import walk as walk_module
-from wacht._pagination.reader import Reader
 from wacht._protocol.answers import Answer, TooLargeError
 from wacht._protocol.revisions import PageRevision
 from wacht._waiting import Deadline, RequestBudget, StoppedError
@@ -49,8 +51,6 @@ if TYPE_CHECKING:
     from wacht._protocol.revisions import Query, Revision
 
 Options = ListExecutionContextsOptions
-
-PATIENCE = 30  # seconds that only a broken test waits for
 
 
 class Scripted:
@@ -81,46 +81,25 @@ class Scripted:
 # A service whose pages bring no progress
 
 
-@pytest.mark.parametrize("prefetch", [0, 4])
-@pytest.mark.parametrize("fixed", [True, False])
-@pytest.mark.parametrize(
-    "pages",
-    [
-        pytest.param(["ab"], id="one page repeats"),
-        pytest.param(["ab", "cd"], id="two pages alternate"),
-        pytest.param(["ab", "cd", "ef"], id="a circle"),
-        pytest.param(["ab", "bc"], id="pages overlap"),
-        pytest.param([""], id="empty pages"),
-        pytest.param(["ab", ""], id="each second page is empty"),
-    ],
-)
-def test_walk__ends_although_pages_lead_nowhere(
-    pages: list[str], *, fixed: bool, prefetch: int
-) -> None:
-    endpoint = Scripted(
-        lambda number: pages[(number - 1) % len(pages)],
-        revision=PageRevision() if fixed else None,
-    )
-    got, error = until_error(walk_of(endpoint, Options(per_page=2), prefetch=prefetch))
-    assert isinstance(error, PaginationError)
-    assert got == [*dict.fromkeys("".join(pages))][: len(got)]
-    assert len(endpoint.queries) <= 35 + 3 * prefetch
-    assert error.resume is not None
-
-
-@settings(max_examples=50)
+@settings(max_examples=80)
 @given(
-    st.lists(st.text("abcdefgh", max_size=3), min_size=1, max_size=5),
-    st.sampled_from([None, True, False]),
+    pages=st.lists(st.text("abcdefgh", max_size=3), min_size=1, max_size=5),
+    exhaustive=st.sampled_from([None, True, False]),
+    prefetch=st.sampled_from([0, 4]),
 )
-@example(pages=["", "bc", "a"], exhaustive=True)
-def test_walk__ends_in_any_circle(pages: list[str], exhaustive: bool | None) -> None:  # noqa: FBT001
+@example(pages=["", "bc", "a"], exhaustive=True, prefetch=0)
+@example(pages=["ab"], exhaustive=None, prefetch=0)
+@example(pages=["ab", ""], exhaustive=None, prefetch=4)
+def test_walk__ends_in_any_circle(
+    *, pages: list[str], exhaustive: bool | None, prefetch: int
+) -> None:
     turn = cycle(pages)
     endpoint = Scripted(lambda _number: next(turn))
-    got, error = until_error(walk_of(endpoint, exhaustive=exhaustive))
+    walk = walk_of(endpoint, exhaustive=exhaustive, prefetch=prefetch)
+    got, error = until_error(walk)
     assert isinstance(error, PaginationError)
     assert len(got) == len(set(got))
-    assert len(endpoint.queries) < (500 if exhaustive else 40)
+    assert len(endpoint.queries) < (500 if exhaustive else 40 + 10 * prefetch)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +197,7 @@ def limited_to(most: int, error: Exception, service: Service) -> Service:
 @pytest.mark.parametrize("kind", KINDS)
 def test_walk__asks_for_smaller_parts(kind: Kind, most: int) -> None:
     service = limited_to(most, ServerError(504, "timeout"), known(kind, 130))
-    assert ids_of(walk_of(service).contexts()) == service.ids
+    assert given_by(service) == service.ids
     # Windows of one or two can't overlap: the list is counted by a second reading.
     assert len(service.queries) <= 5 * 130 / most + 30
 
@@ -240,7 +219,7 @@ def test_walk__one_context_that_is_too_large(kind: Kind) -> None:
     assert isinstance(error, RequestError)
     assert got == service.ids[: len(got)]
     service.ask = ask  # type: ignore[method-assign]
-    got += ids_of(walk_of(service, travelled(error)).contexts())
+    got += given_by(service, travelled(error))
     assert got == service.ids
 
 
@@ -249,15 +228,6 @@ def test_walk__a_service_that_is_down() -> None:
     _, error = until_error(walk_of(service))
     assert isinstance(error, ApiError)
     assert len(service.queries) <= 5
-
-
-def test_fetch__a_page_that_the_service_ignores() -> None:
-    """More contexts than asked for show it."""
-    reader = Reader(
-        Service(130, "older"), Options(page=2, per_page=20), RequestBudget()
-    )
-    with pytest.raises(PaginationError, match=r"pagination=.offset"):
-        reader.page()
 
 
 def test_walk__a_smaller_part_that_fails_otherwise() -> None:
@@ -270,21 +240,12 @@ def test_walk__a_smaller_part_that_fails_otherwise() -> None:
     assert len(service.queries) == 2
 
 
-def test_fetch__a_page_that_is_too_large() -> None:
-    """A single page has to come as it was asked for."""
-    service = limited_to(9, ServerError(504, "timeout"), known("page", 130))
-    reader = Reader(service, Options(), RequestBudget())
-    with pytest.raises(ServerError):
-        reader.page()
-    assert len(service.queries) == 1
-
-
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("contexts", [0, 1, 2])
 def test_walk__a_short_list_that_is_slow_once(kind: Kind, contexts: int) -> None:
     service = Service(contexts, kind)
     service.errors[1] = TooLargeError(ServerError(504, "timeout"))
-    assert ids_of(walk_of(service).contexts()) == service.ids
+    assert given_by(service) == service.ids
 
 
 def test_walk__contexts_without_ids_cant_be_compared() -> None:
@@ -300,24 +261,11 @@ def test_walk__contexts_without_ids_cant_be_compared() -> None:
 # Deadline
 
 
-class Clock:
-    """A clock that goes on by what is waited, and by what a test says."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def turn(self, seconds: float) -> None:
-        self.now += seconds
-
-
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(walk_module, "Deadline", partial(Deadline, clock=clock))
-    budget = partial(RequestBudget, sleep=clock.turn)
+    budget = partial(RequestBudget, sleep=clock.sleep)
     monkeypatch.setattr(walk_module, "RequestBudget", budget)
     return clock
 
@@ -329,7 +277,7 @@ def test_deadline__includes_what_the_reader_does(clock: Clock, prefetch: int) ->
     def read_slowly() -> None:
         for page in walk.pages():
             sizes.append(len(page))
-            clock.turn(6)
+            clock.sleep(6)
 
     with pytest.raises(DeadlineExceededError, match="10 s passed") as caught:
         read_slowly()
@@ -339,7 +287,7 @@ def test_deadline__includes_what_the_reader_does(clock: Clock, prefetch: int) ->
 
 def test_deadline__starts_with_the_walk(clock: Clock) -> None:
     walk = walk_of(Service(50, "page"), deadline=10).contexts()
-    clock.turn(60)
+    clock.sleep(60)
     assert len([*walk]) == 50
 
 
@@ -397,13 +345,6 @@ class Stalled:
             budget.remaining()  # as before each further attempt
         ids = [f"{query['page']}.{number}" for number in range(3)]
         return Answer([AiExecutionContext(id=id_) for id_ in ids], True, None)  # noqa: FBT003
-
-
-def settle() -> None:
-    """Wait until no thread of a prefetcher is left."""
-    for thread in threading.enumerate():
-        if thread.name.startswith("wacht limit"):
-            thread.join(PATIENCE)
 
 
 @pytest.fixture
@@ -499,7 +440,7 @@ def test_memory__one_page_at_a_time(prefetch: int) -> None:
 def test_walk__a_list_that_grows_as_fast_as_it_is_read() -> None:
     service = known("older", 300)
     service.change = lambda service: [service.add() for _ in range(10)]
-    got = ids_of(walk_of(service, Options(per_page=10)).contexts())
+    got = given_by(service, Options(per_page=10))
     assert {*service.stayed} <= {*got}
     assert len(service.queries) <= 100
 
@@ -525,7 +466,7 @@ def test_walk__an_echo_that_is_gone() -> None:
         next(walk)
     assert service.revision is None
     service.revision = None
-    got += ids_of(walk_of(service, travelled(caught.value)).contexts())
+    got += given_by(service, travelled(caught.value))
     assert got == service.ids
 
 
@@ -540,7 +481,7 @@ def test_walk__another_revision_while_a_gap_is_open() -> None:
             service.kind = "offset"
 
     service.change = change
-    got = ids_of(walk_of(service, exhaustive=True).contexts())
+    got = given_by(service, exhaustive=True)
     assert {*service.ids} <= {*got}
     offsets = [query["offset"] for query in service.queries if "offset" in query]
     assert offsets[1] == "0"  # behind the one that was asked for again by offset

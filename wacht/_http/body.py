@@ -98,8 +98,8 @@ class BodyReader:
 
 def _pieces(response: requests.Response) -> Iterator[bytes]:
     raw = response.raw
-    consumed = getattr(response, "_content_consumed", False)  # by a caller's hook
-    if consumed or getattr(response, "_content", False) is not False:  # or an adapter
+    content = vars(response)["_content"]
+    if content is not False:  # a caller's hook or adapter has read it
         return iter((response.content,))
     if not isinstance(raw, BaseHTTPResponse):  # an adapter's own file
         return iter(partial(raw.read, _CHUNK), b"")
@@ -118,9 +118,8 @@ def _pieces(response: requests.Response) -> Iterator[bytes]:
 def _decompressed(wire: Iterator[bytes]) -> Iterator[bytes]:
     # urllib3 would read on while nothing comes of it, and accepts half a stream.
     unpacker = zlib.decompressobj(_GZIP_OR_ZLIB)
-    begun = False
     for data in wire:
-        begun, rest = True, data
+        rest = data
         while rest:
             if unpacker.eof:  # gzip may have several members, and padding after them
                 if not rest.startswith(_GZIP_START):
@@ -132,5 +131,5 @@ def _decompressed(wire: Iterator[bytes]) -> Iterator[bytes]:
                 raise DecodeError(str(error)) from None
             rest = unpacker.unconsumed_tail or unpacker.unused_data
             yield piece
-    if begun and not unpacker.eof:
+    if not unpacker.eof:
         raise DecodeError("it is compressed, and cut off")

@@ -80,6 +80,8 @@ class Endpoint:
         label = partial(_label, policy.total)
         for attempt in itertools.count(1):
             outcome = self._attempt(query, budget, attempt, label(attempt))
+            result = outcome.reason if isinstance(outcome, Failure) else outcome.status
+            logger.debug("GET %s %s: %s", PATH, query, result)
             self._apply_retry_after(policy, outcome)
             if isinstance(outcome, Failure):
                 budget.remaining()  # it may have failed because time ran out
@@ -118,14 +120,11 @@ class Endpoint:
             message = f"the throttle failed: {safe_repr(error)}"
             raise RequestError(message, attempt - 1) from error
         if isinstance(outcome, Reply):
-            logger.debug("GET %s %s: %d", PATH, query, outcome.status)
             return outcome
         try:
-            failure = failure_of(outcome, self._api_key.redact_text)
+            return failure_of(outcome, self._api_key.redact_text)
         finally:
             del outcome  # its traceback leads back to here
-        logger.debug("GET %s %s: %s", PATH, query, failure.reason)
-        return failure
 
     def _exchange(
         self, query: Query, budget: RequestBudget, attempt: int, slot: object
@@ -144,8 +143,8 @@ class Endpoint:
         """Make all that share the throttle wait as long as a 429 says."""
         if not isinstance(outcome, Reply) or not outcome.rate_limited:
             return
-        seconds = requested_wait(policy, outcome) or 0.0
-        if seconds <= longest_wait(policy):
+        seconds = requested_wait(policy, outcome)
+        if seconds is not None and seconds <= longest_wait(policy):
             getattr(self._throttle, "pause", _noop)(seconds)
 
 

@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import requests
 from attrs import field, frozen
 from urllib3 import exceptions
+from urllib3.exceptions import ProtocolError
 
 from wacht._render.text import safe_line
 from wacht.errors import WachtError
 
+from .timing import SlowAnswerError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-
-class SlowAnswerError(ConnectionError):
-    """An answer takes too long as a whole, although each read is in time."""
 
 
 @frozen
@@ -51,8 +50,7 @@ _CA_FILE = "a certificate file can't be used (REQUESTS_CA_BUNDLE, verify or cert
 _REFUSED = "Tunnel connection failed: (401|403|407)"
 _PROXY = "(https_proxy, or proxies of your http session)"
 _CUT_OFF = (http.client.IncompleteRead, requests.exceptions.ChunkedEncodingError)
-_PACKED = (exceptions.DecodeError, requests.exceptions.ContentDecodingError)
-_BROKEN = (exceptions.ProtocolError, ConnectionError, requests.ConnectionError)
+_BROKEN = (ProtocolError, ConnectionError, requests.ConnectionError)
 # The first kind that fits an error, or one of those that it was made from.
 _KINDS = (
     _Kind("the server's certificate isn't trusted", _UNTRUSTED, "", 1),
@@ -67,7 +65,7 @@ _KINDS = (
     _Kind("no connection in time", exceptions.ConnectTimeoutError),
     _Kind("no data in time", exceptions.ReadTimeoutError, slow=True),
     _Kind("the body was cut off", _CUT_OFF),
-    _Kind("the body can't be decompressed", _PACKED),
+    _Kind("the body can't be decompressed", exceptions.DecodeError),
     _Kind("the headers contradict each other", exceptions.InvalidHeader),
     _Kind("TLS failed", exceptions.SSLError),
     _Kind("no answer in time", (TimeoutError, requests.Timeout), slow=True),
@@ -82,8 +80,8 @@ _STACK_MODULES = re.compile(
     r"(wacht|requests|urllib3|http\.client|socket|ssl|builtins"
     r"|socks|truststore|gevent|eventlet)(\.|$)"
 )
-# urllib3's policy counts a broken body as a failed read, but only as its own error.
-_BODY_ERRORS = (exceptions.IncompleteRead, *_PACKED)
+# urllib3's policy counts these by kind; others count as a failed read.
+_COUNTED = (exceptions.TimeoutError, exceptions.ProxyError, exceptions.SSLError)
 _PASSWORD = re.compile(r"(?<=//)[^/@\s]+@")  # of a proxy
 _TEXT_LENGTH = 200
 
@@ -102,10 +100,11 @@ def failure_of(error: Exception, redact: Callable[[str], str]) -> Failure:
     kind, link = next((k, e) for k, e in matches if re.search(k.pattern, str(e)))
     details = _details(chain[-1], redact)
     reason = f"{kind.phrase}: {details}" if details else kind.phrase
+    counted = link if isinstance(link, _COUNTED) else ProtocolError(reason)
     cause = _bare_copy(error, redact)
     for past in chain:  # the frames of a traceback hold connections, in a cycle
         past.__traceback__ = past.__context__ = None
-    return Failure(reason, _for_policy(link), cause, kind.most_attempts, kind.slow)
+    return Failure(reason, counted, cause, kind.most_attempts, kind.slow)
 
 
 def foreign_error(error: Exception) -> Exception | None:
@@ -141,21 +140,15 @@ def _chain(error: Exception) -> list[Exception]:
 def _raised_by_stack(error: Exception) -> bool:
     module = "wacht"  # an error without a traceback was never raised, but passed on
     for frame, _ in walk_tb(error.__traceback__):
-        module = frame.f_globals.get("__name__", "")
+        module = str(frame.f_globals.get("__name__"))
     return _STACK_MODULES.match(module) is not None
 
 
 def _details(error: Exception, redact: Callable[[str], str]) -> str:
     last = error.args[-1] if error.args else None
     text = last if isinstance(last, str) else str(error)
-    _, _, message = text.rpartition("): ")  # behind the connection's repr
+    _, _, message = text.partition("): ")  # behind the connection's repr
     return safe_line(redact(_PASSWORD.sub("", message or text)), _TEXT_LENGTH)
-
-
-def _for_policy(error: Exception) -> exceptions.HTTPError:
-    if not isinstance(error, exceptions.HTTPError) or isinstance(error, _BODY_ERRORS):
-        return exceptions.ProtocolError(str(error))
-    return error
 
 
 def _bare_copy(error: Exception, redact: Callable[[str], str]) -> Exception:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import cache
 from threading import TIMEOUT_MAX
 
 from attrs import frozen
@@ -11,13 +12,13 @@ from urllib3.exceptions import HTTPError
 
 from wacht._protocol.replies import Reply, retry_after
 
+from .client import PATH
 from .failures import Failure
 
 LONGEST_WAIT = 120  # seconds
 # Seconds before the first retry after a 429 or 5xx, for which urllib3 wouldn't wait.
 # As much again, at most, is added to a wait that the service asked for.
 FIRST_WAIT = (0.25, 0.5)
-_URL = "/ai/execution-contexts"  # for the policy's own history
 
 
 @frozen
@@ -39,7 +40,6 @@ def default_retry() -> Retry:
         total=5,
         backoff_factor=0.5,
         backoff_jitter=0.5,
-        retry_after_max=LONGEST_WAIT,
         status_forcelist=frozenset({429, *range(500, 600)}),
     )
 
@@ -66,7 +66,7 @@ def _after_failure(
 ) -> RetryDecision | None:
     if failure.most_attempts is not None and attempt >= failure.most_attempts:
         return None
-    rest = policy.increment("GET", _URL, error=failure.error)
+    rest = policy.increment("GET", PATH, error=failure.error)
     return RetryDecision(rest, _backoff(rest))
 
 
@@ -76,8 +76,13 @@ def _after_reply(policy: Retry, reply: Reply) -> RetryDecision | None:
         return None
     if requested is not None and requested > longest_wait(policy):
         return None
-    rest = policy.increment("GET", _URL, response=HTTPResponse(status=reply.status))
+    rest = policy.increment("GET", PATH, response=_response(reply.status))
     return RetryDecision(rest, _retry_delay(rest, requested))
+
+
+@cache  # a signal handler's exception gets lost while Python frees a response
+def _response(status: int) -> HTTPResponse:
+    return HTTPResponse(status=status)
 
 
 def requested_wait(policy: Retry, reply: Reply) -> float | None:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 from attrs import define
 
-from .failures import SlowAnswerError
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+
+
+class SlowAnswerError(ConnectionError):
+    """An answer takes too long as a whole, although each read is in time."""
 
 
 @define(slots=False, eq=False)

@@ -57,7 +57,7 @@ def merge_filters(
             "expected ListExecutionContextsOptions, or its fields as keywords, got "
             f"{safe_repr(options)}"
         )
-    return evolve(options, **filters) if filters else options
+    return evolve(options, **filters)
 
 
 def _unknown(name: str, known: tuple[str, ...]) -> str:

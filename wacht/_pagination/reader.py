@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from wacht._waiting import RequestBudget
     from wacht.models import ListExecutionContextsOptions as Options
 
-_MODEST = 6  # contexts that a service can give that can't give its default number
-
 
 class Reader:
     """Read windows of the list that some filters mean. Threads may share one."""
@@ -79,14 +77,10 @@ class Reader:
         return self._read_less(window, too_large)
 
     def _read_less(self, window: Window, too_large: Exception) -> Slice:
-        limits = [max(1, window.limit // 4**n) for n in range(1, 5)]
-        attempts = [(self.revision, limit) for limit in dict.fromkeys(limits)]
-        if self.known_revision is None:  # then it may have ignored each `per_page`
-            attempts.append((OffsetRevision(echoes=False), _MODEST))
-        for revision, limit in attempts:
+        limits = dict.fromkeys(max(1, window.limit // 4**n) for n in range(1, 5))
+        for limit in limits:
             try:  # a service that is down must not cost another row of attempts
-                part = Window(window.offset, limit)
-                return self._ask(part, revision=revision, retry=False)
+                return self._ask(Window(window.offset, limit), retry=False)
             except TooLargeError as error:
                 too_large = error.error
             except (ApiError, RequestError):
@@ -94,14 +88,9 @@ class Reader:
         raise too_large from too_large.__cause__
 
     def _ask(
-        self,
-        window: Window,
-        omitted: Collection[str] = (),
-        *,
-        revision: Revision | None = None,
-        retry: bool = True,
+        self, window: Window, omitted: Collection[str] = (), *, retry: bool = True
     ) -> Slice:
-        revision = revision or self.revision
+        revision = self.revision
         window = revision.window_at(window)
         place = revision.query(window)
         query = write_query(

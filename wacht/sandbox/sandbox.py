@@ -63,12 +63,11 @@ class Sandbox(Faults):
 
     It serves from construction until `close` or the end of a `with` block:
 
-        from wacht.sandbox import Sandbox
-
-        with Sandbox() as sandbox, sandbox.session() as session:
-            sandbox.reset(at="body")
-            assert len(list(session.iter_execution_contexts())) == 250
-            assert len(sandbox.requests) == 4
+        >>> from wacht.sandbox import Sandbox
+        >>> with Sandbox() as sandbox, sandbox.session() as session:
+        ...     sandbox.reset(at="body")
+        ...     assert len(list(session.iter_execution_contexts())) == 250
+        ...     assert len(sandbox.requests) == 4
 
     Each fault is a method, and applies to the next `times` requests: 1 by default, None
     for all until `heal`. More faults form a queue. A request with a fault is recorded

@@ -1,0 +1,52 @@
+"""Programs that are stopped in the middle of a walk."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+from tests.waits import PATIENCE
+
+if TYPE_CHECKING:
+    from wacht.sandbox import Sandbox
+
+
+def stopped_at_request(
+    number: int, sandbox: Sandbox, signal: int, *arguments: object, **options: Any
+) -> str:
+    """
+    Send a signal to a Python program that waits for an answer.
+
+    Args:
+        number: The request whose answer it waits for.
+        sandbox: What it asks.
+        signal: Which signal.
+        arguments: Of Python.
+        options: Of `Popen`.
+
+    Returns:
+        What it wrote to stderr.
+
+    """
+    reached, sent = Event(), Event()
+
+    def hold(_contexts: object) -> None:
+        if len(sandbox.requests) == number:
+            reached.set()
+            assert sent.wait(PATIENCE)
+
+    sandbox._live = hold
+    command = [sys.executable, *map(str, arguments)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **options) as it:
+        try:
+            assert reached.wait(PATIENCE)
+            it.send_signal(signal)
+            _, message = it.communicate(timeout=PATIENCE)
+        finally:
+            it.kill()
+            sandbox._live = None
+            sent.set()
+    assert it.returncode
+    return message

@@ -1,0 +1,71 @@
+"""Single pages: what is asked for, and what comes of it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from tests.model import KINDS, REVISIONS, Kind, Service, ids_of
+from wacht import ListExecutionContextsOptions, PaginationError, ServerError
+from wacht._pagination.reader import Reader
+from wacht._protocol.answers import TooLargeError
+from wacht._waiting import RequestBudget
+
+Options = ListExecutionContextsOptions
+
+
+def reader(service: Service, options: Options) -> Reader:
+    return Reader(service, options, RequestBudget())  # type: ignore[arg-type] - the model stands in for it
+
+
+@given(
+    kind=st.sampled_from(KINDS),
+    page=st.none() | st.integers(1, 4),
+    per_page=st.none() | st.integers(1, 100),
+    learned=st.booleans(),
+)
+@example(kind="offset", page=1, per_page=50, learned=False)
+@example(kind="offset", page=1, per_page=100, learned=False)
+def test_fetch__a_page(
+    *, kind: Kind, page: int | None, per_page: int | None, learned: bool
+) -> None:
+    assume(kind != "older" or learned)  # without an echo, it needs the setting
+    service = Service(130, kind, revision=REVISIONS[kind] if learned else None)
+    got = reader(service, Options(page=page, per_page=per_page)).page()
+    size = per_page or 20
+    end = (page or 1) * size
+    assert ids_of(got) == service.ids[end - size : end]
+    assert got.has_more is (end < 130)
+    is_other = page not in {None, 1} or size > 50  # than what it gives by default
+    assert len(service.queries) == 1 + (kind == "offset" and not learned and is_other)
+
+
+def test_fetch__sends_what_the_caller_gave() -> None:
+    service = Service(130, "page")
+    reader(service, Options()).page()
+    reader(service, Options(per_page=7)).page()
+    reader(service, Options(page=2)).page()
+    assert service.queries == [{}, {"per_page": "7"}, {"page": "2"}]
+
+
+def test_fetch__a_page_that_the_service_ignores() -> None:
+    """More contexts than asked for show it."""
+    with pytest.raises(PaginationError) as caught:
+        reader(Service(130, "older"), Options(page=2, per_page=20)).page()
+    assert str(caught.value) == (
+        "asked for 20 contexts, got 50: the service seems to ignore `page` and "
+        "`per_page`. If it is an older build of the offset revision, set "
+        'pagination="offset"'
+    )
+    page = reader(Service(50, "older"), Options(page=2, per_page=50)).page()
+    assert len(page) == 50  # nothing tells
+
+
+def test_fetch__a_page_that_is_too_large() -> None:
+    """A single page has to come as it was asked for."""
+    service = Service(130, "page")
+    service.errors[1] = TooLargeError(ServerError(504, "timeout"))
+    with pytest.raises(ServerError):
+        reader(service, Options()).page()
+    assert len(service.queries) == 1
