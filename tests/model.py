@@ -27,7 +27,7 @@ from wacht._protocol.revisions import OffsetRevision, PageRevision
 from wacht._protocol.windows import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from wacht import WalkProgress
     from wacht._protocol.revisions import Query, Revision
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 Kind = Literal["page", "offset", "older"]
 
 KINDS: tuple[Kind, ...] = ("page", "offset", "older")
+DELAY = 2.0  # seconds: how long after its time a change may become visible
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -177,42 +178,79 @@ def known(kind: Kind, contexts: int, **settings: Any) -> Service:
     return service
 
 
-class RandomChanges:
+class Changes:
     """
-    Change a service's list at random.
+    Change a list after each answer, until it comes to rest.
 
     Args:
-        seed: Each seed gives other changes.
-        most: How many changes there are after one answer, at most.
-        kinds: Which changes: "touch", "late", "add" and "remove".
+        random: Where the changes come from.
+        kinds: Which there are: the methods below.
+        most: How many there are after one answer, at most.
         answers: After how many answers the list comes to rest.
 
     """
 
-    def __init__(self, seed: int, most: int, kinds: str, answers: int = 10**9) -> None:
-        self._random = Random(seed)  # noqa: S311 - not a secret
+    def __init__(
+        self, random: Random, kinds: Sequence[str], most: int, answers: int = 10**9
+    ) -> None:
+        self._random = random
+        self._kinds = kinds
         self._most = most
-        self._kinds = kinds.split()
         self._answers = answers
+        self._away: list[AiExecutionContext] = []
 
     def __call__(self, service: Service) -> None:
         """Change the list once."""
         self._answers -= 1
-        if self._answers < 0 or not self._kinds:
+        if self._answers < 0:
             return
         for _ in range(self._random.randint(0, self._most)):
-            self._change(service, self._random.choice(self._kinds))
+            kind = self._random.choice(self._kinds)
+            if service.contexts or kind in {"add", "enter"}:
+                getattr(self, f"_{kind}")(service)
 
-    def _change(self, service: Service, kind: str) -> None:
-        if kind == "add":
-            service.add()
-        elif not service.contexts:
-            return
-        elif kind == "remove":
-            service.contexts.pop(self._random.randrange(len(service.contexts)))
-        else:
-            late = self._random.uniform(0, 4) if kind == "late" else 0
-            service.touch(self._random.randrange(len(service.contexts)), late=late)
+    def _any(self, service: Service) -> int:
+        return self._random.randrange(len(service.contexts))
+
+    def _touch(self, service: Service) -> None:
+        service.touch(self._any(service))
+
+    def _late(self, service: Service) -> None:
+        service.touch(self._any(service), late=self._random.uniform(0, DELAY))
+
+    def _add(self, service: Service) -> None:
+        service.add()
+
+    def _remove(self, service: Service) -> None:
+        service.contexts.pop(self._any(service))
+
+    def _leave(self, service: Service) -> None:
+        self._away.append(service.contexts.pop(self._any(service)))
+
+    def _enter(self, service: Service) -> None:
+        if self._away:
+            service.put_back(self._away.pop())
+
+    def _burst(self, service: Service) -> None:
+        number = self._random.choice([5, 20, 60])
+        change = self._random.choice([self._touch, self._add, self._remove])
+        for _ in range(number if self._random.random() < 0.2 else 0):
+            if service.contexts:
+                change(service)
+
+    def _border(self, service: Service) -> None:
+        """Change what stands at the border of the last window."""
+        query = service.queries[-1]
+        limit = int(query.get("limit") or query["per_page"])
+        offset = int(query.get("offset") or (int(query["page"]) - 1) * limit)
+        place = self._random.choice([offset, offset + limit]) + self._random.randint(
+            -2, 2
+        )
+        if 0 <= place < len(service.contexts):
+            if self._random.random() < 0.5:
+                service.touch(place)
+            else:
+                service.contexts.pop(place)
 
 
 class _Pending(Future[Any]):

@@ -19,7 +19,7 @@ from attrs import frozen
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tests.model import Kind, Scheduler, Service, walk_of
+from tests.model import Changes, Kind, Scheduler, Service, walk_of
 from wacht import (
     ListExecutionContextsOptions,
     PaginationError,
@@ -29,9 +29,6 @@ from wacht import (
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from wacht import AiExecutionContext
-
-DELAY = 2.0  # seconds: how long after its time a change may become visible
 
 _KINDS = ("touch", "late", "add", "remove", "leave", "enter", "burst", "border")
 _BY_PAGE = ("touch", "add", "remove")  # the others need times
@@ -62,82 +59,13 @@ class Outcome:
         return silent or self.twice > 0 or self.requests > 2000
 
 
-class Changes:
-    """
-    Change a list after each answer, until it comes to rest.
-
-    Args:
-        random: Where the changes come from.
-        kinds: Which there are.
-
-    """
-
-    def __init__(self, random: Random, kinds: tuple[str, ...]) -> None:
-        self._random = random
-        self._kinds = random.sample(kinds, random.randint(1, 3))
-        self._most = random.choice([1, 2, 6])
-        self._answers = random.choice([0, 3, 10, 30])
-        self._away: list[AiExecutionContext] = []
-
-    def __call__(self, service: Service) -> None:
-        """Change the list once."""
-        self._answers -= 1
-        if self._answers < 0:
-            return
-        for _ in range(self._random.randint(0, self._most)):
-            kind = self._random.choice(self._kinds)
-            if service.contexts or kind in {"add", "enter"}:
-                getattr(self, f"_{kind}")(service)
-
-    def _any(self, service: Service) -> int:
-        return self._random.randrange(len(service.contexts))
-
-    def _touch(self, service: Service) -> None:
-        service.touch(self._any(service))
-
-    def _late(self, service: Service) -> None:
-        service.touch(self._any(service), late=self._random.uniform(0, DELAY))
-
-    def _add(self, service: Service) -> None:
-        service.add()
-
-    def _remove(self, service: Service) -> None:
-        service.contexts.pop(self._any(service))
-
-    def _leave(self, service: Service) -> None:
-        self._away.append(service.contexts.pop(self._any(service)))
-
-    def _enter(self, service: Service) -> None:
-        if self._away:
-            service.put_back(self._away.pop())
-
-    def _burst(self, service: Service) -> None:
-        number = self._random.choice([5, 20, 60])
-        change = self._random.choice([self._touch, self._add, self._remove])
-        for _ in range(number if self._random.random() < 0.2 else 0):
-            if service.contexts:
-                change(service)
-
-    def _border(self, service: Service) -> None:
-        """Change what stands at the border of the last window."""
-        query = service.queries[-1]
-        limit = int(query.get("limit") or query["per_page"])
-        offset = int(query.get("offset") or (int(query["page"]) - 1) * limit)
-        place = self._random.choice([offset, offset + limit]) + self._random.randint(
-            -2, 2
-        )
-        if 0 <= place < len(service.contexts):
-            if self._random.random() < 0.5:
-                service.touch(place)
-            else:
-                service.contexts.pop(place)
-
-
 def walk(seed: int, kind: Kind = "offset") -> Outcome:
     """Walk through the list of a seed, and on after each failure."""
     random = Random(seed)  # noqa: S311 - not a secret
     service = _service(random, kind)
-    service.change = Changes(random, _BY_PAGE if kind == "page" else _KINDS)
+    kinds = random.sample(_BY_PAGE if kind == "page" else _KINDS, random.randint(1, 3))
+    most, answers = random.choice([1, 2, 6]), random.choice([0, 3, 10, 30])
+    service.change = Changes(random, kinds, most, answers)
     broken = random.sample(range(1, 30), random.choice([0, 0, 1, 3]))
     service.errors = {number: RequestError("refused") for number in broken}
     settings: dict[str, Any] = {"prefetch": random.choice([0, 0, 1, 3, 8])}
