@@ -52,7 +52,7 @@ class Interval:
     @property
     def oldest(self) -> float:
         """It covers contexts newer than this."""
-        return min(self.times[-1:], default=inf) if self.has_more else -inf
+        return min(self.times, default=inf) if self.has_more else -inf
 
     @property
     def tied(self) -> int:
@@ -68,7 +68,7 @@ class Interval:
 def by_activity(part: Slice) -> Interval:
     """Return what an answer covers in a list with the newest activity first."""
     times = [time_of(context) for context in part.contexts]
-    newest = inf if part.window.offset == 0 else max(times[:1], default=-inf)
+    newest = inf if part.window.offset == 0 else max(times, default=-inf)
     return Interval(part.window, newest, times, part.has_more)
 
 
@@ -183,8 +183,7 @@ class Coverage:
 
     def expecting(self, window: Window) -> Coverage:
         """Return what will be covered if a window is answered in full."""
-        tied = self.tied if self._is_unspanned(window.limit) else 1
-        return evolve(self, end=window.end, tied=tied, stride=0)
+        return evolve(self, end=window.end, stride=0)
 
     def can_read_ahead(self, most: int) -> bool:
         """Return whether windows that are read ahead will likely join."""

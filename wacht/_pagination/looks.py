@@ -142,13 +142,12 @@ def _at_top(
     """Read the top until one answer, or two looks, show all that became active."""
     for _ in range(MAX_LOOKS):
         state.looks += 1
-        look = TopPass(state, mark, DELAY if before else LONG_DELAY)
+        look = TopPass(state, mark, LONG_DELAY)
         yield from look.pages()
-        newest = look.coverage.newest
         calm = before is not None and look.seen <= before
-        if look.shows_all or calm or newest is None or look.coverage.doubt:
+        if look.shows_all or calm or look.coverage.doubt:
             return look
-        mark, before = newest, look.seen if newest == mark else None
+        mark, before = look.coverage.newest, look.seen
     raise PaginationError(_TOO_FAST)
 
 
