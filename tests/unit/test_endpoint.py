@@ -91,6 +91,7 @@ def test_retries__of_each_kind(
         (requests.ConnectionError("mocked"), {}, "2 attempts: the connection broke"),
         (requests.ConnectionError("mocked"), {"retry": False}, "1 attempt: the conne"),
         (requests.exceptions.InvalidURL("mocked"), {}, "1 attempt: the request failed"),
+        (requests.HTTPError("mocked"), {}, "1 attempt: the request failed"),
     ],
 )
 def test_retries__end(
