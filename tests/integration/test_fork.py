@@ -73,26 +73,6 @@ for _ in range(30):
         os._exit(1)
 os._exit(0)
 """
-CALLERS_HTTP = """
-import requests
-
-http = requests.Session()
-session = wacht.Session("wk_sandbox", base_url=sys.argv[1], http=http)
-session.fetch_execution_contexts()
-def is_refused(use):
-    try:
-        use()
-    except wacht.ConfigError as error:
-        return "make a new requests.Session" in str(error)
-child = os.fork()
-if child:
-    session.fetch_execution_contexts()
-    end(child)
-os._exit(not (
-    is_refused(session.fetch_execution_contexts)
-    and is_refused(lambda: wacht.Session("wk_sandbox", base_url=sys.argv[1], http=http))
-))
-"""
 
 
 def exit_status(script: str, url: str) -> int:
@@ -104,10 +84,10 @@ def exit_status(script: str, url: str) -> int:
 
 @pytest.mark.parametrize(
     "script",
-    [BOTH_ASK, THREAD_IN_LINE, IN_A_WALK, THREADS_ASK, CALLERS_HTTP],
-    ids=["both ask", "in line", "in a walk", "threads ask", "http of the caller"],
+    [BOTH_ASK, THREAD_IN_LINE, IN_A_WALK, THREADS_ASK],
+    ids=["both ask", "in line", "in a walk", "threads ask"],
 )
 def test_fork__parent_and_child(script: str) -> None:
-    """Each gets its own pages, or an error; none waits for a thread of the other."""
+    """Each gets its own pages; none waits for a thread of the other."""
     with Sandbox([{"id": str(number)} for number in range(100)]) as sandbox:
         assert exit_status(script, sandbox.url) == 0

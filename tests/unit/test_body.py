@@ -203,7 +203,7 @@ def test_hook__reads_before_others() -> None:
     timer = ResponseTimer(5, 30, 60, 60, lambda: None)
     reader, made, other = BodyReader(10**6, timer), response(), response(b"other")
     reader(made)
-    assert made.content == b"".join(made.iter_content(9)) == PAGE
+    assert b"".join(made.iter_content(9)) == made.content == PAGE
     made._content = b"changed"
     assert reader.reply(made).body == PAGE
     assert reader.reply(other).body == b"other"
