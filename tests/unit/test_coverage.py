@@ -170,9 +170,22 @@ def test_between__reaches_back_twice_as_far_each_time() -> None:
     assert coverage.between(Window(384, 100), 100) == Window(0, 100)
 
 
-def test_between__bisects_behind_the_end() -> None:
-    assert TOP.between(Window(1100, 100), 100) == Window(600, 100)
-    assert TOP.between(Window(150, 100), 100) == Window(98, 100)
+@pytest.mark.parametrize(
+    ("apart", "offset"), [(100, 25), (150, 98), (198, 98), (200, 150), (1100, 600)]
+)
+def test_between__bisects_behind_the_end(apart: int, offset: int) -> None:
+    """If nothing left the list, it reaches back to the end, or half the way to it."""
+    assert TOP.between(Window(apart, 100), 100) == Window(offset, 100)
+
+
+def test_gaps__let_windows_share_more() -> None:
+    """Up to a quarter of what is new in each."""
+    coverage, offsets = TOP, []
+    for _ in range(5):
+        coverage = coverage.with_gap()
+        offsets.append(coverage.following(100, 100).offset)
+    assert offsets == [96, 94, 90, 82, 82]
+    assert coverage.following(20, 22).offset == 93
 
 
 @given(st.integers(1, 100), st.integers(0, 100), st.integers(3, 100))

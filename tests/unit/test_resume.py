@@ -111,6 +111,16 @@ def test_resume__keeps_a_fixed_revision() -> None:
     assert ids == fixed.ids[20:]
 
 
+def test_resume__knows_the_revision() -> None:
+    """A new session needs no request to find it out."""
+    service = known("offset", 55)
+    service.errors[3] = RequestError("refused")
+    got, error = until_error(walk_of(service, Options(per_page=10)))
+    new = Service(55, "offset")
+    assert got + given_by(new, travelled(error)) == new.ids
+    assert "offset" in new.queries[0]
+
+
 def test_resume__of_a_walk_that_read_nothing() -> None:
     service = Service(55, "page")
     service.errors[1] = RequestError("refused")

@@ -267,17 +267,29 @@ def test_active_since__without_a_time_zone() -> None:
 # The summary
 
 
-def test_summary__of_a_moving_list(caplog: pytest.LogCaptureFixture) -> None:
-    service = known("page", 30)
-    service.change = Changes(Random(0), ["add"], 3, answers=2)  # noqa: S311 - not a secret
+@pytest.mark.parametrize(
+    ("kind", "change", "most", "summary"),
+    [
+        ("page", "add", 3, (30, 0, 1)),
+        ("offset", "remove", 9, (98, 1, 1)),
+        ("offset", "touch", 400, (510, 0, 2)),
+    ],
+)
+def test_summary__of_a_moving_list(
+    kind: Kind,
+    change: str,
+    most: int,
+    summary: tuple[int, ...],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    service = known(kind, max(90, most))
+    service.change = Changes(Random(0), [change], most, answers=6)  # noqa: S311 - not a secret
     with caplog.at_level(logging.INFO, "wacht"):
-        got = given_by(service, Options(per_page=10))
-    assert set(got) >= set(service.stayed)
-    [message] = caplog.messages
-    assert message == (
-        "the list changed during the walk: dropped 20 repeats, stepped back 0 times, "
-        "looked at the top 1 times"
-    )
+        given_by(service, Options(per_page=10))
+    assert caplog.messages == [
+        "the list changed during the walk: dropped {} repeats, stepped back {} times, "
+        "looked at the top {} times".format(*summary)
+    ]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -48,8 +48,7 @@ def second_looks(state: State, main: MainPass) -> Iterator[Page]:
         yield from _LOOKS[state.rule](state, main)
         if main.coverage.doubt:
             raise PaginationError(main.coverage.doubt)
-        looked = state.looks > 0 or (state.is_by_page and not main.coverage.repeated)
-        main.is_complete = looked and state.first.offset == 0
+        main.is_complete = state.looks > 0
 
 
 def _by_place(state: State, main: MainPass) -> Iterator[Page]:
