@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from math import inf
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -186,6 +187,15 @@ def test_gaps__let_windows_share_more() -> None:
         offsets.append(coverage.following(100, 100).offset)
     assert offsets == [96, 94, 90, 82, 82]
     assert coverage.following(20, 22).offset == 93
+
+
+@pytest.mark.parametrize(
+    ("tied", "spare", "may"), [(1, 0, 1), (2, 0, 0), (6, 5, 1), (7, 5, 0), (99, 0, 1)]
+)
+def test_read_ahead__if_windows_will_join(tied: int, spare: int, may: int) -> None:
+    """Or if they needn't, between equal times that no window spans."""
+    coverage = evolve(TOP, tied=tied, spare=spare)
+    assert coverage.can_read_ahead(100) is bool(may)
 
 
 @given(st.integers(1, 100), st.integers(0, 100), st.integers(3, 100))
