@@ -65,6 +65,7 @@ def test_interval__by_order() -> None:
         contexts = [AiExecutionContext(id=id_) for id_ in ids]
         return by_order(Slice(Window(1, 9), contexts, has_more=True), known).newest
 
+    assert by_order(Slice(Window(0, 9), [], has_more=True), known).newest == inf
     assert newest("bcx") == -1
     assert newest("xab") == 0
     assert [newest(ids) for ids in ("cx", "acx", "cbx", "xyz")] == [-inf] * 4
@@ -177,6 +178,12 @@ def test_between__reaches_back_twice_as_far_each_time() -> None:
 def test_between__bisects_behind_the_end(apart: int, offset: int) -> None:
     """If nothing left the list, it reaches back to the end, or half the way to it."""
     assert TOP.between(Window(apart, 100), 100) == Window(offset, 100)
+
+
+def test_windows__read_ahead_follow_each_other() -> None:
+    """However large the strides are."""
+    coverage = evolve(TOP, stride=400).expecting(Window(498, 100))
+    assert coverage.following(100, 100) == Window(596, 100)
 
 
 def test_gaps__let_windows_share_more() -> None:
