@@ -76,7 +76,7 @@ def walk(seed: int, kind: Kind = "offset") -> Outcome:
     elif random.random() < 0.15 and service.contexts:
         settings["active_since"] = _time(random.choice(service.contexts))
     options = ListExecutionContextsOptions(
-        page=random.choice([1] * 6 + [2, 3]),
+        page=random.choice([1, 1, 1, 2, 3]),
         per_page=random.choice([1, 3, 7, 20, 100]),
     )
     wanted = _wanted(service, options, settings.get("active_since"))
