@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import timedelta
+from math import isfinite, nan
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,11 @@ from tests.model import (
     until_error,
     walk_of,
 )
-from wacht import ListExecutionContextsOptions, PaginationError
+from wacht import (
+    AiExecutionContext,
+    ListExecutionContextsOptions,
+    PaginationError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,6 +144,66 @@ def test_walk__counts_that_agree_while_something_moved() -> None:
 
     service.change = replace
     _, error = until_error(walk_of(service))
+    assert "may be missing" in str(error)
+
+
+def at(seconds: float, *ids: str) -> list[AiExecutionContext]:
+    moment = START + timedelta(seconds=seconds)
+    return [AiExecutionContext(id=id_, last_activity_at=moment) for id_ in ids]
+
+
+def moving(service: Service, moves: dict[int, tuple[str, float]]) -> Service:
+    """Let contexts leave the list, or enter it with a time, after some requests."""
+
+    def change(service: Service) -> None:
+        id_, seconds = moves.get(len(service.queries), ("", nan))
+        kept = [context for context in service.contexts if context.id != id_]
+        moved = at(seconds, id_) if isfinite(seconds) else []
+        service.contexts = sorted(
+            [*kept, *moved], key=lambda c: c.last_activity_at or START, reverse=True
+        )
+
+    service.change = change
+    return service
+
+
+def test_walk__a_look_that_no_answer_spans() -> None:
+    """So many became active at one moment; then one more did."""
+    service = known("offset", 800, gap=10, stable=False)
+
+    def bulk(service: Service) -> None:
+        if len(service.queries) == 1:
+            ids = [context.id or "" for context in service.contexts]
+            service.contexts[400:700] = at(1, *ids[400:700])
+            service.contexts[390:391] = at(40, ids[390])
+            service.contexts.sort(
+                key=lambda c: c.last_activity_at or START, reverse=True
+            )
+
+    service.change = bulk
+    got, error = until_error(walk_of(service))
+    assert len(got) < 800
+    assert "missing" in str(error)
+
+
+def test_walk__a_context_that_moves_during_each_reading() -> None:
+    """Three readings miss it in three places, though all else looks the same."""
+    dense = [context for n in range(300) for context in at(-0.005 * n, f"d{n}")]
+    older = [context for n in range(30) for context in at(-50 - n, f"o{n}")]
+    service = known("offset", 0)
+    service.contexts = [*dense, *older, *at(-150, "x"), *at(-200, "end")]
+    moving(service, {3: ("x", -1.2), 6: ("x", -0.7), 9: ("x", 0.5)})
+    assert "x" in given_by(service)
+
+
+def test_walk__from_a_page_on_a_count_proves_nothing() -> None:
+    """What comes and leaves at its top can hide what is missing."""
+    service = known("offset", 0)
+    tied = at(-100, *(f"g{n}" for n in range(400)))
+    service.contexts = [*at(0, "top"), *tied, *at(-200, "end")]
+    moving(service, {1: ("g150", nan), 4: ("new", 9), 5: ("g151", nan)})
+    got, error = until_error(walk_of(service, Options(page=2)))
+    assert "g199" not in got
     assert "may be missing" in str(error)
 
 

@@ -252,6 +252,38 @@ def test_resume__within_more_equal_times_than_an_answer_holds() -> None:
     assert got == service.ids
 
 
+@pytest.mark.parametrize("gone", [60, 450])
+def test_resume__from_a_page_on_after_a_doubt(gone: int) -> None:
+    """Where that page begins in the list of today is another place."""
+    service = known("offset", 600, tied=150)
+    pages = [*walk_of(service, Options(page=2), limit=250).pages()]
+    del service.contexts[:gone]
+    _, error = until_error(walk_of(service, pages[-1].resume))
+    assert "may be missing" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("kind", "tied", "cap", "per_page"),
+    [
+        *(("offset", 100, 100, 100), ("offset", 150, 100, 100)),
+        *(("offset", 60, 50, 100), ("offset", 60, 100, 7), ("page", 1, 30, 100)),
+    ],
+)
+def test_resume__one_page_a_walk(
+    kind: Kind, tied: int, cap: int, per_page: int
+) -> None:
+    service = Service(300, kind, tied=tied, cap=cap)
+    options: Options | None = Options(per_page=per_page)
+    got: list[str | None] = []
+    walks = 0
+    while page := next(walk_of(service, options, exhaustive=True).pages(), None):
+        got += ids_of(page)
+        options = page.resume
+        walks += 1
+        assert walks < 60
+    assert got == service.ids
+
+
 def test_resume__on_the_last_possible_page() -> None:
     options = Options(page=2**63 - 1, per_page=1)
     assert [*walk_of(known("page", 3), options).contexts()] == []

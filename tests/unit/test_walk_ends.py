@@ -203,6 +203,17 @@ def test_walk__asks_for_smaller_parts(kind: Kind, most: int) -> None:
     assert len(service.queries) <= 5 * 130 / most + 60
 
 
+@pytest.mark.parametrize("kind", ["page", "offset"])
+def test_walk__asks_a_service_that_it_does_not_know_for_smaller_parts(
+    kind: Kind,
+) -> None:
+    """Each revision ignores the numbers of the other."""
+    service = limited_to(20, ServerError(504, "timeout"), Service(130, kind))
+    assert given_by(service) == service.ids
+    both = {"page": "1", "per_page": "25", "limit": "25", "offset": "0"}
+    assert service.queries[1] == both
+
+
 def test_walk__asks_for_larger_parts_again() -> None:
     service = known("offset", 1100)
     service.errors[2] = TooLargeError(ServerError(504, "timeout"))
@@ -449,6 +460,34 @@ def test_memory__one_page_at_a_time(prefetch: int) -> None:
     finally:
         tracemalloc.stop()
     assert peak < 5 * 2**20
+
+
+@pytest.mark.parametrize("empty", [range(1, 17), range(2, 20), range(2, 60)])
+def test_walk__empty_answers(empty: range) -> None:
+    """The list isn't at its end, so the walk goes on, but not for ever."""
+    service = known("offset", 250)
+    ask = service.ask
+
+    def ask_or_not(*args: Any, **kwargs: Any) -> Answer:
+        answer = ask(*args, **kwargs)
+        if len(service.queries) in empty:
+            answer = evolve(answer, contexts=[], has_more=True)
+        return answer
+
+    service.ask = ask_or_not  # type: ignore[method-assign]
+    got: list[str | None] = []
+    with contextlib.suppress(PaginationError):
+        got.extend(context.id for context in walk_of(service).contexts())
+    assert got == service.ids[: len(got)]
+    assert len(got) == 250 or len(empty) > 30
+    assert len(service.queries) < 40
+
+
+@pytest.mark.parametrize(("contexts", "cap"), [(700, 10), (2500, 25)])
+def test_walk__reads_many_equal_times_again(contexts: int, cap: int) -> None:
+    """Answers without anything new are no stall where a reading counts."""
+    service = known("offset", contexts, tied=contexts, cap=cap)
+    assert given_by(service) == service.ids
 
 
 def test_walk__a_list_that_grows_as_fast_as_it_is_read() -> None:

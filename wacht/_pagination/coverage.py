@@ -155,7 +155,8 @@ class Coverage:
 
     def side_by_side(self) -> Coverage:
         """Return the same, with the contexts of the last time read side by side."""
-        return evolve(self, unproven=self.low)
+        dated = self.rule == "activity" and self.low < inf
+        return evolve(self, unproven=self.low) if dated else self
 
     def with_gap(self) -> Coverage:
         """Return the same after an answer didn't join: the next ones share more."""
@@ -200,4 +201,4 @@ class Coverage:
         if not self.proves or not self.begun or self._is_unspanned(most):
             return 0
         least = min(max(self.tied, 1) + 1, most - 1)
-        return least + min(self.spare, (most - least) // 4)
+        return least + min(self.spare, (most - least) // 8)

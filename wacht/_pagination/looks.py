@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from itertools import pairwise
+from itertools import count, pairwise
 from math import inf, nan
 from sys import maxsize
 from typing import TYPE_CHECKING
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .coverage import Interval
     from .passes import MainPass
 
-    Seen = set[tuple[str, float]]  # ids, each with its time
+    Seen = set[tuple[int, str, float]]  # places, each with an id and a time
 
 MAX_LOOKS = 10
 # A change is visible within this many seconds of the time that it is dated to.
@@ -114,8 +114,8 @@ class TopPass(Pass):
         self.shows_all |= is_top and interval.oldest <= self._mark
         ids = [key(context) for context in self._state.wanted(part.contexts)]
         self.ids.update(dict.fromkeys(ids, 0))
-        pairs = zip(ids, interval.times, strict=False)
-        self.seen.update(pair for pair in pairs if pair[1] > self._mark)
+        places = zip(count(part.window.offset), ids, interval.times, strict=False)
+        self.seen.update(place for place in places if place[2] > self._mark)
         return super()._page(part, interval)
 
 
@@ -127,9 +127,9 @@ def _by_activity(state: State, main: MainPass) -> Iterator[Page]:
         mark, before = main.coverage.newest, again.seen if again else None
         look = (yield from _at_top(state, mark, before)).coverage
         agrees = agrees and look.newest == mark
-        unproven, doubt = look.unproven, look.doubt
         if look.is_doubtful:
-            main.coverage = evolve(main.coverage, unproven=unproven, doubt=doubt)
+            doubt = main.coverage.doubt or look.doubt
+            main.coverage = evolve(main.coverage, unproven=look.unproven, doubt=doubt)
     unproven = main.coverage.unproven
     if unproven is not None and not agrees and not main.coverage.doubt:
         raise PaginationError(_missing(state, main, unproven))
@@ -144,7 +144,7 @@ def _at_top(
         look = TopPass(state, mark, LONG_DELAY)
         yield from look.pages()
         calm = before is not None and look.seen <= before
-        if look.shows_all or calm or look.coverage.doubt:
+        if look.shows_all or calm or look.coverage.is_doubtful:
             return look
         mark, before = look.coverage.newest, look.seen
     raise PaginationError(_TOO_FAST)
@@ -154,8 +154,8 @@ def _counted_again(
     state: State, main: MainPass
 ) -> Generator[Page, None, TopPass | None]:
     """Read all once more if only counts tell whether all was read, and compare."""
-    if main.coverage.unproven is None:
-        return None
+    if main.coverage.unproven is None or state.first.offset:
+        return None  # a part of the list may lose and get contexts at its top
     first: Pass = main
     mark = main.coverage.newest
     if main.is_part:  # then its own count says nothing

@@ -42,9 +42,7 @@ class Pass:
         self._size = MAX_PER_PAGE
         self._ahead = Prefetcher(state.reader.read, 0)
         self._stalled = 0  # answers without anything new, in a row
-        # As many as hold what was given already: this pass may read that once more.
-        again = len(state.given) // min(state.first.limit, state.most)
-        self._most_stalled = MAX_STALLED + state.options.prefetch + again
+        self._known = len(state.given)  # contexts that it may read once more
         self._held: list[Slice] = []  # answers that don't join yet
         self._apart: Window | None = None  # the highest of them since the last join
 
@@ -101,14 +99,14 @@ class Pass:
         return part
 
     def _check_progress(self) -> None:
-        state, stalled = self._state, self._stalled
-        if stalled == MAX_STALLED // 2 and self.coverage.rule == "activity":
-            self.coverage = self.coverage.side_by_side()
+        state = self._state
         self._stalled += 1
-        if stalled >= self._most_stalled:
+        if self._stalled == MAX_STALLED // 2:
+            self.coverage = self.coverage.side_by_side()
+        if self._stalled > MAX_STALLED + state.options.prefetch:
             raise PaginationError(
-                f"{stalled} answers in a row had nothing new, although the service "
-                f"says that there is more.{_HINT * state.is_by_page}"
+                f"{self._stalled} answers in a row had nothing new, although the "
+                f"service says that there is more.{_HINT * state.is_by_page}"
             )
 
     def _window(self) -> Window:
@@ -148,7 +146,9 @@ class Pass:
         news, fresh = not state.knows(part), state.fresh(part, low)
         if not self.is_done:
             self.coverage = self.coverage.add(interval, self._floor)
-        if (news and fresh) or self.coverage.low < low:
+        stalled = not (news and fresh) and self.coverage.low == low
+        self._known -= len(part.contexts) * stalled
+        if not stalled or (part.contexts and self._known >= 0):
             self._stalled = 0
         if part.contexts:
             wanted = len(state.wanted(part.contexts))
@@ -201,8 +201,9 @@ class MainPass(Pass):
     def _checked(self, part: Slice) -> Slice:
         """Ask again for a page that has nothing new: it may be a stale answer."""
         state = self._state
-        is_behind = part.window.offset > 0 and self.coverage.end == state.first.end
-        is_second = is_behind and state.is_by_page and not self.is_part
+        is_behind = part.window.offset > 0 and part.window.end > state.first.end
+        is_second = is_behind and self.coverage.end == state.first.end
+        is_second = is_second and state.is_by_page and not self.is_part
         if self._is_stalled(part) and (is_second or state.rule == "place"):
             self._stalled += 1
             part = state.reader.read(part.window)

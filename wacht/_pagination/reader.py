@@ -93,6 +93,8 @@ class Reader:
         revision = self.revision
         window = revision.window_at(window)
         place = revision.query(window)
+        if not retry and self.known_revision is None:  # each ignores the other's
+            place |= OffsetRevision().query(window)
         query = write_query(
             {name: place[name] for name in place if name not in omitted}, self._options
         )

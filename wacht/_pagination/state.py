@@ -93,7 +93,9 @@ class State:
             return key(context) not in given and time_of(context) > low
 
         if part.window.offset < self.first.offset:
-            contexts = [*dropwhile(is_above, contexts)]
+            below = [*dropwhile(is_above, contexts)]
+            # By page, only what was given tells; if nothing of it is left, give all.
+            contexts = contexts if self.is_by_page and not below else below
         fresh: dict[str | int, AiExecutionContext] = {}
         for number, context in enumerate(contexts):
             id_ = context.id

@@ -103,7 +103,7 @@ class Walk:
             )
             state.give(data)
             self._covered = self._covered if is_cut else main.coverage
-            if data or not state.looks:  # second looks often bring nothing
+            if data or (number == 1 and not state.given):  # else it repeats others
                 yield Page(data, page.has_more, self._resume(state, main))
             if not state.left:
                 return
@@ -117,7 +117,7 @@ class Walk:
             filters_of(self._filters),
             state.reader.known_revision,
             state.first,
-            state.begin() if doubtful else self._covered,
+            state.begin() if doubtful and not state.first.offset else self._covered,
             state.given,
             len(state.given),
         ).options(self._filters)
