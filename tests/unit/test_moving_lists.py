@@ -204,7 +204,7 @@ def test_walk__from_a_page_on_a_count_proves_nothing() -> None:
     moving(service, {1: ("g150", nan), 4: ("new", 9), 5: ("g151", nan)})
     got, error = until_error(walk_of(service, Options(page=2)))
     assert "g199" not in got
-    assert "may be missing" in str(error)
+    assert str(error).startswith("contexts may be missing")
 
 
 def test_walk__says_that_the_top_never_rests() -> None:
@@ -344,11 +344,11 @@ def test_walk__from_a_page_on_gives_all_below_though_all_above_is_new() -> None:
 
     def leave(service: Service) -> None:
         if len(service.queries) == 1:
-            del service.contexts[100:198]
+            del service.contexts[100:200]
 
     service.change = leave
     got = given_by(service, Options(page=2))
-    assert {f"c{number}" for number in range(198, 400)} <= {*got}
+    assert {f"c{number}" for number in range(200, 400)} <= {*got}
     assert not {f"c{number}" for number in range(100)} & {*got}
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.model import (
     KINDS,
+    START,
     Kind,
     Service,
     given_by,
@@ -161,6 +162,15 @@ def test_resume__of_a_cut_page() -> None:
     [page] = walk_of(service, Options(per_page=10), limit=7).pages()
     got = ids_of([*page, *walk_of(service, page.resume).contexts()])
     assert got == service.ids
+
+
+def test_resume__with_an_earlier_time() -> None:
+    """What wasn't wanted before wasn't given either."""
+    service = known("offset", 250)
+    since = START - timedelta(seconds=50)
+    *_, last = walk_of(service, active_since=since).pages()
+    got = given_by(service, last.resume, active_since=since - timedelta(seconds=99))
+    assert got == service.ids[51:150]
 
 
 def test_resume__holds_no_context() -> None:
