@@ -126,7 +126,7 @@ class PostgresService:
         self.requests = 0
         self._connection = connection
         self._case = case
-        self._random = Random(seed)  # noqa: S311 - not a secret
+        self._random = Random(seed)
         connection.execute("DROP TABLE IF EXISTS contexts")
         connection.execute(
             "CREATE TABLE contexts AS SELECT number AS id,"
