@@ -14,20 +14,14 @@ from urllib3 import Retry
 
 import wacht
 from tests.servers import KEY, RawServer, Wire, page_of
-from wacht.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from wacht.sandbox import Sandbox
+
 NO_RETRY = Retry(total=0)
-ONE_RETRY = Retry(total=1, backoff_factor=0.01)
 ATTRIBUTES = requests.Session.__attrs__
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
 
 
 @pytest.fixture
@@ -165,29 +159,6 @@ def test_proxy__not_for_this_machine(
         assert len(session.fetch_execution_contexts()) == 20
 
 
-def test_proxy__that_is_not_there() -> None:
-    with requests.Session() as http, RawServer(listening=False) as nobody:
-        http.proxies = {"https": nobody.url}
-        with (
-            wacht.Session("k", http=http, throttle=None, retry=ONE_RETRY) as session,
-            pytest.raises(
-                wacht.RequestError, match="2 attempts: the proxy failed"
-            ) as e,
-        ):
-            session.fetch_execution_contexts()
-    assert isinstance(e.value.__cause__, requests.exceptions.ProxyError)
-
-
-def test_adapter__with_retries_of_its_own(sandbox: Sandbox) -> None:
-    """What an adapter retries is one attempt."""
-    sandbox.answer(503, times=2)
-    with requests.Session() as http:
-        http.mount("http://", HTTPAdapter(max_retries=Retry(2, status_forcelist=[503])))
-        with sandbox.session(http=http, retry=NO_RETRY) as session:
-            assert len(session.fetch_execution_contexts()) == 20
-    assert len(sandbox.requests) == 3
-
-
 def test_hook__that_raises_for_a_status(sandbox: Sandbox) -> None:
     """It hides neither the service's message nor a retry."""
     with requests.Session() as http:
@@ -199,36 +170,6 @@ def test_hook__that_raises_for_a_status(sandbox: Sandbox) -> None:
             sandbox.answer(404, '{"errors": [{"message": "nothing here"}]}')
             with pytest.raises(wacht.NotFoundError, match="nothing here"):
                 session.fetch_execution_contexts()
-
-
-def test_ca_bundle__that_is_not_there(
-    monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox
-) -> None:
-    """A setting that can't work isn't tried again."""
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
-    url = sandbox.url.replace("http", "https")
-    with (
-        sandbox.session(base_url=url) as session,
-        pytest.raises(wacht.RequestError, match=r"1 attempt: .*/nowhere/ca.pem"),
-    ):
-        session.fetch_execution_contexts()
-
-
-class Hooked(requests.Session):
-    """A session whose `send` drops all hooks."""
-
-    def send(self, request: requests.PreparedRequest, **settings: Any) -> Any:
-        request.hooks = {"response": []}
-        return super().send(request, **settings)
-
-
-def test_http__that_drops_hooks(sandbox: Sandbox) -> None:
-    """The answer is read within limits all the same."""
-    with Hooked() as http, sandbox.session(http=http, max_response_bytes=20000) as s:
-        assert len(s.fetch_execution_contexts()) == 20
-        sandbox.flood()
-        with pytest.raises(wacht.DecodeError, match="at most 20000 bytes"):
-            s.fetch_execution_contexts()
 
 
 def test_http__faults_on_the_callers_session(sandbox: Sandbox) -> None:
@@ -243,17 +184,3 @@ def test_http__faults_on_the_callers_session(sandbox: Sandbox) -> None:
         contexts = list(session.iter_execution_contexts())
     assert [c.id for c in contexts] == [c["id"] for c in sandbox.contexts]
     assert len(sandbox.requests) == 3 + 6
-
-
-def test_http__throttle_counts_until_the_answer(sandbox: Sandbox) -> None:
-    """Without a note of when a request was sent, it counts as late as its answer."""
-    sandbox.delay(0.2)
-    throttle = wacht.Throttle(per_second=1, per_minute=100)
-    with (
-        requests.Session() as http,
-        sandbox.session(http=http, throttle=throttle) as session,
-    ):
-        session.fetch_execution_contexts()
-        session.fetch_execution_contexts()
-    first, second = (request.at for request in sandbox.requests)
-    assert second - first > 1.15

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 import re
 import runpy
 import select
-import shlex
 import signal
 import struct
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
-from subprocess import PIPE
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -153,15 +149,6 @@ def test_terminal__rows_to_a_file(
     )
 
 
-def test_pipe__reader_gone() -> None:
-    reading, writing = os.pipe()
-    os.close(reading)
-    with os.fdopen(writing, "w") as pipe:
-        command = [*COMMAND, "demo"]
-        ran = subprocess.run(command, stdout=pipe, stderr=PIPE, check=False)
-    assert (ran.returncode, ran.stderr) == (141, b"")
-
-
 def test_list__whole(
     sandbox: Sandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -231,41 +218,6 @@ def test_list__no_more_requests_than_needed(
     assert listed == ids(sandbox)[: len(listed)]
     assert 100 * (requests - 1) < len(listed) < 100 * requests
     assert len(sandbox.requests) == requests
-
-
-def test_list__prefetch_is_checked_by_the_walk(
-    sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert cli.main(["list", "--prefetch", "-1"]) == 2
-    assert capsys.readouterr().err.startswith("wacht: prefetch: ")
-    assert sandbox.requests == []
-
-
-def test_list__goes_on(
-    sandbox: Sandbox,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    arguments = ["list", "--format", "csv", "--per-page", "40", "--limit", "200"]
-    with Sandbox(per_minute=2) as limited:
-        address(limited, monkeypatch)
-        assert cli.main([*arguments, "--deadline", "5"]) == 1
-    out, message = capsys.readouterr()
-    assert message.count("\n") == 1
-    said, _, command = message.strip().partition(
-        "; to go on, perhaps without contexts that moved: "
-    )
-    assert said.startswith("wacht: the deadline of 5 s would pass during a wait")
-    assert said.endswith("; 80 contexts listed before that")
-    assert command == (
-        "wacht list --limit 120 --per-page 40 --page 3 --deadline 5.0 --format csv "
-        "--no-header"
-    )
-    address(sandbox, monkeypatch)
-    assert cli.main(shlex.split(command)[1:]) == 0
-    out += capsys.readouterr().out
-    rows = list(csv.DictReader(io.StringIO(out, newline="")))
-    assert [row["id"] for row in rows] == ids(sandbox)[:200]
 
 
 @pytest.mark.parametrize(

@@ -31,31 +31,8 @@ for _ in range(100):
         os._exit(1)
 end(child)
 """
-THREAD_IN_LINE = """
-waiting = threading.Event()
-def wait(seconds):
-    waiting.set()
-    threading.Event().wait()
-throttle.pause(0.5)
-slot = throttle.slot(wait)
-threading.Thread(target=slot.__enter__, daemon=True).start()
-waiting.wait()
-child = os.fork()
-if not child:
-    session.fetch_execution_contexts()
-end(child)
-"""
 
 
-IN_A_WALK = """
-walk = session.iter_execution_contexts(per_page=10, prefetch=4, deadline=20)
-first = [next(walk).id for _ in range(15)]
-child = os.fork()
-ids = first + [context.id for context in walk]
-if ids != [str(number) for number in range(100)]:
-    os._exit(1)
-end(child)
-"""
 THREADS_ASK = """
 def ask():
     fresh = wacht.Session("wk_sandbox", base_url=sys.argv[1])
@@ -82,11 +59,7 @@ def exit_status(script: str, url: str) -> int:
     return subprocess.run(command, timeout=30, check=False).returncode
 
 
-@pytest.mark.parametrize(
-    "script",
-    [BOTH_ASK, THREAD_IN_LINE, IN_A_WALK, THREADS_ASK],
-    ids=["both ask", "in line", "in a walk", "threads ask"],
-)
+@pytest.mark.parametrize("script", [BOTH_ASK, THREADS_ASK])
 def test_fork__parent_and_child(script: str) -> None:
     """Each gets its own pages; none waits for a thread of the other."""
     with Sandbox([{"id": str(number)} for number in range(100)]) as sandbox:

@@ -105,19 +105,6 @@ def test_signal__ends_a_request(
 
 
 @posix_main
-@pytest.mark.parametrize("kind", KINDS)
-def test_signal__ends_a_wait_for_the_throttle(kind: type[Exception]) -> None:
-    error = kind("time is up")
-    throttle = wacht.Throttle(per_second=1, per_minute=1)
-    with Sandbox() as sandbox, sandbox.session(throttle=throttle) as session:
-        session.fetch_execution_contexts()
-        with on_signal(error, 0.3), pytest.raises(kind) as caught:
-            session.fetch_execution_contexts()
-        assert caught.value is error
-        assert not throttle._line
-
-
-@posix_main
 def test_signal__ends_connecting(monkeypatch: pytest.MonkeyPatch) -> None:
     """The next address isn't tried."""
     tried: list[Any] = []

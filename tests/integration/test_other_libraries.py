@@ -9,20 +9,14 @@ import pytest
 import requests
 
 import wacht
-from wacht.sandbox import Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from wacht.sandbox import Sandbox
 
 URL = "https://api.wacht.dev/ai/execution-contexts"
 PAGE = {"data": [{"id": "1"}], "has_more": False}
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
 
 
 def walked(session: wacht.Session) -> int:

@@ -28,12 +28,6 @@ REQUEST = b"GET / HTTP/1.1\r\n\r\n"
 
 
 @pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
 def ask(sandbox: Sandbox) -> Iterator[Ask]:
     with _asking(sandbox) as ask:
         yield ask

@@ -15,8 +15,9 @@ from attrs import frozen
 from urllib3 import Retry
 
 import wacht
+from tests.leaks import leaks
 from tests.model import ids_of
-from tests.servers import KEEP, RawServer, Script, Wire, page_of
+from tests.servers import KEEP, KEY, RawServer, Script, Wire, page_of
 from wacht.sandbox import Sandbox
 
 QUICK = {"backoff_factor": 0.01, "status_forcelist": [429, *range(500, 600)]}
@@ -247,6 +248,7 @@ def test_fault__always(name: str) -> None:
     assert type(outcome.error) is CASES[name].kind
     assert re.search(CASES[name].says, str(outcome.error))
     assert outcome.error.attempts == outcome.requests == ATTEMPTS
+    assert leaks(outcome.error, KEY) == []
     assert outcome.seconds < 15  # no read timeout of 30 s has passed
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from typing import Any
@@ -186,23 +185,3 @@ def test_bar__draws_nothing_in_another_process(
         monkeypatch.setattr("os.getpid", lambda: -1)
         report(WalkProgress(pages=7, contexts=700))
     assert "700" not in capsys.readouterr().err
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_bar__stays_with_the_parent_after_a_fork(
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    with open_report(progress=True) as report:
-        assert report is not None
-        report(WAITING)
-        child = os.fork()
-        if child == 0:  # pragma: no cover - in the child
-            capfd.readouterr()
-            report(WalkProgress(pages=7, contexts=700))
-            os._exit(0)
-        assert os.waitpid(child, 0)[1] == 0
-        report(WalkProgress(pages=2, contexts=200))
-    shown = capfd.readouterr().err
-    assert "2 pages" in shown
-    assert "7 pages" not in shown

@@ -133,6 +133,7 @@ def test_keywords__are_checked(session: wacht.Session) -> None:
         session.fetch_execution_contexts(options, per_page=101)
 
 
-def test_session__does_not_pickle(session: wacht.Session) -> None:
+def test_session__shows_no_key(session: wacht.Session) -> None:
+    assert repr(session) == "<wacht.Session for https://api.wacht.dev>"
     with pytest.raises(TypeError, match="make one where you need it"):
         pickle.dumps(session)

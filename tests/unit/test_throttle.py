@@ -78,11 +78,6 @@ class Crowd:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 def one(clock: Clock) -> Throttle:
     """A throttle of one request a second."""
     return Throttle(per_second=1, clock=clock)
