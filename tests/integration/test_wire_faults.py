@@ -264,17 +264,13 @@ def test_deadline__in_a_fault(http: requests.Session | None) -> None:
 
 
 PAGES = {
-    "length": with_length(PAGE),
     "close-delimited": OK + b"\r\n" + PAGE,
-    "HTTP/1.0": b"HTTP/1.0 200 OK\r\n\r\n" + PAGE,
     "chunks": CHUNKED + chunk(PAGE[:9]) + chunk(PAGE[9:]) + b"0\r\nX-Sum: 1\r\n\r\n",
-    "gzip": with_length(gzip.compress(PAGE), GZIP),
     "gzip in chunks of a byte": (
         CHUNKED.replace(OK, OK + f"{GZIP}\r\n".encode())
         + b"".join(chunk(bytes([byte])) for byte in gzip.compress(PAGE))
         + b"0\r\n\r\n"
     ),
-    "100 before it": b"HTTP/1.1 100 Continue\r\n\r\n" + with_length(PAGE),
     "102 and 103 before it": (
         b"HTTP/1.1 102 Processing\r\n\r\n"
         b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n" + with_length(PAGE)
