@@ -141,20 +141,6 @@ def test_terminal__rows_to_a_file(sandbox: Sandbox, tmp_path: Path) -> None:
     )
 
 
-def test_list__whole(
-    sandbox: Sandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = tmp_path / "contexts.jsonl"
-    arguments = ["list", "--format", "jsonl", "--per-page", "50", "--prefetch", "3"]
-    assert cli.main(arguments) == 0
-    out, message = capsys.readouterr()
-    assert message == ""
-    assert [json.loads(line)["id"] for line in out.splitlines()] == ids(sandbox)
-    assert {request.query["per_page"] for request in sandbox.requests} == {"50"}
-    assert cli.main([*arguments, "--output", str(path)]) == 0
-    assert path.read_text() == out
-
-
 def test_list__parquet(sandbox: Sandbox, tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
     pandas = pytest.importorskip("pandas")

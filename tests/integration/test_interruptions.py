@@ -1,23 +1,27 @@
-"""Exceptions of the caller's own, from signal handlers, hooks and adapters, pass."""
+"""Exceptions of the caller's own, from signal handlers, pass unchanged."""
 
 from __future__ import annotations
 
 import contextlib
 import signal
+import subprocess
+import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import requests
-from requests.adapters import BaseAdapter
 
 import wacht
 from tests.servers import RawServer, Wire
-from wacht.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+
+BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "signals.py"
 
 
 @contextlib.contextmanager
@@ -88,59 +92,8 @@ def test_signal__ends_a_request(place: str, *, own: bool) -> None:
             assert len(session.fetch_execution_contexts()) == 20
 
 
-@posix_main
-def test_signal__ends_connecting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next address isn't tried."""
-    tried: list[Any] = []
-
-    def connect(address: Any, *_: Any, **__: Any) -> Any:
-        tried.append(address)
-        signal.raise_signal(signal.SIGALRM)
-
-    addresses = [(2, 1, 6, "", (f"127.0.0.{n}", 9)) for n in (1, 2)]
-    monkeypatch.setattr("socket.getaddrinfo", lambda *_: addresses)
-    monkeypatch.setattr("urllib3.util.connection.create_connection", connect)
-    with (
-        wacht.Session("k", base_url="http://localhost:9", throttle=None) as session,
-        on_signal(TimeoutError("time is up")),
-        pytest.raises(TimeoutError, match="time is up"),
-    ):
-        session.fetch_execution_contexts()
-    assert len(tried) == 1
-
-
-class Adapter(BaseAdapter):
-    """An adapter of the caller's that fails."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__()
-        self._error = error
-        self.asked = 0
-
-    def send(self, *_: Any, **__: Any) -> Any:
-        self.asked += 1
-        raise self._error
-
-    def close(self) -> None:
-        pass
-
-
-def test_exception__of_a_hook_or_adapter_passes() -> None:
-    error = TimeoutError("no")
-
-    def hook(*_: Any, **__: Any) -> None:
-        raise error
-
-    adapter = Adapter(error)
-    for place in ("hook", "adapter"):
-        with Sandbox() as sandbox, requests.Session() as http:
-            if place == "adapter":
-                http.mount("http://", adapter)
-            http.hooks["response"].append(hook)
-            with (
-                sandbox.session(http=http) as session,
-                pytest.raises(TimeoutError) as e,
-            ):
-                session.fetch_execution_contexts()
-        assert e.value is error
-    assert adapter.asked == 1
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no timer")
+def test_signals__anywhere() -> None:
+    """None hangs the session, gets lost, or costs or spoils a page."""
+    command = [sys.executable, str(BENCHMARK), "--signals", "200"]
+    subprocess.run(command, check=True, timeout=100, stdout=subprocess.DEVNULL)

@@ -62,14 +62,6 @@ def test_vcrpy(sandbox: Sandbox, tmp_path: Path, *, own: bool) -> None:
     assert len(sandbox.requests) == 6
 
 
-def test_requests_mock() -> None:
-    requests_mock = pytest.importorskip("requests_mock")
-    with requests_mock.Mocker() as mock, wacht.Session("k", throttle=None) as session:
-        mock.get(URL, [{"exc": requests.ConnectTimeout}, {"json": PAGE}])
-        assert walked(session) == 1
-        assert mock.last_request.headers["Authorization"] == "Bearer k"
-
-
 def test_open_telemetry(sandbox: Sandbox) -> None:
     """Each request is a span of the caller's session and of ours."""
     instrumentation: Any = pytest.importorskip("opentelemetry.instrumentation.requests")

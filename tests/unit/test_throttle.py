@@ -287,13 +287,6 @@ class User:
     pass
 
 
-def test_shared__by_identity() -> None:
-    one, other, stranger = User(), User(), User()
-    throttle = shared_throttle("identity", one)
-    assert shared_throttle("identity", other) is throttle
-    assert shared_throttle("another", stranger) is not throttle
-
-
 @pytest.mark.parametrize("used", [True, False])
 def test_shared__is_remembered_as_long_as_it_matters(*, used: bool) -> None:
     """Requests of users that are gone count for the next one; no user is kept."""
