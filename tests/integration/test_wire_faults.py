@@ -36,13 +36,12 @@ class Case:
 
     script: Script
     says: str
-    kind: type[wacht.WachtError] = wacht.RequestError
     timeout: float = PATIENT
 
     @property
     def takes_time(self) -> bool:
         """Whether it mostly waits."""
-        return self.timeout is HASTY or self.kind is not wacht.RequestError
+        return self.timeout is HASTY
 
 
 @frozen
@@ -72,10 +71,6 @@ def sends_all(data: bytes) -> Script:
         return KEEP
 
     return script
-
-
-def answers(status: str, body: bytes = b"", *headers: str) -> Script:
-    return lambda wire: wire.answer(body, *headers, status=status)
 
 
 def resets(data: bytes) -> Script:
@@ -171,23 +166,6 @@ CASES = {
     "compressed body of nothing": late(
         goes_on(OK + f"{GZIP}\r\n\r\n".encode() + GZIP_HEAD, EMPTY_GZIP_BLOCK)
     ),
-    # Whole answers with an error status.
-    "500": Case(answers("500 No"), "500 Internal Server Error", wacht.ServerError),
-    "502 as HTML": Case(
-        answers("502 No", b"<html><title>Bad Gateway</title></html>"),
-        "an HTML page, 'Bad Gateway'",
-        wacht.ServerError,
-    ),
-    "500 cut": Case(
-        sends(b"HTTP/1.1 500 No\r\nContent-Length: 9\r\n\r\nOh"),
-        "500 Internal Server Error: Oh",
-        wacht.ServerError,
-    ),
-    "429 in words": Case(
-        answers("429 No", b"Rate limit exceeded. Retry after 0.1 seconds"),
-        "Rate limit exceeded",
-        wacht.RateLimitError,
-    ),
 }
 
 each_case = pytest.mark.parametrize("name", CASES)
@@ -245,7 +223,7 @@ def test_fault__once(name: str) -> None:
 def test_fault__always(name: str) -> None:
     """A fault that stays is one typed error, when the attempts are used up."""
     outcome = outcome_of(name, None)
-    assert type(outcome.error) is CASES[name].kind
+    assert type(outcome.error) is wacht.RequestError
     assert re.search(CASES[name].says, str(outcome.error))
     assert outcome.error.attempts == outcome.requests == ATTEMPTS
     assert leaks(outcome.error, KEY) == []
