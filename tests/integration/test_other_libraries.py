@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import requests
@@ -60,17 +60,3 @@ def test_vcrpy(sandbox: Sandbox, tmp_path: Path, *, own: bool) -> None:
             assert cassette.play_count == len(sandbox.requests) == 3
         assert walked(session) == 250
     assert len(sandbox.requests) == 6
-
-
-def test_open_telemetry(sandbox: Sandbox) -> None:
-    """Each request is a span of the caller's session and of ours."""
-    instrumentation: Any = pytest.importorskip("opentelemetry.instrumentation.requests")
-    seen: list[int] = []
-    instrumentor = instrumentation.RequestsInstrumentor()
-    instrumentor.instrument(response_hook=lambda *args: seen.append(len(args)))
-    try:
-        with sandbox.session() as session:
-            assert walked(session) == 250
-    finally:
-        instrumentor.uninstrument()
-    assert len(seen) == 3

@@ -27,11 +27,7 @@ NO_RETRY = Retry(total=0)
 
 # The answers of a server that puts the key wherever there is an `@`.
 ECHOES = {
-    **{
-        status: f"HTTP/1.1 {status} @\r\nRetry-After: @\r\nX-Request-Id: @\r\n"
-        "Location: /?key=@\r\n\r\n<html><title>@</title></html>"
-        for status in ("302", "401", "429", "500")
-    },
+    "429": "HTTP/1.1 429 @\r\nRetry-After: @\r\nX-Request-Id: @\r\n\r\n@",
     "deep": 'HTTP/1.1 200 OK\r\n\r\n{"data": [{"created_at": "@"}], "has_more": 1}',
     "packing": "HTTP/1.1 200 OK\r\nContent-Encoding: @\r\n\r\nx",
     "status line": "@ 200 OK\r\n\r\n",
