@@ -174,16 +174,8 @@ def test_timeout__refused(seconds: Any) -> None:
     [
         ("retry", 3, "a urllib3.Retry, got 3"),
         ("http", requests.Session, "a requests.Session, got <class"),
-        (
-            "throttle",
-            wacht.Throttle,
-            "a wacht.Throttle, None, or an object with its me",
-        ),
-        (
-            "throttle",
-            5,
-            "a wacht.Throttle, None, or an object with its method slot(), g",
-        ),
+        ("throttle", wacht.Throttle, "a wacht.Throttle, None, or an object with its "),
+        ("throttle", 5, "a wacht.Throttle, None, or an object with its method slot()"),
         ("pagination", "cursor", "one of 'auto', 'page', 'offset', got 'cursor'"),
         ("max_response_bytes", 0, "a positive integer, got 0"),
         ("max_response_bytes", True, "a positive integer, got True"),
