@@ -19,7 +19,7 @@ from attrs import frozen
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tests.model import Changes, Kind, Scheduler, Service, walk_of
+from tests.model import REVISIONS, Changes, Kind, Scheduler, Service, walk_of
 from wacht import (
     ListExecutionContextsOptions,
     PaginationError,
@@ -28,6 +28,8 @@ from wacht import (
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from wacht import AiExecutionContext
 
 
 _KINDS = ("touch", "late", "add", "remove", "leave", "enter", "burst", "border")
@@ -71,40 +73,65 @@ def walk(seed: int, kind: Kind = "offset") -> Outcome:
     settings: dict[str, Any] = {"prefetch": random.choice([0, 0, 1, 3, 8])}
     if kind == "page":
         settings["exhaustive"] = True
-    floor: datetime | None = None
-    if kind != "page" and random.random() < 0.15 and service.contexts:
-        floor = random.choice(service.contexts).last_activity_at
-        settings["active_since"] = floor
-    stayed = {
-        c.id
-        for c in service.contexts
-        if floor is None or (c.last_activity_at and c.last_activity_at >= floor)
-    }
-    options: ListExecutionContextsOptions | None = ListExecutionContextsOptions(
-        per_page=random.choice([1, 3, 7, 20, 100])
+    elif random.random() < 0.15 and service.contexts:
+        settings["active_since"] = _time(random.choice(service.contexts))
+    options = ListExecutionContextsOptions(
+        page=random.choice([1, 1, 1, 2, 3]),
+        per_page=random.choice([1, 3, 7, 20, 100]),
     )
-    got: list[str | None] = []
-    error = ""
+    wanted = _wanted(service, options, settings.get("active_since"))
     with pytest.MonkeyPatch.context() as patch:
         Scheduler(service, seed).install(patch)
-        for _ in range(20):
-            try:
-                for page in walk_of(service, options, **settings).pages():
-                    got += [context.id for context in page]
-                    if random.random() < 0.02:  # killed, and started again
-                        options = pickle.loads(pickle.dumps(page.resume))  # noqa: S301
-                        break
-                else:
-                    break
-            except RequestError as refused:
-                options = pickle.loads(pickle.dumps(refused)).resume  # noqa: S301
-            except PaginationError as found:
-                error = str(found)
-                break
-        else:
-            error = "it was broken too often"
-    missed = (stayed & set(service.stayed)) - set(got)
+        got, error = _given(service, options, settings, random)
+    if options.page != 1:  # what became active has left this part of the list
+        wanted = [context for context in wanted if context in service.contexts]
+    missed = {context.id for context in wanted} & set(service.stayed) - set(got)
     return Outcome(len(missed), len(got) - len(set(got)), error, len(service.queries))
+
+
+def _wanted(
+    service: Service, options: ListExecutionContextsOptions, since: datetime | None
+) -> list[AiExecutionContext]:
+    """Return the contexts that a walk gives if they stay."""
+    page, per_page = options.page or 1, options.per_page or 100
+    wanted = [c for c in service.contexts if since is None or _time(c) >= since]
+    if page > 1:
+        # Otherwise the second request would say what stands on page 2.
+        service.revision = REVISIONS[service.kind]
+        above = service.contexts[: (page - 1) * per_page]
+        wanted = [c for c in wanted if c not in above]
+        if not service.stable:  # which of the equal times are above differs
+            wanted = [c for c in wanted if _time(c) < _time(above[-1])]
+    return wanted
+
+
+def _given(
+    service: Service,
+    options: ListExecutionContextsOptions | None,
+    settings: dict[str, Any],
+    random: Random,
+) -> tuple[list[str | None], str]:
+    """Return the ids that walks give, one after the other, and the last error."""
+    got: list[str | None] = []
+    for _ in range(20):
+        try:
+            for page in walk_of(service, options, **settings).pages():
+                got += [context.id for context in page]
+                if random.random() < 0.02:  # killed, and started again
+                    options = pickle.loads(pickle.dumps(page.resume))  # noqa: S301
+                    break
+            else:
+                return got, ""
+        except RequestError as refused:
+            options = pickle.loads(pickle.dumps(refused)).resume  # noqa: S301
+        except PaginationError as found:
+            return got, str(found)
+    return got, "it was broken too often"
+
+
+def _time(context: AiExecutionContext) -> datetime:
+    assert context.last_activity_at
+    return context.last_activity_at
 
 
 def _service(random: Random, kind: Kind) -> Service:

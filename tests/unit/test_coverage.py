@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from math import inf
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -64,6 +65,7 @@ def test_interval__by_order() -> None:
         contexts = [AiExecutionContext(id=id_) for id_ in ids]
         return by_order(Slice(Window(1, 9), contexts, has_more=True), known).newest
 
+    assert by_order(Slice(Window(0, 9), [], has_more=True), known).newest == inf
     assert newest("bcx") == -1
     assert newest("xab") == 0
     assert [newest(ids) for ids in ("cx", "acx", "cbx", "xyz")] == [-inf] * 4
@@ -178,6 +180,12 @@ def test_between__bisects_behind_the_end(apart: int, offset: int) -> None:
     assert TOP.between(Window(apart, 100), 100) == Window(offset, 100)
 
 
+def test_windows__read_ahead_follow_each_other() -> None:
+    """However large the strides are."""
+    coverage = evolve(TOP, stride=400).expecting(Window(498, 100))
+    assert coverage.following(100, 100) == Window(596, 100)
+
+
 def test_gaps__let_windows_share_more() -> None:
     """Up to a quarter of what is new in each."""
     coverage, offsets = TOP, []
@@ -186,6 +194,15 @@ def test_gaps__let_windows_share_more() -> None:
         offsets.append(coverage.following(100, 100).offset)
     assert offsets == [96, 94, 90, 82, 82]
     assert coverage.following(20, 22).offset == 93
+
+
+@pytest.mark.parametrize(
+    ("tied", "spare", "may"), [(1, 0, 1), (2, 0, 0), (6, 5, 1), (7, 5, 0), (99, 0, 1)]
+)
+def test_read_ahead__if_windows_will_join(tied: int, spare: int, may: int) -> None:
+    """Or if they needn't, between equal times that no window spans."""
+    coverage = evolve(TOP, tied=tied, spare=spare)
+    assert coverage.can_read_ahead(100) is bool(may)
 
 
 @given(st.integers(1, 100), st.integers(0, 100), st.integers(3, 100))

@@ -38,7 +38,7 @@ MISSING = (
 
 
 @pytest.mark.parametrize("kind", ["offset", "page"])
-@pytest.mark.parametrize("first", range(0, 1000, 100))
+@pytest.mark.parametrize("first", range(1000, 2000, 100))
 def test_walk__misses_nothing_in_silence(kind: Kind, first: int) -> None:
     """Whatever happens to the list: nothing is lost in silence, nothing comes twice."""
     for seed in range(first, first + 100):

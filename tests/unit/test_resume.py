@@ -257,9 +257,10 @@ def test_resume__on_the_last_possible_page() -> None:
     assert [*walk_of(known("page", 3), options).contexts()] == []
 
 
-def test_resume__after_missing_contexts() -> None:
+@pytest.mark.parametrize(("contexts", "tied"), [(400, 150), (4000, 4000)])
+def test_resume__after_missing_contexts(contexts: int, tied: int) -> None:
     """On a list that has come to rest, the next walk is complete."""
-    service = known("offset", 400, tied=150)
+    service = known("offset", contexts, tied=tied)
     service.change = lambda service: service.contexts.pop(-1)
     got, error = until_error(walk_of(service))
     assert "may be missing" in str(error)

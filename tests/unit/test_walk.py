@@ -94,6 +94,15 @@ def test_walk__gives_no_empty_pages_of_second_looks() -> None:
     assert [len(page) for page in pages] == [100, 98, 52]
 
 
+def test_walk__notes_in_which_order_contexts_were_given() -> None:
+    """By page, that tells what moved."""
+    service = known("page", 250)
+    walk = walk_of(service, exhaustive=True)
+    *_, last = walk.pages()
+    checkpoint = last.resume._checkpoint  # type: ignore[union-attr]
+    assert [*checkpoint.given.items()] == [*zip(service.ids, range(250), strict=True)]
+
+
 # What it costs
 
 

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from tests.clock import Clock
 from tests.model import (
     KINDS,
+    START,
     Kind,
     Service,
     given_by,
@@ -202,6 +203,14 @@ def test_walk__asks_for_smaller_parts(kind: Kind, most: int) -> None:
     assert len(service.queries) <= 5 * 130 / most + 60
 
 
+def test_walk__asks_for_larger_parts_again() -> None:
+    service = known("offset", 1100)
+    service.errors[2] = TooLargeError(ServerError(504, "timeout"))
+    assert given_by(service) == service.ids
+    sizes = [int(query["limit"]) for query in service.queries]
+    assert sizes == [100, 100, *[25] * 9, *[50] * 8, *[100] * 5, 100]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_walk__one_context_that_is_too_large(kind: Kind) -> None:
     """The error stands, and everything before that context was given."""
@@ -250,12 +259,17 @@ def test_walk__a_short_list_that_is_slow_once(kind: Kind, contexts: int) -> None
 
 def test_walk__contexts_without_ids_cant_be_compared() -> None:
     service = known("offset", 130)
-    service.contexts = [evolve(context, id=None) for context in service.contexts]
+    service.contexts = [  # all of a context counts, even what UTF-8 can't express
+        evolve(context, id=None, last_activity_at=START, title=f"\ud800{number:09999}")
+        for number, context in enumerate(service.contexts)
+    ]
     _, error = until_error(walk_of(service))
     assert isinstance(error, PaginationError)
     assert "no id" in str(error)
+    service.queries.clear()
     got = [*walk_of(service, exhaustive=False).contexts()]
-    assert len(got) == 130
+    assert got == service.contexts
+    assert len(service.queries) == 2
 
 
 # Deadline

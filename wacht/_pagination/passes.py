@@ -42,8 +42,9 @@ class Pass:
         self._size = MAX_PER_PAGE
         self._ahead = Prefetcher(state.reader.read, 0)
         self._stalled = 0  # answers without anything new, in a row
-        known = len(state.given) // state.first.limit  # a resumed walk may read them
-        self._most_stalled = MAX_STALLED + state.options.prefetch + known
+        # As many as hold what was given already: this pass may read that once more.
+        again = len(state.given) // min(state.first.limit, state.most)
+        self._most_stalled = MAX_STALLED + state.options.prefetch + again
         self._held: list[Slice] = []  # answers that don't join yet
         self._apart: Window | None = None  # the highest of them since the last join
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from itertools import dropwhile, repeat
+from itertools import count, dropwhile, repeat
 from math import inf, nextafter
 from sys import maxsize
 from typing import TYPE_CHECKING
@@ -121,11 +121,9 @@ class State:
 
     def give(self, contexts: list[AiExecutionContext]) -> None:
         """Note that contexts were handed to the user."""
-        ids = [context.id or key(context) for context in contexts]
-        start = len(self.given)
         # Only one rule needs places, which cost memory.
-        places = range(start, start + len(ids)) if self.rule == "order" else repeat(0)
-        self.given.update(zip(ids, places, strict=False))
+        places = count(len(self.given)) if self.rule == "order" else repeat(0)
+        self.given.update(zip(map(key, contexts), places, strict=False))
         self.left -= len(contexts)
 
     def note_size(self, asked: Window, part: Slice) -> None:
