@@ -53,9 +53,7 @@ def state(http: requests.Session) -> dict[str, Any]:
 
 @pytest.mark.parametrize("spoil", [False, True])
 def test_http__is_left_as_it_was(
-    sandbox: Sandbox,
-    http: requests.Session,
-    spoil: bool,  # noqa: FBT001 - a parameter of the test
+    sandbox: Sandbox, http: requests.Session, spoil: bool
 ) -> None:
     """Whatever happens on the wire."""
     cookie = {"Set-Cookie": "mark=me; Path=/"}

@@ -42,10 +42,7 @@ ECHOES = {
 @pytest.mark.parametrize("key", [PLAIN, ODD])
 @pytest.mark.parametrize("answer", ECHOES.values(), ids=ECHOES)
 def test_error__from_a_server_that_echoes_the_key(
-    answer: str,
-    key: str,
-    walk: bool,  # noqa: FBT001 - a parameter of the test
-    caplog: pytest.LogCaptureFixture,
+    answer: str, key: str, walk: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     echo = answer.replace("@", key).encode()
@@ -62,9 +59,7 @@ def test_error__from_a_server_that_echoes_the_key(
 
 
 @pytest.mark.parametrize("walk", [False, True])
-def test_error__about_a_filter_whose_contexts_echo_the_key(
-    walk: bool,  # noqa: FBT001 - a parameter of the test
-) -> None:
+def test_error__about_a_filter_whose_contexts_echo_the_key(walk: bool) -> None:
     """The contexts that show an ignored filter aren't in the traceback's frames."""
     contexts = [{"id": "1", "agent_id": PLAIN, "title": PLAIN}]
     with Sandbox(contexts, api_key=PLAIN) as server, server.session() as session:

@@ -34,9 +34,7 @@ UNUSABLE = [
 @pytest.mark.parametrize("from_environment", [False, True])
 @pytest.mark.parametrize("key", UNUSABLE, ids=ascii)
 def test_key__refused_without_being_shown(
-    key: str,
-    from_environment: bool,  # noqa: FBT001 - a parameter of the test
-    monkeypatch: pytest.MonkeyPatch,
+    key: str, from_environment: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if from_environment and "\0" in key:
         pytest.skip("the environment can't hold it")

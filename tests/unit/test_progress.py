@@ -99,7 +99,7 @@ def test_bar__with_a_total(capsys: pytest.CaptureFixture[str]) -> None:
 )
 def test_bar__colour_in_a_notebook(
     error: type[BaseException] | None,
-    complete: bool,  # noqa: FBT001 - a case
+    complete: bool,
     style: str,
     total: int | None,
     monkeypatch: pytest.MonkeyPatch,

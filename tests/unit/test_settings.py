@@ -135,7 +135,7 @@ def test_base_url__long_ones_are_cut_in_messages() -> None:
 
 @given(st.text(st.characters(exclude_categories=())), st.booleans())
 @example("https://[::ffff:127.0.0.1%25x]", False)  # noqa: FBT003 - by position, as given does
-def test_base_url__any_text(text: str, plain: bool) -> None:  # noqa: FBT001 - from hypothesis
+def test_base_url__any_text(text: str, plain: bool) -> None:
     """Any text is normalized in a way that doesn't change again, or refused."""
     for url in (text, f"https://{text}", f"http://localhost{text}"):
         with contextlib.suppress(ConfigError):
