@@ -77,9 +77,7 @@ def docs(session: nox.Session) -> None:
 @nox.session
 def browser(session: nox.Session) -> None:
     """Run what needs more packages: examples, notebook, libraries, a real browser."""
-    groups = [
-        f"--group={name}" for name in ("browser", "docs", "examples", "libraries")
-    ]
+    groups = [f"--group={name}" for name in ("browser", "examples", "libraries")]
     session.install("-e", ".[test]", *groups)
     files = ["unit/test_dataframe", "integration/test_documentation"]
     files += ["integration/test_notebook", "integration/test_browser"]

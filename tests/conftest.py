@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.clock import Clock
+from wacht.sandbox import Sandbox
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -91,3 +94,14 @@ def _clean_environment(
     home = tmp_path_factory.getbasetemp()  # has no .netrc
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("USERPROFILE", str(home))
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox() as sandbox:
+        yield sandbox

@@ -157,7 +157,7 @@ class Service:
         if self.stable:
             return self.contexts
         # As PostgreSQL, which keeps limit + offset rows while it sorts.
-        contexts = Random(window.end).sample(self.contexts, len(self.contexts))  # noqa: S311 - not a secret
+        contexts = Random(window.end).sample(self.contexts, len(self.contexts))
         return sorted(contexts, key=lambda c: c.last_activity_at or START, reverse=True)
 
 
@@ -275,7 +275,7 @@ class Scheduler:
     """
 
     def __init__(self, service: Service, seed: int) -> None:
-        self._random = Random(seed)  # noqa: S311 - not a secret
+        self._random = Random(seed)
         self._pending: list[_Pending] = []
         service.before_answer = self.answer_some
 

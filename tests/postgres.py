@@ -35,21 +35,12 @@ Change = Literal["add", "activity", "deletion", "status"]
 
 @frozen
 class Case:
-    """
-    What happens to a list while it is read.
-
-    Attributes:
-        title: What a table says of it.
-        changes: What changes after each answer.
-        status: The filter; None for none.
-        tied: How many contexts share each `last_activity_at`.
-
-    """
+    """What happens to a list while it is read."""
 
     title: str
-    changes: Sequence[Change] = ()
-    status: str | None = None
-    tied: int = 1
+    changes: Sequence[Change] = ()  # after each answer
+    status: str | None = None  # the filter
+    tied: int = 1  # contexts share each `last_activity_at`
 
 
 CASES = (
@@ -105,18 +96,7 @@ def running_server() -> Iterator[str]:
 
 
 class PostgresService:
-    """
-    The offset revision, in the place of an `Endpoint`, on a table that changes.
-
-    Args:
-        connection: Where the table is made.
-        case: What happens to it.
-        seed: Each seed gives other changes.
-
-    Attributes:
-        requests: How many there were.
-
-    """
+    """The offset revision, in the place of an `Endpoint`, on a table that changes."""
 
     def __init__(
         self, connection: psycopg.Connection[Any], case: Case, seed: int = 0
@@ -126,7 +106,7 @@ class PostgresService:
         self.requests = 0
         self._connection = connection
         self._case = case
-        self._random = Random(seed)  # noqa: S311 - not a secret
+        self._random = Random(seed)
         connection.execute("DROP TABLE IF EXISTS contexts")
         connection.execute(
             "CREATE TABLE contexts AS SELECT number AS id,"

@@ -16,20 +16,7 @@ if TYPE_CHECKING:
 def stopped_at_request(
     number: int, sandbox: Sandbox, signal: int, *arguments: object, **options: Any
 ) -> str:
-    """
-    Send a signal to a Python program that waits for an answer.
-
-    Args:
-        number: The request whose answer it waits for.
-        sandbox: What it asks.
-        signal: Which signal.
-        arguments: Of Python.
-        options: Of `Popen`.
-
-    Returns:
-        What it wrote to stderr.
-
-    """
+    """Send a signal to a Python program that waits for an answer; return its stderr."""
     reached, sent = Event(), Event()
 
     def hold(_contexts: object) -> None:

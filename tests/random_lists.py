@@ -63,7 +63,7 @@ class Outcome:
 
 def walk(seed: int, kind: Kind = "offset") -> Outcome:
     """Walk through the list of a seed, and on after each failure."""
-    random = Random(seed)  # noqa: S311 - not a secret
+    random = Random(seed)
     service = _service(random, kind)
     kinds = random.sample(_BY_PAGE if kind == "page" else _KINDS, random.randint(1, 3))
     most, answers = random.choice([1, 2, 6]), random.choice([0, 3, 10, 30])

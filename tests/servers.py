@@ -23,12 +23,7 @@ KEEP = object()
 
 
 class Wire:
-    """
-    The server's end of a connection, once a request has come.
-
-    Attributes:
-        head: The request line and the headers.
-    """
+    """The server's end of a connection, once a request has come."""
 
     def __init__(self, request: Request) -> None:
         self.head = request.head
@@ -36,29 +31,18 @@ class Wire:
 
     @property
     def query(self) -> dict[str, str]:
-        """The decoded query of the request."""
         return dict(parse_qsl(urlsplit(self._request.target).query))
 
     def send(self, data: bytes) -> None:
-        """Send some bytes."""
         self._request.perform(data)
 
-    def drip(self, data: bytes, interval: float) -> None:
-        """Send byte by byte, each after a pause."""
-        for position in range(len(data)):
-            self.pause(interval)
-            self.send(data[position : position + 1])
-
     def pause(self, seconds: float) -> None:
-        """Send nothing for a while."""
         self._request.perform(Pause(seconds))
 
     def reset(self) -> None:
-        """Reset the connection."""
         self._request.perform(End.RESET)
 
     def answer(self, body: bytes, *headers: str, status: str = "200 OK") -> None:
-        """Send a complete answer."""
         lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", ""]
         self.send("\r\n".join(lines).encode("latin-1") + body)
 
@@ -70,18 +54,8 @@ class RawServer:
     """
     Answer requests with a script.
 
-    A connection ends after its script, unless that returns `KEEP`.
-
-    Args:
-        script: Plays one answer.
-        times: How many requests it answers; None for all. The others get pages.
-        contexts: How many contexts there are.
-        listening: Whether to listen at once; otherwise call `listen`.
-
-    Attributes:
-        heads: The request line and headers of each request.
-        ids: The ids of all contexts, in order.
-        url: Where it listens.
+    A connection ends after its script, unless that returns `KEEP`. After so many
+    `times`, requests get pages.
     """
 
     def __init__(
@@ -89,11 +63,10 @@ class RawServer:
         script: Script | None = None,
         *,
         times: int | None = None,
-        contexts: int = 250,
         listening: bool = True,
     ) -> None:
         self.heads: list[bytes] = []
-        self.ids = [str(number) for number in range(contexts)]
+        self.ids = [str(number) for number in range(250)]
         self._script = script
         self._times = float("inf") if times is None else times
         self._lock = threading.Lock()
@@ -117,19 +90,16 @@ class RawServer:
         self.close()
 
     def listen(self) -> None:
-        """Accept connections from now on."""
         self._reserved.close()
         self._server = Server(self._respond, port=self._port)
 
     def close(self) -> None:
-        """Stop at once and break all connections."""
         self._reserved.close()
         if self._server:
             self._server.close()
 
     @property
     def connections(self) -> int:
-        """How many connections it has accepted."""
         return self._server.connections if self._server else 0
 
     def session(self, **kw: Any) -> wacht.Session:

@@ -72,13 +72,7 @@ timestamps = timestamps_and_times().map(lambda pair: pair[0])
 
 
 def contexts(identity: st.SearchStrategy[Json] = snowflakes) -> st.SearchStrategy[Json]:
-    """
-    Contexts as the service sends them: any field may be null, absent or unknown.
-
-    Args:
-        identity: The `id`, if there is one.
-
-    """
+    """Contexts as the service sends them: any field may be null, absent or unknown."""
     known: dict[str, st.SearchStrategy[Json]] = {
         **dict.fromkeys(TEXTS, st.none() | texts),
         **dict.fromkeys(TIMES, st.none() | timestamps),

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 import re
 import runpy
 import select
-import shlex
 import signal
 import struct
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
-from subprocess import PIPE
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -132,18 +128,10 @@ def test_terminal__table(sandbox: Sandbox) -> None:
     assert [line.split()[0] for line in lines] == ids(sandbox)
 
 
-@pytest.mark.parametrize("option", [True, False])
-def test_terminal__rows_to_a_file(
-    *, option: bool, sandbox: Sandbox, tmp_path: Path
-) -> None:
+def test_terminal__rows_to_a_file(sandbox: Sandbox, tmp_path: Path) -> None:
     pytest.importorskip("tqdm")
     path = tmp_path / "contexts.jsonl"
-    arguments = ["list", "--format", "jsonl"]
-    if option:
-        terminal = Terminal(*arguments, "--output", str(path))
-    else:
-        with path.open("w") as file:
-            terminal = Terminal(*arguments, stdout=file.fileno())
+    terminal = Terminal("list", "--output", str(path))
     shown = terminal.read_until()
     assert terminal.close() == 0
     assert "250" in shown
@@ -151,29 +139,6 @@ def test_terminal__rows_to_a_file(
     assert [json.loads(line)["id"] for line in path.read_text().splitlines()] == ids(
         sandbox
     )
-
-
-def test_pipe__reader_gone() -> None:
-    reading, writing = os.pipe()
-    os.close(reading)
-    with os.fdopen(writing, "w") as pipe:
-        command = [*COMMAND, "demo"]
-        ran = subprocess.run(command, stdout=pipe, stderr=PIPE, check=False)
-    assert (ran.returncode, ran.stderr) == (141, b"")
-
-
-def test_list__whole(
-    sandbox: Sandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = tmp_path / "contexts.jsonl"
-    arguments = ["list", "--format", "jsonl", "--per-page", "50", "--prefetch", "3"]
-    assert cli.main(arguments) == 0
-    out, message = capsys.readouterr()
-    assert message == ""
-    assert [json.loads(line)["id"] for line in out.splitlines()] == ids(sandbox)
-    assert {request.query["per_page"] for request in sandbox.requests} == {"50"}
-    assert cli.main([*arguments, "--output", str(path)]) == 0
-    assert path.read_text() == out
 
 
 def test_list__parquet(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -187,85 +152,43 @@ def test_list__parquet(sandbox: Sandbox, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "revision"),
+    ("options", "queries"),
     [
-        ("agent_id", "page"),
-        ("workflow_id", "page"),
-        ("status", "offset"),
-        ("context_group", "offset"),
+        (
+            "--agent-id=a --workflow-id=b --page=2 --per-page=7",
+            ["page=2 per_page=7 agent_id=a workflow_id=b"],
+        ),
+        ("--limit=5", ["page=1 per_page=5"]),
+        (
+            "--pagination=offset --status=failed --context-group=g",
+            ["limit=100 offset=0 status=failed context_group=g"],
+        ),
+        (
+            "--pagination=offset --active-since=2025-10-31 --no-exhaustive",
+            ["limit=100 offset=0"],
+        ),
+        (
+            "--pagination=offset --no-exhaustive",
+            [f"limit=100 offset={offset}" for offset in (0, 100, 200)],
+        ),
     ],
 )
-def test_list__filters(
-    name: str, revision: Any, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+def test_list__options(options: str, queries: list[str], sandbox: Sandbox) -> None:
+    if "offset" in options:
+        sandbox.contexts[:] = Sandbox(revision="offset").contexts
+        sandbox.revision = "offset"
+    assert cli.main(["list", *options.split()]) == 0
+    sent = [request.query.items() for request in sandbox.requests]
+    assert [" ".join(map("=".join, query)) for query in sent] == queries
+
+
+@pytest.mark.parametrize("name", ["prefetch", "deadline"])
+def test_list__option_that_the_walk_refuses(
+    name: str, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    sandbox.contexts[:] = Sandbox(revision="offset").contexts
-    sandbox.revision = revision
-    wanted = sandbox.contexts[0][name]
-    filters = [f"--{name.replace('_', '-')}", wanted, "--since", "2025-10-20"]
-    assert cli.main(["list", "--format", "json", "--limit", "5", *filters]) == 0
-    contexts = json.loads(capsys.readouterr().out)
-    assert len(contexts) == 5
-    assert {context[name] for context in contexts} == {wanted}
-    assert min(context["created_at"] for context in contexts) >= "2025-10-20"
-    assert len(sandbox.requests) == 1
-
-
-@pytest.mark.parametrize(
-    ("options", "requests"),
-    [
-        (["--limit", "5"], 1),
-        (["--active-since", "2025-10-31", "--no-exhaustive"], 1),
-        (["--no-exhaustive"], 3),
-    ],
-)
-def test_list__no_more_requests_than_needed(
-    options: list[str],
-    requests: int,
-    sandbox: Sandbox,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    sandbox.contexts[:] = Sandbox(revision="offset").contexts
-    sandbox.revision = "offset"
-    assert cli.main(["list", "--format", "json", *options]) == 0
-    listed = [context["id"] for context in json.loads(capsys.readouterr().out)]
-    assert listed == ids(sandbox)[: len(listed)]
-    assert 100 * (requests - 1) < len(listed) < 100 * requests
-    assert len(sandbox.requests) == requests
-
-
-def test_list__prefetch_is_checked_by_the_walk(
-    sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert cli.main(["list", "--prefetch", "-1"]) == 2
-    assert capsys.readouterr().err.startswith("wacht: prefetch: ")
+    assert cli.main(["list", f"--{name}=-1"]) == 2
+    assert capsys.readouterr().err.startswith(f"wacht: {name}: ")
     assert sandbox.requests == []
-
-
-def test_list__goes_on(
-    sandbox: Sandbox,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    arguments = ["list", "--format", "csv", "--per-page", "40", "--limit", "200"]
-    with Sandbox(per_minute=2) as limited:
-        address(limited, monkeypatch)
-        assert cli.main([*arguments, "--deadline", "5"]) == 1
-    out, message = capsys.readouterr()
-    assert message.count("\n") == 1
-    said, _, command = message.strip().partition(
-        "; to go on, perhaps without contexts that moved: "
-    )
-    assert said.startswith("wacht: the deadline of 5 s would pass during a wait")
-    assert said.endswith("; 80 contexts listed before that")
-    assert command == (
-        "wacht list --limit 120 --per-page 40 --page 3 --deadline 5.0 --format csv "
-        "--no-header"
-    )
-    address(sandbox, monkeypatch)
-    assert cli.main(shlex.split(command)[1:]) == 0
-    out += capsys.readouterr().out
-    rows = list(csv.DictReader(io.StringIO(out, newline="")))
-    assert [row["id"] for row in rows] == ids(sandbox)[:200]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -208,9 +208,12 @@ def test_plain_script__lists_one_agent(service: Sandbox) -> None:
     assert (ran.returncode, ran.stderr) == (1, message)
 
 
-def test_export__continues_after_errors(tmp_path: Path) -> None:
+def test_export__continues_after_errors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The export writes each context once, though limits stop it and the list grows."""
-    example = loaded(EXAMPLES / "export_to_csv.py")
+    monkeypatch.syspath_prepend(EXAMPLES)
+    example: Any = import_module("export_to_csv")
     path = tmp_path / "contexts.csv"
     with (
         Sandbox(per_second=2) as sandbox,
@@ -222,7 +225,7 @@ def test_export__continues_after_errors(tmp_path: Path) -> None:
             sandbox.contexts.insert(0, {"id": f"added {len(sandbox.contexts)}"})
             time.sleep(1)
 
-        example.time = SimpleNamespace(sleep=pause)
+        monkeypatch.setattr(example, "time", SimpleNamespace(sleep=pause))
         count = example.export(session, path)
         assert len(sandbox.contexts) > len(contexts)
     with path.open(newline="", encoding="utf-8") as file:
@@ -231,12 +234,3 @@ def test_export__continues_after_errors(tmp_path: Path) -> None:
     assert count == len(ids) == len(set(ids))
     assert ids[: len(contexts)] == [context["id"] for context in contexts]
     assert json.loads(rows[0]["context"]) == contexts[0]["context"]
-
-
-def loaded(path: Path) -> Any:
-    spec = spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import requests
 
 import wacht
-from wacht.sandbox import Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from wacht.sandbox import Sandbox
 
 URL = "https://api.wacht.dev/ai/execution-contexts"
 PAGE = {"data": [{"id": "1"}], "has_more": False}
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
 
 
 def walked(session: wacht.Session) -> int:
@@ -66,25 +60,3 @@ def test_vcrpy(sandbox: Sandbox, tmp_path: Path, *, own: bool) -> None:
             assert cassette.play_count == len(sandbox.requests) == 3
         assert walked(session) == 250
     assert len(sandbox.requests) == 6
-
-
-def test_requests_mock() -> None:
-    requests_mock = pytest.importorskip("requests_mock")
-    with requests_mock.Mocker() as mock, wacht.Session("k", throttle=None) as session:
-        mock.get(URL, [{"exc": requests.ConnectTimeout}, {"json": PAGE}])
-        assert walked(session) == 1
-        assert mock.last_request.headers["Authorization"] == "Bearer k"
-
-
-def test_open_telemetry(sandbox: Sandbox) -> None:
-    """Each request is a span of the caller's session and of ours."""
-    instrumentation: Any = pytest.importorskip("opentelemetry.instrumentation.requests")
-    seen: list[int] = []
-    instrumentor = instrumentation.RequestsInstrumentor()
-    instrumentor.instrument(response_hook=lambda *args: seen.append(len(args)))
-    try:
-        with sandbox.session() as session:
-            assert walked(session) == 250
-    finally:
-        instrumentor.uninstrument()
-    assert len(seen) == 3

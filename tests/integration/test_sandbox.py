@@ -28,12 +28,6 @@ REQUEST = b"GET / HTTP/1.1\r\n\r\n"
 
 
 @pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
 def ask(sandbox: Sandbox) -> Iterator[Ask]:
     with _asking(sandbox) as ask:
         yield ask
@@ -143,8 +137,6 @@ def test_sandbox__port() -> None:
             _rest(connection)  # the side that closes first is the one that lingers
     with Sandbox(port=port) as second:
         assert second.url == first.url == f"http://127.0.0.1:{port}"
-        with pytest.raises(OSError, match="in use"):
-            Sandbox(port=port)
 
 
 def test_session__arguments(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,13 +185,11 @@ def test_sandbox__rejections_keep_the_connection(sandbox: Sandbox, ask: Ask) -> 
 
 
 def test_sandbox__limits() -> None:
-    with Sandbox(per_minute=1, api_key="wk_mine") as sandbox, _asking(sandbox) as ask:
-        keys = "Bearer", "Bearer wk_sandbox", "Bearer wk_mine"
-        statuses = [ask(headers={"Authorization": key})[0] for key in keys]
-        assert statuses == [401, 401, 200]
-        status, text = ask(headers={"Authorization": "Bearer wk_mine"})
-    assert status == 429
-    assert text.startswith(b"Rate limit exceeded. Retry after ")
+    """What has the key counts, and each fault."""
+    with Sandbox(per_minute=2) as sandbox, _asking(sandbox) as ask:
+        assert [ask(headers={})[0], ask()[0]] == [401, 200]
+        sandbox.answer(500, times=2)
+        assert [ask()[0] for _ in range(3)] == [500, 500, 429]
 
 
 def test_requests__record(sandbox: Sandbox, ask: Ask) -> None:
@@ -319,12 +309,6 @@ def test_faults__queue(sandbox: Sandbox, ask: Ask) -> None:
     sandbox.delay(3600)
     sandbox.heal()
     assert ask()[0] == 200
-
-
-def test_faults__count_against_the_limits() -> None:
-    with Sandbox(per_minute=2) as sandbox, _asking(sandbox) as ask:
-        sandbox.answer(500, times=3)
-        assert [ask()[0] for _ in range(4)] == [500, 500, 500, 429]
 
 
 @pytest.mark.parametrize("times", [0, -1])

@@ -85,9 +85,7 @@ def test_page__with_other_fields_of_these_names(echo: dict[str, Any]) -> None:
             f"the body: expected JSON, got '{'[' * 78}… (nested too deep)",
         ),
         (b"1" * 9000, f"the body: expected JSON, got '{'1' * 78}… (Exceeds the limit"),
-        (b"{}", "data: expected a value, got none"),
         (b'{"data": NaN}', "data: expected a finite number, got NaN"),
-        (b"[" + b"1," * 10**6 + b"1]", "the body: expected at most 1,000,000 values"),
     ],
 )
 def test_no_page(body: bytes, message: str) -> None:

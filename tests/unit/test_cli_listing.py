@@ -95,11 +95,7 @@ def test_notes__command(
 
 
 @given(st.lists(st.integers(0, 300), min_size=1), st.integers(1, 100), st.booleans())
-def test_notes__command_adds_up(
-    hours: list[int],
-    size: int,
-    since: bool,  # noqa: FBT001 - hypothesis passes it by position
-) -> None:
+def test_notes__command_adds_up(hours: list[int], size: int, since: bool) -> None:
     """What was listed, without what comes again, and the limit of the command."""
     data = [AiExecutionContext(created_at=NOON + timedelta(hours=n)) for n in hours]
     options = ["--since", "2026-03-05"] if since else []

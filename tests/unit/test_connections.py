@@ -68,16 +68,26 @@ def test_parts__end_with_the_deadline(clock: Clock) -> None:
     assert timed.timeout == (5, 30)
 
 
+@pytest.mark.parametrize(
+    ("error", "timeouts"), [(ConnectTimeoutError, [1, 1, 2]), (TimeoutError, [1])]
+)
 def test_connecting__addresses_share_the_time(
-    clock: Clock, monkeypatch: pytest.MonkeyPatch
+    error: type[Exception],
+    timeouts: list[float],
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Each address gets its part of what is left; the second one fails at once."""
+    """
+    Each address gets its part of what is left; the second one fails at once.
+
+    After an exception of the caller's own, no other address is tried.
+    """
     tried: list[tuple[str, float]] = []
 
     def connect(address: tuple[str, int], timeout: float, **_: Any) -> None:
         tried.append((address[0], timeout))
         clock.sleep(0 if len(tried) == 2 else timeout)
-        raise ConnectTimeoutError
+        raise error
 
     addresses = [f"127.0.0.{number}" for number in range(3)]
     infos = [(2, 1, 6, "", (address, 80)) for address in addresses]
@@ -86,7 +96,7 @@ def test_connecting__addresses_share_the_time(
     pool: Any = TimedAdapter().poolmanager.connection_from_url("http://api.invalid")
     with timer(remaining=3).active(), pytest.raises(ConnectTimeoutError):
         pool._new_conn().connect()
-    assert tried == [*zip(addresses, (1, 1, 2), strict=True)]
+    assert tried == [*zip(addresses, timeouts, strict=False)]
 
 
 @pytest.mark.parametrize("proxy", [None, "http://proxy.invalid"])

@@ -7,7 +7,6 @@ import html
 import json
 import pickle
 import re
-import traceback
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -18,12 +17,12 @@ from hypothesis import strategies as st
 
 import wacht
 from tests import strategies
+from tests.leaks import leaks
 from wacht import ConfigError
 from wacht._http.credentials import ApiKey, environment_digest, plain_headers
-from wacht._render.text import safe_repr
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 KEY = "wk_live_0123456789abcdef"
 UNUSABLE = [
@@ -32,23 +31,10 @@ UNUSABLE = [
 ]
 
 
-def shown(error: BaseException) -> Iterator[str]:
-    """List what a traceback with local variables shows of our frames, and more."""
-    link: BaseException | None = error
-    while link is not None:
-        yield from (str(link), repr(link), repr(link.args), repr(vars(link)))
-        for frame, _ in traceback.walk_tb(link.__traceback__):
-            if frame.f_globals["__name__"].startswith("wacht"):
-                yield from (safe_repr(v, 10**6) for v in frame.f_locals.values())
-        link = link.__cause__ or link.__context__
-
-
 @pytest.mark.parametrize("from_environment", [False, True])
 @pytest.mark.parametrize("key", UNUSABLE, ids=ascii)
 def test_key__refused_without_being_shown(
-    key: str,
-    from_environment: bool,  # noqa: FBT001 - a parameter of the test
-    monkeypatch: pytest.MonkeyPatch,
+    key: str, from_environment: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if from_environment and "\0" in key:
         pytest.skip("the environment can't hold it")
@@ -56,7 +42,7 @@ def test_key__refused_without_being_shown(
         monkeypatch.setenv("WACHT_API_KEY", key)
     with pytest.raises(ConfigError, match="the API key contains white space") as caught:
         wacht.Session(None if from_environment else key)
-    assert KEY[:9] not in "\n".join(shown(caught.value))
+    assert leaks(caught.value, KEY[:9]) == []
 
 
 @pytest.mark.parametrize(
@@ -65,7 +51,7 @@ def test_key__refused_without_being_shown(
 def test_key__not_shown_by_the_error_of_another_setting(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError) as caught:
         wacht.Session(KEY, **wrong)
-    assert KEY not in "\n".join(shown(caught.value))
+    assert leaks(caught.value, KEY) == []
 
 
 @pytest.mark.parametrize(

@@ -61,9 +61,7 @@ def dtypes(frame: pd.DataFrame) -> dict[str, str]:
     st.lists(contexts, max_size=2), st.booleans(), st.sampled_from(["objects", "text"])
 )
 def test_to_dataframe__any_contexts(
-    rows: list[AiExecutionContext],
-    flatten: bool,  # noqa: FBT001 - hypothesis passes it by position
-    form: Literal["objects", "text"],
+    rows: list[AiExecutionContext], flatten: bool, form: Literal["objects", "text"]
 ) -> None:
     frame = to_dataframe(rows, flatten_context=flatten, json=form)
     assert list(frame.columns)[:5] == FIRST
@@ -149,9 +147,7 @@ def test_to_dataframe__json_text() -> None:
 @pytest.mark.parametrize("flatten", [False, True])
 @pytest.mark.parametrize("rows", [MIXED, []])
 def test_to_dataframe__other_tools(
-    flatten: bool,  # noqa: FBT001 - a case
-    rows: list[AiExecutionContext],
-    tmp_path: Path,
+    flatten: bool, rows: list[AiExecutionContext], tmp_path: Path
 ) -> None:
     pyarrow = pytest.importorskip("pyarrow")
     polars = pytest.importorskip("polars")

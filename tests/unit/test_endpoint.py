@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock, call
 
 import pytest
 import requests
@@ -124,6 +125,24 @@ def test_failure__that_a_smaller_page_may_avoid(
     assert type(caught.value.error) is kind
 
 
+@pytest.mark.parametrize("place", ["hook", "adapter"])
+def test_exception__of_the_callers_passes(
+    place: str, service: responses.RequestsMock
+) -> None:
+    error = TimeoutError("mine")
+
+    def hook(*_: Any, **__: Any) -> None:
+        raise error
+
+    service.get(URL, body=error if place == "adapter" else b"")
+    http = requests.Session()
+    http.hooks["response"].append(hook)
+    with http, pytest.raises(TimeoutError) as caught:
+        ask(endpoint(http=http))
+    assert caught.value is error
+    assert len(service.calls) == 1
+
+
 def test_deadline__passes_in_an_attempt(service: responses.RequestsMock) -> None:
     """A failure doesn't count if it comes after the deadline."""
     clock = iter([0.0, 4.0, 5.0])
@@ -183,20 +202,11 @@ def test_throttle__that_fails(service: responses.RequestsMock, *, late: bool) ->
     assert caught.value.__cause__ is error
 
 
-class Slot:
-    def __init__(self) -> None:
-        self.times_sent = 0
-
-    def sent(self) -> None:
-        self.times_sent += 1
-
-
-@pytest.mark.parametrize("make", [object, Slot])
+@pytest.mark.parametrize("slot", [object(), Mock()])
 def test_throttle__is_told_when_a_request_was_sent(
-    make: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+    slot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If its slot has that method. Headers and a body may each take three reads."""
-    slot = make()
 
     def send(_query: object, timer: ResponseTimer) -> None:
         assert (timer.connect, timer.read, timer.whole) == (5, 30, 90)
@@ -207,7 +217,7 @@ def test_throttle__is_told_when_a_request_was_sent(
     monkeypatch.setattr(asked._client, "send", send)
     with pytest.raises(wacht.RequestError, match="mocked"):
         ask(asked)
-    assert make is object or slot.times_sent == 1
+    assert type(slot) is object or slot.mock_calls == [call.sent()]
 
 
 @pytest.mark.parametrize("pagination", ["auto", "page", "offset"])

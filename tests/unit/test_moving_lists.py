@@ -56,7 +56,7 @@ def test_walk__a_bulk_change_of_status(left: int) -> None:
     """Many contexts leave a filtered list at one moment."""
     for seed in range(5):
         service = known("offset", 3000)
-        random = Random(seed)  # noqa: S311 - not a secret
+        random = Random(seed)
 
         def leave(service: Service, random: Random = random) -> None:
             if len(service.queries) == 6:
@@ -356,7 +356,7 @@ def test_walk__from_a_page_on_gives_all_below_though_all_above_is_new() -> None:
 def test_walk__by_page_says_that_the_top_never_rests(contexts: int) -> None:
     """Nor the service says when the list ends."""
     service = known("page", 400)
-    random = Random(0)  # noqa: S311 - not a secret
+    random = Random(0)
 
     def change(service: Service) -> None:
         if len(service.queries) > 4:

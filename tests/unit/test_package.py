@@ -28,9 +28,16 @@ NOT_AT_THE_START = {
 }
 
 
-def test_import__only_what_it_needs() -> None:
+@pytest.mark.parametrize(
+    ("module", "unneeded"),
+    [
+        ("wacht", NOT_AT_THE_START),
+        ("wacht.cli.run", {"pandas", "tqdm", "IPython", "wacht.sandbox"}),
+    ],
+)
+def test_import__only_what_it_needs(module: str, unneeded: set[str]) -> None:
     """Neither extras nor what only a session or the command needs."""
-    code = f"import sys, wacht; print(sys.modules.keys() & {NOT_AT_THE_START})"
+    code = f"import sys, {module}; print(sys.modules.keys() & {unneeded})"
     command = [sys.executable, "-W", "error", "-c", code]
     assert subprocess.check_output(command, cwd=ROOT, text=True) == "set()\n"
 

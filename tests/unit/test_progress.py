@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tqdm.auto import tqdm
@@ -13,6 +12,9 @@ from tqdm.auto import tqdm
 from wacht import ConfigError, InvalidRequestError, RequestError, WalkProgress
 from wacht import _progress as progress_module
 from wacht._progress import open_report
+
+if TYPE_CHECKING:
+    from tests.clock import Clock
 
 WAITING = WalkProgress(pages=1, contexts=100, waiting=60, reason="rate limit")
 
@@ -26,20 +28,6 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
     shown = [line.rstrip() for line in capsys.readouterr().err.split("\r")]
     texts = [line.partition("/s, ")[2].rstrip("]\n") for line in shown if "/s" in line]
     return [text for text in dict.fromkeys(texts) if text]
-
-
-class FakeTime:
-    """A clock that moves while a countdown waits for its end."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def wait(self, seconds: float) -> bool:
-        self.now += seconds
-        return False
 
 
 @pytest.mark.parametrize(("progress", "expected"), [(False, None), (print, print)])
@@ -111,7 +99,7 @@ def test_bar__with_a_total(capsys: pytest.CaptureFixture[str]) -> None:
 )
 def test_bar__colour_in_a_notebook(
     error: type[BaseException] | None,
-    complete: bool,  # noqa: FBT001 - a case
+    complete: bool,
     style: str,
     total: int | None,
     monkeypatch: pytest.MonkeyPatch,
@@ -129,16 +117,15 @@ def test_bar__colour_in_a_notebook(
 
 
 def test_bar__counts_down(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    time = FakeTime()
-    monkeypatch.setattr(progress_module, "monotonic", time.monotonic)
+    monkeypatch.setattr(progress_module, "monotonic", clock)
     with open_report(progress=True) as report:
         bar: Any = report.__self__  # type: ignore[union-attr]
         bar._progress = WAITING
-        bar._stop.wait = time.wait
+        bar._stop.wait = clock.sleep
         bar._count_down(3.5)
-    assert time.now == 3.5
+    assert clock.now == 3.5
     left = [f"waiting {seconds} s: rate limit" for seconds in (3, 2, 1)]
     assert lines(capsys) == [*left, "1 page"]
 
@@ -186,23 +173,3 @@ def test_bar__draws_nothing_in_another_process(
         monkeypatch.setattr("os.getpid", lambda: -1)
         report(WalkProgress(pages=7, contexts=700))
     assert "700" not in capsys.readouterr().err
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_bar__stays_with_the_parent_after_a_fork(
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    with open_report(progress=True) as report:
-        assert report is not None
-        report(WAITING)
-        child = os.fork()
-        if child == 0:  # pragma: no cover - in the child
-            capfd.readouterr()
-            report(WalkProgress(pages=7, contexts=700))
-            os._exit(0)
-        assert os.waitpid(child, 0)[1] == 0
-        report(WalkProgress(pages=2, contexts=200))
-    shown = capfd.readouterr().err
-    assert "2 pages" in shown
-    assert "7 pages" not in shown

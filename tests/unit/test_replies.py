@@ -87,15 +87,5 @@ def test_header_and_text__the_longer_counts(header: str, seconds: float) -> None
     assert retry_after(reply(body=TEXT, header=header)) == seconds
 
 
-def test_succeeded() -> None:
-    statuses = (199, 200, 299, 300)
-    assert [reply(status).succeeded for status in statuses] == [
-        False,
-        True,
-        True,
-        False,
-    ]
-
-
 def test_repr__without_what_may_echo_the_key() -> None:
     assert "secret" not in repr(reply(body=b"secret", header="secret"))

@@ -7,7 +7,6 @@ from typing import Any
 
 from wacht.sandbox.data import make_contexts
 
-PAGE_FIELDS = "id agent_id workflow_id user_id session_id context created_at"
 TIME = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.(?P<digits>\d{1,9}))?(?P<zone>Z|[+-]\d\d:\d\d)"
 )
@@ -65,8 +64,3 @@ def test_make_contexts__gaps() -> None:
     kinds = Counter(type(value) for value in _values("context"))
     assert set(kinds) == {dict, list, str, type(None)}
     assert kinds.most_common(1)[0][0] is dict
-
-
-def test_make_contexts__fields_of_the_page_revision() -> None:
-    fields = set().union(*make_contexts(250, all_fields=False))
-    assert fields == set(PAGE_FIELDS.split())

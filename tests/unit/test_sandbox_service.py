@@ -174,24 +174,14 @@ def test_check_endpoint__status(method: str, path: str, expected: int | None) ->
         assert answer.body == b'{"errors":[{"message":"Not found","code":404}]}'
 
 
-@pytest.mark.parametrize(
-    ("host", "accepted"),
-    [
-        ("localhost", True),
-        ("LOCALHOST:8080", True),
-        ("127.0.0.1:8080", True),
-        ("[::1]:8080", True),
-        ("", False),
-        ("rebound.example:8080", False),
-        ("127.0.0.1.rebound.example", False),
-        ("192.168.0.1", False),
-        ("[", False),
-    ],
-)
-def test_check_host__only_this_machine(host: str, *, accepted: bool) -> None:
-    answer = check_host({"Host": host})
-    assert (answer is None) is accepted
-    assert answer is None or answer.status == 403
+def test_check_host__only_this_machine() -> None:
+    for host in ("localhost", "LOCALHOST:8080", "127.0.0.1:8080", "[::1]:8080"):
+        assert check_host({"Host": host}) is None
+    strange = ("rebound.example:8080", "127.0.0.1.rebound.example", "192.168.0.1")
+    for host in (*strange, "", "["):
+        answer = check_host({"Host": host})
+        assert answer is not None
+        assert answer.status == 403
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "key", "Basic key", "Bearer key2"])

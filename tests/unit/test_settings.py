@@ -135,7 +135,7 @@ def test_base_url__long_ones_are_cut_in_messages() -> None:
 
 @given(st.text(st.characters(exclude_categories=())), st.booleans())
 @example("https://[::ffff:127.0.0.1%25x]", False)  # noqa: FBT003 - by position, as given does
-def test_base_url__any_text(text: str, plain: bool) -> None:  # noqa: FBT001 - from hypothesis
+def test_base_url__any_text(text: str, plain: bool) -> None:
     """Any text is normalized in a way that doesn't change again, or refused."""
     for url in (text, f"https://{text}", f"http://localhost{text}"):
         with contextlib.suppress(ConfigError):
@@ -174,16 +174,8 @@ def test_timeout__refused(seconds: Any) -> None:
     [
         ("retry", 3, "a urllib3.Retry, got 3"),
         ("http", requests.Session, "a requests.Session, got <class"),
-        (
-            "throttle",
-            wacht.Throttle,
-            "a wacht.Throttle, None, or an object with its me",
-        ),
-        (
-            "throttle",
-            5,
-            "a wacht.Throttle, None, or an object with its method slot(), g",
-        ),
+        ("throttle", wacht.Throttle, "a wacht.Throttle, None, or an object with its "),
+        ("throttle", 5, "a wacht.Throttle, None, or an object with its method slot()"),
         ("pagination", "cursor", "one of 'auto', 'page', 'offset', got 'cursor'"),
         ("max_response_bytes", 0, "a positive integer, got 0"),
         ("max_response_bytes", True, "a positive integer, got True"),

@@ -5,18 +5,15 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.clock import Clock
 from wacht import DeadlineExceededError
 from wacht._waiting import Deadline, RequestBudget, StoppedError, ThrottleWait
 
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
+if TYPE_CHECKING:
+    from tests.clock import Clock
 
 
 def budget_on(clock: Clock, seconds: float | None = None, *args: Any) -> RequestBudget:

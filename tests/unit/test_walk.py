@@ -164,7 +164,7 @@ def test_walk__costs_fifteen_percent_more_on_a_moving_list(
 ) -> None:
     for seed in range(2):
         service = known("offset", 3000)
-        service.change = Changes(Random(seed), [kinds], most)  # noqa: S311 - not a secret
+        service.change = Changes(Random(seed), [kinds], most)
         got = given_by(service)
         assert set(service.stayed) <= set(got)
         assert len(service.queries) <= 1.15 * 30 + 1
@@ -173,7 +173,7 @@ def test_walk__costs_fifteen_percent_more_on_a_moving_list(
 @pytest.mark.parametrize("kind", KINDS)
 def test_walk__not_exhaustive_sends_one_request_a_page(kind: Kind) -> None:
     service = known(kind, 300)
-    service.change = Changes(Random(0), ["touch"], 2)  # noqa: S311 - not a secret
+    service.change = Changes(Random(0), ["touch"], 2)
     given_by(service, exhaustive=False)
     assert len(service.queries) == 3
 
@@ -292,7 +292,7 @@ def test_summary__of_a_moving_list(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     service = known(kind, max(90, most))
-    service.change = Changes(Random(0), [change], most, answers=6)  # noqa: S311 - not a secret
+    service.change = Changes(Random(0), [change], most, answers=6)
     with caplog.at_level(logging.INFO, "wacht"):
         given_by(service, Options(per_page=10))
     assert caplog.messages == [
