@@ -49,6 +49,17 @@ def test_fetch__sends_what_the_caller_gave() -> None:
     assert service.queries == [{}, {"per_page": "7"}, {"page": "2"}]
 
 
+def test_fetch__as_many_as_the_service_gives() -> None:
+    """It may have a smaller limit than what was asked for, or a larger default."""
+    service = Service(130, cap=10, revision=REVISIONS["offset"])
+    page = reader(service, Options(per_page=30)).page()
+    assert (len(page), page.has_more, len(service.queries)) == (10, True, 1)
+    service = Service(130, "page")
+    ask = service.ask
+    service.ask = lambda query, budget, **_: ask({"per_page": "50", **query}, budget)  # type: ignore[method-assign]
+    assert len(reader(service, Options()).page()) == 50
+
+
 def test_fetch__a_page_that_the_service_ignores() -> None:
     """More contexts than asked for show it."""
     with pytest.raises(PaginationError) as caught:

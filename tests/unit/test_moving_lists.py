@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from datetime import timedelta
 from math import isfinite, nan
@@ -238,12 +239,31 @@ def test_walk__says_which_contexts_may_be_missing(
     assert {*service.stayed} <= {*got}
 
 
-def test_walk__says_how_many_contexts_are_missing() -> None:
+def test_walk__says_how_many_contexts_are_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Equal times come in another order each time, so some are never shown."""
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
     service = known("offset", 300, tied=300, stable=False)
     got, error = until_error(walk_of(service))
     missing = f"about {300 - len(got)} contexts are "
     assert str(error) == missing + MISSING.format("2026-01-01T00:00:00")
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_walk__a_look_at_a_list_in_another_order() -> None:
+    service = known("offset", 250)
+
+    def reverse(service: Service) -> None:
+        if len(service.queries) == 3:
+            service.contexts[:10] = service.contexts[9::-1]
+
+    service.change = reverse
+    got, error = until_error(walk_of(service))
+    assert "newest activity" in str(error)
+    assert len(got) == 250
 
 
 def test_walk__by_page_looks_at_the_top_after_repeats() -> None:

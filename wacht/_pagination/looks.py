@@ -95,11 +95,11 @@ def _ends_unmoved(state: State, part: Slice) -> bool:
 
 
 class TopPass(Pass):
-    """A reading from the top of the list down to a delay before a time."""
+    """A reading from the top down to some time before a mark, or of the whole list."""
 
-    def __init__(self, state: State, mark: float | None, delay: float) -> None:
+    def __init__(self, state: State, mark: float | None = None) -> None:
         mark = -inf if mark is None else mark
-        super().__init__(state, state.begin(), max(mark - delay, state.floor))
+        super().__init__(state, state.begin(), max(mark - LONG_DELAY, state.floor))
         self.ids = dict[str, int]()
         self.seen: Seen = set()  # what is above the mark
         self.shows_all = False  # whether one answer had everything above the mark
@@ -121,12 +121,10 @@ class TopPass(Pass):
 
 def _by_activity(state: State, main: MainPass) -> Iterator[Page]:
     """Count where only that tells, and read what became active."""
-    again = yield from _counted_again(state, main)
-    agrees = again is not None
+    agrees = yield from _counts_agree(state, main)
     if state.first.offset == 0:
-        mark, before = main.coverage.newest, again.seen if again else None
-        look = (yield from _at_top(state, mark, before)).coverage
-        agrees = agrees and look.newest == mark
+        look = (yield from _at_top(state, main.coverage.newest)).coverage
+        agrees = agrees and look.newest == main.coverage.newest
         if look.is_doubtful:
             doubt = main.coverage.doubt or look.doubt
             main.coverage = evolve(main.coverage, unproven=look.unproven, doubt=doubt)
@@ -135,13 +133,12 @@ def _by_activity(state: State, main: MainPass) -> Iterator[Page]:
         raise PaginationError(_missing(state, main, unproven))
 
 
-def _at_top(
-    state: State, mark: float | None, before: Seen | None
-) -> Generator[Page, None, TopPass]:
+def _at_top(state: State, mark: float | None) -> Generator[Page, None, TopPass]:
     """Read the top until one answer, or two looks, show all that became active."""
+    before: Seen | None = None
     for _ in range(MAX_LOOKS):
         state.looks += 1
-        look = TopPass(state, mark, LONG_DELAY)
+        look = TopPass(state, mark)
         yield from look.pages()
         calm = before is not None and look.seen <= before
         if look.shows_all or calm or look.coverage.is_doubtful:
@@ -150,24 +147,21 @@ def _at_top(
     raise PaginationError(_TOO_FAST)
 
 
-def _counted_again(
-    state: State, main: MainPass
-) -> Generator[Page, None, TopPass | None]:
+def _counts_agree(state: State, main: MainPass) -> Generator[Page, None, bool]:
     """Read all once more if only counts tell whether all was read, and compare."""
     if main.coverage.unproven is None or state.first.offset:
-        return None  # a part of the list may lose and get contexts at its top
+        return False  # a part of the list may lose and get contexts at its top
     first: Pass = main
-    mark = main.coverage.newest
     if main.is_part:  # then its own count says nothing
-        first = TopPass(state, mark, inf)
+        first = TopPass(state)
         yield from first.pages()
     if len(first.ids) != first.length:
-        return None
+        return False
     # Contexts that leave the list hide missing ones from one count, but not from two.
-    again = TopPass(state, mark, inf)
+    again = TopPass(state)
     yield from again.pages()
-    same = again.coverage.newest == first.coverage.newest == mark
-    return again if same and again.length == len(again.ids) == first.length else None
+    newest = {again.coverage.newest, first.coverage.newest, main.coverage.newest}
+    return len(newest) == 1 and again.length == len(again.ids) == first.length
 
 
 def _missing(state: State, main: MainPass, time: float) -> str:
