@@ -280,8 +280,8 @@ class Session:
         """
         Walk as `iter_execution_contexts` does, and yield pages.
 
-        A page comes without the contexts that an earlier page had. Second looks yield
-        a page only if they found something.
+        A page comes without the contexts that an earlier page had. If nothing is left
+        of it, it isn't yielded; an empty list gives one empty page.
 
         Args:
             options: As there.
