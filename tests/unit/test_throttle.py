@@ -7,6 +7,7 @@ import heapq
 import random
 import threading
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -49,24 +50,18 @@ class Crowd:
 
     def run(self, *bodies: Callable[[], None]) -> None:
         """Run them in threads, all at once."""
-        errors: list[BaseException] = []
 
         def run(body: Callable[[], None]) -> None:
             try:
                 body()
-            except BaseException as error:  # noqa: BLE001 - raised below
-                errors.append(error)
-            with self._lock:
-                self._leave()
+            finally:
+                with self._lock:
+                    self._leave()
 
-        threads = [threading.Thread(target=run, args=(body,)) for body in bodies]
-        self._awake = len(threads)
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        if errors:
-            raise errors[0]
+        self._awake = len(bodies)
+        with ThreadPoolExecutor(len(bodies)) as pool:
+            for done in [pool.submit(run, body) for body in bodies]:
+                done.result()
 
     def _leave(self) -> None:
         self._awake -= 1
