@@ -76,11 +76,7 @@ def test_http__is_left_as_it_was(
 
 
 def test_http__is_used(http: requests.Session) -> None:
-    """
-    Headers, cookies and parameters are sent; the key replaces other auth.
-
-    A change holds for the next request.
-    """
+    """The key replaces other auth; a change holds for the next request."""
     with RawServer() as server, server.session(http=http) as session:
         session.fetch_execution_contexts(page=1)
         http.headers["X-Team"] = "search"
@@ -131,9 +127,10 @@ def test_proxy__not_for_this_machine(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A proxy of the environment never gets what is sent to loopback."""
-    with RawServer(listening=False) as nobody, sandbox.session() as session:
-        monkeypatch.setenv("http_proxy", nobody.url)
+    with RawServer() as proxy, sandbox.session() as session:
+        monkeypatch.setenv("http_proxy", proxy.url)
         assert len(session.fetch_execution_contexts()) == 20
+        assert proxy.heads == []
 
 
 def test_hook__that_raises_for_a_status(sandbox: Sandbox) -> None:

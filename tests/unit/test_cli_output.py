@@ -66,16 +66,15 @@ def test_output__any_text(monkeypatch: pytest.MonkeyPatch) -> None:
     assert stream.buffer.getvalue() == b"\\xfc\\ud800\n"  # type: ignore[attr-defined]
 
 
-def test_output__closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdout", None)
-    with pytest.raises(OSError, match="Bad file descriptor"), delivered_output():
-        pytest.fail("went on")
-
-
-def test_output__full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdout", FullDisk())
-    with pytest.raises(OSError, match="No space left"), delivered_output():
-        pass
+@pytest.mark.parametrize(
+    ("stream", "words"), [(None, "Bad file descriptor"), (FullDisk(), "No space left")]
+)
+def test_output__unusable(
+    stream: Any, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdout", stream)
+    with pytest.raises(OSError, match=words), delivered_output():
+        assert stream, "went on"
 
 
 def interrupted_while_writing() -> None:
