@@ -63,11 +63,7 @@ sys.addaudithook(_refuse_to_wait)
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
-    """
-    Shorten the ids of long texts.
-
-    An `ids=` that gives a backslash wouldn't do: mutmut couldn't find the test again.
-    """
+    """Shorten the ids of long texts; mutmut can't find a test by one of `ids=`."""
     is_long = isinstance(val, str | bytes) and len(val) > 40
     return ascii(val)[:40] if is_long else None
 

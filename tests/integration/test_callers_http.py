@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from wacht.sandbox import Sandbox
 
 NO_RETRY = Retry(total=0)
+OURS = f"wacht/{wacht.__version__} python-requests"
 ATTRIBUTES = requests.Session.__attrs__
 
 
@@ -96,11 +97,8 @@ def test_http__is_used(http: requests.Session) -> None:
 @pytest.mark.parametrize(
     ("headers", "sent"),
     [
-        (
-            requests.utils.default_headers(),
-            f"wacht/{wacht.__version__} python-requests",
-        ),
-        ({}, f"wacht/{wacht.__version__} python-requests"),  # of another kind
+        (requests.utils.default_headers(), OURS),
+        ({}, OURS),  # of another kind
         ({"user-agent": "mine/1.0"}, "mine/1.0"),
         ({"User-Agent": b"mine/1.0"}, "mine/1.0"),
     ],

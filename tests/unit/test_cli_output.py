@@ -139,7 +139,6 @@ def test_notices__each_wait_once(
         (Terminal(), True, "terminal", True),
         (Terminal(), False, "file", True),
         (Terminal(), False, "terminal", callable),
-        (Terminal(), False, "pipe", callable),  # it may end at a pager
     ],
 )
 def test_wait_display__where_nothing_else_is_written(
@@ -147,15 +146,9 @@ def test_wait_display__where_nothing_else_is_written(
 ) -> None:
     stderr, to_file, stdout, expected = case
     pytest.importorskip("tqdm")
-    reading, writing = os.pipe()
-    with (
-        os.fdopen(reading),
-        os.fdopen(writing, "w") as pipe,
-        (tmp_path / "rows").open("w") as file,
-    ):
-        streams = {"pipe": pipe, "file": file, "terminal": Terminal()}
+    with (tmp_path / "rows").open("w") as file:
         monkeypatch.setattr(sys, "stderr", stderr)
-        monkeypatch.setattr(sys, "stdout", streams[stdout])
+        monkeypatch.setattr(sys, "stdout", file if stdout == "file" else Terminal())
         display = wait_display(to_file=to_file)
         monkeypatch.setitem(sys.modules, "tqdm", None)
         without_tqdm = wait_display(to_file=to_file)
