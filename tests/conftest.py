@@ -63,11 +63,8 @@ sys.addaudithook(_refuse_to_wait)
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
-    """
-    Shorten the ids of long texts.
-
-    An `ids=` that gives a backslash wouldn't do: mutmut couldn't find the test again.
-    """
+    """Shorten the ids of long texts."""
+    # Not `ids=`, which gives backslashes: mutmut couldn't find the test again.
     is_long = isinstance(val, str | bytes) and len(val) > 40
     return ascii(val)[:40] if is_long else None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -14,11 +13,9 @@ from wacht.sandbox.server import Action, End, Pause, Request, Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import TracebackType
     from typing import Self
 
 KEY = "wk_raw_server"
-PATH = "/ai/execution-contexts"
 KEEP = object()
 
 
@@ -63,44 +60,24 @@ class RawServer:
         script: Script | None = None,
         *,
         times: int | None = None,
-        listening: bool = True,
     ) -> None:
         self.heads: list[bytes] = []
         self.ids = [str(number) for number in range(250)]
         self._script = script
         self._times = float("inf") if times is None else times
         self._lock = threading.Lock()
-        self._reserved = socket.socket()  # it refuses connections until one listens
-        self._reserved.bind(("127.0.0.1", 0))
-        self._port: int = self._reserved.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self._port}"
-        self._server: Server | None = None
-        if listening:
-            self.listen()
+        self._server = Server(self._respond)
+        self.url = self._server.url
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def listen(self) -> None:
-        self._reserved.close()
-        self._server = Server(self._respond, port=self._port)
-
-    def close(self) -> None:
-        self._reserved.close()
-        if self._server:
-            self._server.close()
+    def __exit__(self, *_error: object) -> None:
+        self._server.close()
 
     @property
     def connections(self) -> int:
-        return self._server.connections if self._server else 0
+        return self._server.connections
 
     def session(self, **kw: Any) -> wacht.Session:
         """Return a session for this server, without a throttle."""

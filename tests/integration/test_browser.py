@@ -36,13 +36,7 @@ READABLE = 4.5  # the contrast that WCAG asks for
 BROWSER = (
     "--headless=new",
     "--no-sandbox",  # root can't have one
-    "--disable-background-networking",
-    "--disable-component-update",
     "--disable-dev-shm-usage",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-sync",
-    "--no-first-run",
     "--no-proxy-server",
     "--window-size=1400,5000",  # so that JupyterLab draws all cells
 )

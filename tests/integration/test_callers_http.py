@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from wacht.sandbox import Sandbox
 
 NO_RETRY = Retry(total=0)
+OURS = f"wacht/{wacht.__version__} python-requests"
 ATTRIBUTES = requests.Session.__attrs__
 
 
@@ -76,11 +77,7 @@ def test_http__is_left_as_it_was(
 
 
 def test_http__is_used(http: requests.Session) -> None:
-    """
-    Headers, cookies and parameters are sent; the key replaces other auth.
-
-    A change holds for the next request.
-    """
+    """The key replaces other auth; a change holds for the next request."""
     with RawServer() as server, server.session(http=http) as session:
         session.fetch_execution_contexts(page=1)
         http.headers["X-Team"] = "search"
@@ -100,11 +97,8 @@ def test_http__is_used(http: requests.Session) -> None:
 @pytest.mark.parametrize(
     ("headers", "sent"),
     [
-        (
-            requests.utils.default_headers(),
-            f"wacht/{wacht.__version__} python-requests",
-        ),
-        ({}, f"wacht/{wacht.__version__} python-requests"),  # of another kind
+        (requests.utils.default_headers(), OURS),
+        ({}, OURS),  # of another kind
         ({"user-agent": "mine/1.0"}, "mine/1.0"),
         ({"User-Agent": b"mine/1.0"}, "mine/1.0"),
     ],
@@ -131,9 +125,10 @@ def test_proxy__not_for_this_machine(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A proxy of the environment never gets what is sent to loopback."""
-    with RawServer(listening=False) as nobody, sandbox.session() as session:
-        monkeypatch.setenv("http_proxy", nobody.url)
+    with RawServer() as proxy, sandbox.session() as session:
+        monkeypatch.setenv("http_proxy", proxy.url)
         assert len(session.fetch_execution_contexts()) == 20
+        assert proxy.heads == []
 
 
 def test_hook__that_raises_for_a_status(sandbox: Sandbox) -> None:

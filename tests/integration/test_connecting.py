@@ -19,6 +19,7 @@ from tests.servers import RawServer, Wire, page_of
 from wacht.throttle import Slot
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 NO_RETRY = Retry(0)
@@ -59,35 +60,22 @@ def test_addresses__the_next_one_if_one_refuses(addresses: list[str]) -> None:
         assert b"Host: service.invalid" in server.heads[0]
 
 
-def test_host__that_does_not_resolve() -> None:
+@pytest.mark.parametrize(
+    "host", ["service.invalid", f"{'x' * 64}.invalid", "x..invalid"]
+)
+def test_host__that_does_not_resolve(host: str) -> None:
     """A second attempt is worth it, more aren't."""
-    error = fetch_error(session_at(80, retry=RETRIES))
+    session = session_at(0, base_url=f"https://{host}", retry=RETRIES)
+    error = fetch_error(session)
     assert "the host name doesn't resolve" in str(error)
     assert error.attempts == 2
 
 
-@pytest.mark.parametrize("host", [f"{'x' * 64}.invalid", "x..invalid"])
-def test_host__that_is_no_name(host: str) -> None:
-    url = f"https://{host}"
-    with contextlib.suppress(wacht.ConfigError):
-        assert fetch_error(session_at(0, base_url=url, retry=RETRIES)).attempts <= 2
-
-
 def test_tls__to_a_port_without_it() -> None:
     """A server of plain HTTP answers a TLS handshake with a 400."""
-
-    def serve(listener: socket.socket) -> None:
-        connection, _ = listener.accept()
-        with connection:
-            connection.recv(9999)
-            connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = Thread(target=serve, args=(listener,))
-        thread.start()
-        url = "https://{}:{}".format(*listener.getsockname())
+    with RawServer() as server:
+        url = server.url.replace("http", "https")
         error = fetch_error(session_at(0, base_url=url, retry=RETRIES))
-        thread.join()
     assert "the server doesn't speak TLS on this port" in str(error)
     assert error.attempts == 1
 
@@ -200,53 +188,48 @@ def serve_tls(listener: socket.socket, certificate: Path, *answers: bytes) -> No
                 tls.sendall(left.pop(0))
 
 
+@pytest.fixture
+def tls_session(addresses: list[str], certificate: Path) -> Any:
+    """What opens a session at a server with TLS that has some answers."""
+    addresses += ["127.0.0.1"]
+
+    @contextlib.contextmanager
+    def open_session(*answers: bytes) -> Iterator[wacht.Session]:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            thread = Thread(target=serve_tls, args=(listener, certificate, *answers))
+            thread.start()
+            url = f"https://service.invalid:{listener.getsockname()[1]}"
+            with session_at(0, base_url=url, retry=RETRIES) as session:
+                yield session
+            thread.join()
+
+    return open_session
+
+
 def whole(body: bytes) -> bytes:
     return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
 
 
-@pytest.mark.parametrize("trusted", [True, False])
-def test_tls(
-    addresses: list[str],
-    certificate: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    *,
-    trusted: bool,
+def test_tls__checks_the_name(
+    tls_session: Any, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The name is checked, although connections are opened by address."""
-    addresses += ["127.0.0.1"]
-    if trusted:
-        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        answer = whole(page_of([]))
-        thread = Thread(target=serve_tls, args=(listener, certificate, answer))
-        thread.start()
-        url = f"https://service.invalid:{listener.getsockname()[1]}"
-        session = session_at(0, base_url=url, retry=RETRIES)
-        if trusted:
-            with session:
-                assert len(session.fetch_execution_contexts()) == 0
-        else:
-            error = fetch_error(session)
-            assert "the server's certificate isn't trusted" in str(error)
-            assert error.attempts == 1
-        thread.join()
+    """It does so although connections are opened by address."""
+    with tls_session(whole(page_of([]))) as session:
+        error = fetch_error(session)
+    assert "the server's certificate isn't trusted" in str(error)
+    assert error.attempts == 1
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    with tls_session(whole(page_of([]))) as session:
+        assert len(session.fetch_execution_contexts()) == 0
 
 
 def test_tls__answer_that_nobody_asked_for(
-    addresses: list[str], certificate: Path, monkeypatch: pytest.MonkeyPatch
+    tls_session: Any, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is left in the TLS layer isn't taken for the next page."""
-    addresses += ["127.0.0.1"]
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     first, smuggled = whole(page_of(["1"] * 900)), whole(page_of(["no"]))
-    second = whole(page_of(["2"]))
     assert 8192 < len(first) < len(first + smuggled) < 2**14  # one record
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        answers = (first + smuggled, second)
-        thread = Thread(target=serve_tls, args=(listener, certificate, *answers))
-        thread.start()
-        url = f"https://service.invalid:{listener.getsockname()[1]}"
-        with session_at(0, base_url=url) as session:
-            pages = [session.fetch_execution_contexts() for _ in range(2)]
-        thread.join()
+    with tls_session(first + smuggled, whole(page_of(["2"]))) as session:
+        pages = [session.fetch_execution_contexts() for _ in range(2)]
     assert [page[0].id for page in pages] == ["1", "2"]

@@ -10,7 +10,6 @@ import shlex
 import subprocess
 import sys
 import time
-from collections import defaultdict
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -88,9 +87,7 @@ def commands() -> set[str]:
 BLOCKS = [*blocks_of_pages(), *blocks_of_docstrings()]
 SCRIPTS = [block for block in BLOCKS if "def test_" not in block.source]
 [RECORDING] = [block for block in BLOCKS if "use_cassette" in block.source]
-TESTS: dict[str, list[Block]] = defaultdict(list)
-for test in [block for block in BLOCKS if block not in [*SCRIPTS, RECORDING]]:
-    TESTS[" ".join(test.packages)].append(test)
+TESTS = [block for block in BLOCKS if block not in [*SCRIPTS, RECORDING]]
 
 
 def context(number: int) -> dict[str, object]:
@@ -140,11 +137,10 @@ def test_block__runs(
     assert block.printed in (None, capsys.readouterr().out)
 
 
-@pytest.mark.parametrize("packages", TESTS)
-def test_blocks__pass_in_pytest(packages: str, tmp_path: Path) -> None:
-    """An example with tests passes, alone in a file."""
-    skip_without(packages.split())
-    run_pytest(tmp_path, *TESTS[packages])
+def test_blocks__pass_in_pytest(tmp_path: Path) -> None:
+    """Each example with tests passes, alone in a file."""
+    skip_without(["requests_mock"])
+    run_pytest(tmp_path, *TESTS)
 
 
 @pytest.mark.parametrize("revision", ["page", "offset"])

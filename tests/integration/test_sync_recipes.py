@@ -86,11 +86,7 @@ def windows(sandbox: Sandbox) -> list[int]:
 def test_sync__killed_and_started_again(
     recipe: tuple[Path, Read], sandbox: Sandbox
 ) -> None:
-    """
-    It goes on at the page that it didn't get, and has each context once.
-
-    The next run reads what was active during that, and little else.
-    """
+    """It goes on where it was; the next run reads what was active during that."""
     script, read = recipe
     stopped_at_request(3, sandbox, SIGKILL, script, cwd=script.parent)
     assert 100 <= len(read(script.parent)) < 250

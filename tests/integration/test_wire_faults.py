@@ -214,7 +214,7 @@ def walk(case: Case, times: int | None) -> Outcome:
 
 @each_case
 def test_fault__once(name: str) -> None:
-    """A fault that happens once costs one more request, and no context."""
+    """It costs one more request, and no context."""
     outcome = outcome_of(name, 1)
     assert outcome.error is None
     assert outcome.complete
@@ -223,7 +223,7 @@ def test_fault__once(name: str) -> None:
 
 @each_case
 def test_fault__always(name: str) -> None:
-    """A fault that stays is one typed error, when the attempts are used up."""
+    """It is one typed error, when the attempts are used up."""
     outcome = outcome_of(name, None)
     assert type(outcome.error) is wacht.RequestError
     assert re.search(CASES[name].says, str(outcome.error))
@@ -243,23 +243,21 @@ def test_deadline__in_a_fault(sandbox: Sandbox) -> None:
         assert caught.value.resume is not None
 
 
-PAGES = {
-    "close-delimited": OK + b"\r\n" + PAGE,
-    "chunks": CHUNKED + chunk(PAGE[:9]) + chunk(PAGE[9:]) + b"0\r\nX-Sum: 1\r\n\r\n",
-    "gzip in chunks of a byte": (
-        CHUNKED.replace(OK, OK + f"{GZIP}\r\n".encode())
-        + b"".join(chunk(bytes([byte])) for byte in gzip.compress(PAGE))
-        + b"0\r\n\r\n"
-    ),
-}
+CHUNKS = b"".join(chunk(bytes([byte])) for byte in gzip.compress(PAGE))
 
 
-@pytest.mark.parametrize("answer", PAGES.values(), ids=PAGES)
+@pytest.mark.parametrize(
+    "answer",
+    [
+        OK + b"\r\n" + PAGE,
+        CHUNKED[:-2] + GZIP.encode() + b"\r\n\r\n" + CHUNKS + b"0\r\nX-Sum: 1\r\n\r\n",
+    ],
+    ids=["close-delimited", "gzip in chunks"],
+)
 def test_page__in_each_encoding(answer: bytes) -> None:
     """However an answer is framed and compressed, it's the same page."""
-    with RawServer(lambda wire: wire.send(answer)) as server:
-        with server.session() as session:
-            assert ids_of(iter(session.fetch_execution_contexts())) == ["1", "2", "3"]
+    with RawServer(lambda w: w.send(answer)) as server, server.session() as session:
+        assert ids_of(iter(session.fetch_execution_contexts())) == ["1", "2", "3"]
         assert len(server.heads) == 1
 
 

@@ -76,21 +76,6 @@ def misuse(session: wacht.Session) -> None:
     wacht.Session(timeout=None)  # type: ignore[arg-type]
 
 
-def go_on_where_it_stopped(session: wacht.Session) -> list[AiExecutionContext]:
-    contexts: list[AiExecutionContext] = []
-    resume: ListExecutionContextsOptions | None = None
-    while True:
-        try:
-            contexts.extend(session.iter_execution_contexts(resume, deadline=60))
-        except wacht.WachtError as error:
-            assert_type(error.resume, ListExecutionContextsOptions | None)
-            if error.resume is None:
-                raise
-            resume = error.resume
-        else:
-            return contexts
-
-
 def handle(session: wacht.Session) -> None:
     try:
         session.fetch_execution_contexts()
@@ -98,6 +83,9 @@ def handle(session: wacht.Session) -> None:
         assert_type(error.retry_after, float | None)
     except wacht.ApiError as error:
         assert_type(error.details, Any)
+    except wacht.WachtError as error:
+        assert_type(error.resume, ListExecutionContextsOptions | None)
+        session.iter_execution_contexts(error.resume, deadline=60)
     except (ValueError, TimeoutError):
         logger.exception("one of the builtins that ours are as well")
 

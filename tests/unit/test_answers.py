@@ -154,9 +154,15 @@ def test_status__has_its_class(status: int, kind: type[wacht.ApiError]) -> None:
 def test_api_error__carries_the_answer() -> None:
     body = b'{"errors":[{"message":"Something went wrong","code":500}]}'
     error = error_of(body, 503, {"x-request-id": "request-1", "retry-after": "2.5"})
-    details = json.loads(body)
-    message = "Something went wrong"
-    assert error.args == (503, message, details, body, "request-1", 2.5, 3)
+    assert vars(error) == {
+        "status": 503,
+        "message": "Something went wrong",
+        "details": json.loads(body),
+        "body": body,
+        "request_id": "request-1",
+        "retry_after": 2.5,
+        "attempts": 3,
+    }
 
 
 @pytest.mark.parametrize(

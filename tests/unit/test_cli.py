@@ -168,6 +168,9 @@ BUNDLE = "if you trust its CA, set REQUESTS_CA_BUNDLE to a file with the certifi
     [
         (wacht.RequestError("[SSL: CERTIFICATE_VERIFY_FAILED] no"), 1, BUNDLE),
         (wacht.RequestError("no"), 1, "no; check the network, and WACHT_BASE_URL"),
+        (wacht.RequestError("for SOCKS support"), 1, "; pip install PySocks"),
+        (wacht.ConfigError("no API key"), 1, "; `wacht demo` needs no key"),
+        (wacht.ConfigError("use https"), 1, "wacht: use https"),
         (wacht.AuthenticationError(401, "no"), 1, "no; check WACHT_API_KEY"),
         (wacht.PaginationError("no"), 1, "no; see --pagination and --exhaustive"),
         (wacht.BadRequestError(400, "page=no"), 1, ": 400 Bad Request: page=no"),

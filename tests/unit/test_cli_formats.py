@@ -146,12 +146,6 @@ def test_json__is_what_to_dict_gives(pages: Pages) -> None:
     assert [json.loads(line) for line in lines] == expected
 
 
-def test_json__open_until_complete() -> None:
-    pieces = FORMATS["json"](iter([[FIRST], [SECOND]]), Style())
-    text = next(pieces) + next(pieces)
-    assert json.loads(text + "]") == [FIRST.to_dict(), SECOND.to_dict()]
-
-
 def test_csv__all_fields() -> None:
     context = AiExecutionContext(
         id="1", created_at=NOON, context={"a": [1, "ü"]}, extra={"new": None}

@@ -94,23 +94,6 @@ def test_notes__command(
     assert note.startswith(f"{start}{command}")
 
 
-@given(st.lists(st.integers(0, 300), min_size=1), st.integers(1, 100), st.booleans())
-def test_notes__command_adds_up(hours: list[int], size: int, since: bool) -> None:
-    """What was listed, without what comes again, and the limit of the command."""
-    data = [AiExecutionContext(created_at=NOON + timedelta(hours=n)) for n in hours]
-    options = ["--since", "2026-03-05"] if since else []
-    listing = Listing(context_of("--limit=500", f"--per-page={size}", *options))
-    page = ExecutionContextListResponse(data, has_more=True)
-    listing.write([page], io.StringIO())
-    *_, note = listing.notes(KeyboardInterrupt())
-    if sum(listing.listed):
-        arguments = shlex.split(note.partition("wacht list ")[2])
-        rest = context_of(*arguments).params
-        skipped = (rest["page"] - 1) * size
-        assert skipped <= len(data) < skipped + size
-        assert sum(listing.listed[:skipped]) + rest["limit"] == 500
-
-
 @pytest.mark.parametrize(
     ("error", "size", "arguments", "notes"),
     [

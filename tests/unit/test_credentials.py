@@ -145,13 +145,8 @@ def test_redact__every_spelling(key: str) -> None:
 
 @given(st.binary(), st.binary())
 def test_redact__nothing_else(before: bytes, after: bytes) -> None:
-    redacted = ApiKey(KEY).redact(before + KEY.encode() + after)
-    assert redacted == before + b"[***]" + after
-
-
-def test_redact__every_occurrence() -> None:
-    text = f"{KEY}, {KEY} and ü\ud800"
-    assert ApiKey(KEY).redact_text(text) == "[***], [***] and ü\ud800"
+    redacted = ApiKey(KEY).redact(KEY.encode().join([before, after, b""]))
+    assert redacted == b"[***]".join([before, after, b""])
 
 
 @pytest.mark.parametrize("spell", SPELLINGS)
@@ -164,7 +159,8 @@ def test_redact__truncated_within_the_key(spell: Callable[[str], str]) -> None:
     assert key.redact(b"no such page", truncated=True) == b"no such page"
 
 
-def test_redact__long_text() -> None:
+def test_redact__any_text() -> None:
+    assert ApiKey(KEY).redact_text(f"{KEY} and ü\ud800") == "[***] and ü\ud800"
     redacted = ApiKey(KEY).redact_text("x" * (2**16 - 9) + KEY)
     assert redacted == "x" * (2**16 - 9)
 

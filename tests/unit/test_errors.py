@@ -96,14 +96,4 @@ def test_error__attributes() -> None:
     request, decode = wacht.RequestError("reset", 6), wacht.DecodeError("no", b"body")
     assert (request.attempts, wacht.RequestError("reset").attempts) == (6, 1)
     assert (decode.body, wacht.DecodeError("no").body) == (b"body", b"")
-    whole = wacht.ApiError(500, "oops", [1], b"body", "request-1", 2.5, 3)
-    assert vars(whole) == {
-        "status": 500,
-        "message": "oops",
-        "details": [1],
-        "body": b"body",
-        "request_id": "request-1",
-        "retry_after": 2.5,
-        "attempts": 3,
-    }
     assert wacht.ApiError(500, "oops").args == (500, "oops", None, b"", None, None, 1)

@@ -68,10 +68,7 @@ def test_html__any_values(page: list[Mapping[str, object]], caption: str) -> Non
 def test_html__text_in_values(text: str) -> None:
     assert shown(card_html({"title": text, text[:30]: text})) == [text, text[:30], text]
     assert shown(table_html([{"title": text}], caption=text)).count(text) == 2
-
-
-def test_html__controls() -> None:
-    assert shown(card_html({"title": "safe \u202egnp.exe"})) == [r"safe \u202egnp.exe"]
+    assert shown(card_html({"title": "\u202egnp.exe"})) == [r"\u202egnp.exe"]
 
 
 @pytest.mark.parametrize("draw", [card_html, table])

@@ -142,27 +142,20 @@ def test_bar__countdown_ends_with_the_wait() -> None:
     assert countdowns() == 0
 
 
-def test_bar__no_thread_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_thread: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
-    with open_report(progress=True) as report:
-        assert report is not None
-        monkeypatch.setattr(threading.Thread, "start", refuse)
-        report(WAITING)
-        report(WalkProgress(pages=2, contexts=150))
-
-
-def test_bar__errors_of_tqdm_do_not_reach_the_walk(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    ("owner", "name"), [(threading.Thread, "start"), (tqdm, "refresh")]
+)
+def test_bar__errors_do_not_reach_the_walk(
+    owner: type, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_arguments: object, **_keywords: object) -> None:
-        raise OSError("no space")
+        raise RuntimeError("can't start new thread")
 
     with open_report(progress=True) as report, monkeypatch.context() as patch:
         assert report is not None
-        patch.setattr(tqdm, "refresh", refuse)
+        patch.setattr(owner, name, refuse)
         report(WAITING)
+        report(WalkProgress(pages=2, contexts=150))
 
 
 def test_bar__draws_nothing_in_another_process(

@@ -50,17 +50,9 @@ def test_make_contexts__times_in_every_form() -> None:
 
 
 def test_make_contexts__something_to_filter_by() -> None:
+    assert None in _values("title")
     assert min(Counter(_values("agent_id")).values()) > 20
     statuses = {"idle", "running", "waiting_for_input", "interrupted"}
     assert set(_values("status")) == statuses | {"completed", "failed"}
     ended = {c["status"] for c in CONTEXTS if c["completed_at"] is not None}
     assert ended == {"completed", "failed"}
-
-
-def test_make_contexts__gaps() -> None:
-    for field in ("workflow_id", "user_id", "session_id", "title"):
-        assert None in _values(field)
-        assert len(_values(field)) < 250
-    kinds = Counter(type(value) for value in _values("context"))
-    assert set(kinds) == {dict, list, str, type(None)}
-    assert kinds.most_common(1)[0][0] is dict

@@ -15,6 +15,8 @@ from wacht._threads import Event, Task
 
 def test_event__wakes_all_threads() -> None:
     event = Event()
+    assert not event.wait(0.001)
+    assert not event.is_set()
     woken: list[bool] = []
     threads = [
         threading.Thread(target=lambda: woken.append(event.wait(60))) for _ in range(3)
@@ -26,12 +28,6 @@ def test_event__wakes_all_threads() -> None:
         thread.join()
     assert woken == [True, True, True]
     assert event.is_set()
-
-
-def test_event__not_set() -> None:
-    event = Event()
-    assert not event.wait(0.001)
-    assert not event.is_set()
 
 
 def test_task__gives_the_result_or_the_error() -> None:
