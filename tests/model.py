@@ -18,7 +18,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 from attrs import evolve
 
-from wacht import AiExecutionContext, ListExecutionContextsOptions, WachtError
+from wacht import (
+    AiExecutionContext,
+    DeadlineExceededError,
+    ListExecutionContextsOptions,
+    RequestError,
+    ServerError,
+    WachtError,
+)
 from wacht._pagination import prefetch as prefetching
 from wacht._pagination.options import WalkOptions
 from wacht._pagination.walk import Walk
@@ -29,7 +36,7 @@ from wacht._protocol.windows import Window
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from wacht import WalkProgress
+    from wacht import ExecutionContextListResponse, WalkProgress
     from wacht._protocol.revisions import Query, Revision
     from wacht._waiting import RequestBudget
 
@@ -51,6 +58,7 @@ class Service:
         tied: How many contexts share each time.
         stable: Whether contexts of one time keep their order in every window.
         cap: The most contexts that the service gives at once.
+        start: The time of the first context.
         revision: The revision that the caller fixed.
 
     Attributes:
@@ -58,6 +66,7 @@ class Service:
         queries: What was asked, in order.
         errors: What to raise instead of an answer, by the number of the request from 1.
         change: Called with the service after each answer.
+        alter: What comes in place of an answer.
         stayed: The ids that were in the list at every answer so far.
 
     """
@@ -71,6 +80,7 @@ class Service:
         tied: int = 1,
         stable: bool = True,
         cap: int = 100,
+        start: datetime = START,
         revision: Revision | None = None,
     ) -> None:
         self.kind: Kind = kind
@@ -81,13 +91,14 @@ class Service:
         self.contexts = [
             AiExecutionContext(
                 id=f"c{number}",
-                last_activity_at=START - timedelta(seconds=gap * (number // tied)),
+                last_activity_at=start - timedelta(seconds=gap * (number // tied)),
             )
             for number in range(contexts)
         ]
         self.queries: list[Query] = []
         self.errors: dict[int, Exception] = {}
-        self.change: Callable[[Service], object] = _noop
+        self.change: Callable[[Service], object] = lambda _service: None
+        self.alter: Callable[[Answer], Answer] = lambda answer: answer
         self.before_answer: Callable[[], object] = lambda: None
         self.stayed = self.ids
         self._now = START
@@ -107,11 +118,10 @@ class Service:
         self.before_answer()
         if error := self.errors.get(number):
             raise copy(error)  # or it would hold the frames
-        answer = self._answer(query)
-        if self.change is not _noop:
-            present = set(self.ids)
-            self.stayed = [id_ for id_ in self.stayed if id_ in present]
-            self.change(self)
+        answer = self.alter(self._answer(query))
+        present = set(self.ids)
+        self.stayed = [id_ for id_ in self.stayed if id_ in present]
+        self.change(self)
         return answer
 
     def touch(self, place: int, *, late: float = 0.0) -> None:
@@ -121,24 +131,22 @@ class Service:
         time = max(
             context.last_activity_at or START, self._now - timedelta(seconds=late)
         )
-        self._insert(evolve(context, last_activity_at=time))
+        self.show([evolve(context, last_activity_at=time), *self.contexts])
 
-    def add(self) -> None:
-        """Add a context."""
-        self._now += timedelta(seconds=0.25)
-        self._added += 1
-        self._insert(
-            AiExecutionContext(id=f"new{self._added}", last_activity_at=self._now)
-        )
+    def add(self, number: int = 1) -> None:
+        """Add contexts."""
+        for _ in range(number):
+            self._added += 1
+            self.put_back(AiExecutionContext(id=f"new{self._added}"))
 
     def put_back(self, context: AiExecutionContext) -> None:
         """Let a context that had left the list come back, as its status changed."""
         self._now += timedelta(seconds=0.25)
-        self._insert(evolve(context, last_activity_at=self._now))
+        self.show([evolve(context, last_activity_at=self._now), *self.contexts])
 
-    def _insert(self, context: AiExecutionContext) -> None:
-        self.contexts.insert(0, context)
-        self.contexts.sort(key=lambda c: c.last_activity_at or START, reverse=True)
+    def show(self, contexts: Iterable[AiExecutionContext]) -> None:
+        """Let the list be these from now on, newest activity first."""
+        self.contexts = newest_first(contexts)
 
     def _answer(self, query: Query) -> Answer:
         if self.kind == "page":
@@ -157,11 +165,24 @@ class Service:
         if self.stable:
             return self.contexts
         # As PostgreSQL, which keeps limit + offset rows while it sorts.
-        contexts = Random(window.end).sample(self.contexts, len(self.contexts))
-        return sorted(contexts, key=lambda c: c.last_activity_at or START, reverse=True)
+        return newest_first(
+            Random(window.end).sample(self.contexts, len(self.contexts))
+        )
 
 
-def _noop(_service: Service) -> None: ...
+def newest_first(contexts: Iterable[AiExecutionContext]) -> list[AiExecutionContext]:
+    """Sort contexts; equal times keep their order."""
+    return sorted(contexts, key=lambda c: c.last_activity_at or START, reverse=True)
+
+
+def once(number: int, change: Callable[[Service], object]) -> Callable[[Service], None]:
+    """Return a change that comes only after one answer: that of this number."""
+
+    def change_once(service: Service) -> None:
+        if len(service.queries) == number:
+            change(service)
+
+    return change_once
 
 
 REVISIONS: dict[Kind, Revision] = {
@@ -212,11 +233,11 @@ class Changes:
     def _any(self, service: Service) -> int:
         return self._random.randrange(len(service.contexts))
 
-    def _touch(self, service: Service) -> None:
-        service.touch(self._any(service))
+    def _touch(self, service: Service, late: float = 0) -> None:
+        service.touch(self._any(service), late=late)
 
     def _late(self, service: Service) -> None:
-        service.touch(self._any(service), late=self._random.uniform(0, DELAY))
+        self._touch(service, self._random.uniform(0, DELAY))
 
     def _add(self, service: Service) -> None:
         service.add()
@@ -344,9 +365,27 @@ def until_error(walk: Walk) -> tuple[list[str | None], WachtError]:
     return got, caught.value
 
 
-def travelled(error: WachtError) -> ListExecutionContextsOptions:
-    """Take `resume` out of an error that was in another process."""
-    resume = pickle.loads(pickle.dumps(error)).resume  # noqa: S301 - our own
-    assert resume == error.resume
+def given_in_parts(
+    service: Any, options: ListExecutionContextsOptions | None = None, **settings: Any
+) -> list[str | None]:
+    """Walk through a service, and on after each failure."""
+    got: list[str | None] = []
+    for _ in range(20):
+        try:
+            walk = walk_of(service, options, **settings)
+            got.extend(context.id for context in walk.contexts())
+        except (DeadlineExceededError, RequestError, ServerError) as error:
+            options = travelled(error)
+        else:
+            return got
+    raise AssertionError("the walk was broken too often")
+
+
+def travelled(
+    holder: WachtError | ExecutionContextListResponse,
+) -> ListExecutionContextsOptions:
+    """Take `resume` out of an error or a page that was in another process."""
+    resume = pickle.loads(pickle.dumps(holder)).resume  # noqa: S301 - our own
+    assert resume == holder.resume
     assert isinstance(resume, ListExecutionContextsOptions)
     return resume

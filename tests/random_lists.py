@@ -7,7 +7,6 @@ that missed a context in silence, gave one twice or went on and on.
 
 from __future__ import annotations
 
-import pickle
 import sys
 from collections import Counter
 from pathlib import Path
@@ -19,12 +18,17 @@ from attrs import frozen
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tests.model import REVISIONS, Changes, Kind, Scheduler, Service, walk_of
-from wacht import (
-    ListExecutionContextsOptions,
-    PaginationError,
-    RequestError,
+from tests.model import (
+    REVISIONS,
+    Changes,
+    Kind,
+    Scheduler,
+    Service,
+    ids_of,
+    travelled,
+    walk_of,
 )
+from wacht import ListExecutionContextsOptions, PaginationError, RequestError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -116,14 +120,14 @@ def _given(
     for _ in range(20):
         try:
             for page in walk_of(service, options, **settings).pages():
-                got += [context.id for context in page]
+                got += ids_of(page)
                 if random.random() < 0.02:  # killed, and started again
-                    options = pickle.loads(pickle.dumps(page.resume))  # noqa: S301
+                    options = travelled(page)
                     break
             else:
                 return got, ""
         except RequestError as refused:
-            options = pickle.loads(pickle.dumps(refused)).resume  # noqa: S301
+            options = travelled(refused)
         except PaginationError as found:
             return got, str(found)
     return got, "it was broken too often"
