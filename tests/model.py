@@ -357,11 +357,14 @@ def ids_of(contexts: Iterable[AiExecutionContext]) -> list[str | None]:
     return [context.id for context in contexts]
 
 
-def until_error(walk: Walk) -> tuple[list[str | None], WachtError]:
+def until_error(
+    walk: Walk | Iterable[AiExecutionContext],
+) -> tuple[list[str | None], WachtError]:
     """Walk into an error; return what came before it, and the error."""
+    contexts = walk.contexts() if isinstance(walk, Walk) else walk
     got: list[str | None] = []
     with pytest.raises(WachtError) as caught:
-        got.extend(context.id for context in walk.contexts())
+        got.extend(context.id for context in contexts)
     return got, caught.value
 
 
