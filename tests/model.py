@@ -16,7 +16,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
-from attrs import evolve
+from attrs import evolve, fields_dict
 
 from wacht import (
     AiExecutionContext,
@@ -64,6 +64,7 @@ class Service:
     Attributes:
         contexts: The list as it is now.
         queries: What was asked, in order.
+        retries: Whether each request may be repeated.
         errors: What to raise instead of an answer, by the number of the request from 1.
         change: Called with the service after each answer.
         alter: What comes in place of an answer.
@@ -96,6 +97,7 @@ class Service:
             for number in range(contexts)
         ]
         self.queries: list[Query] = []
+        self.retries: list[bool] = []
         self.errors: dict[int, Exception] = {}
         self.change: Callable[[Service], object] = lambda _service: None
         self.alter: Callable[[Answer], Answer] = lambda answer: answer
@@ -114,6 +116,7 @@ class Service:
         budget.remaining()
         budget.count_request(1)
         self.queries.append(query)
+        self.retries.append(retry)
         number = len(self.queries)
         self.before_answer()
         if error := self.errors.get(number):
@@ -292,20 +295,17 @@ class Scheduler:
     Args:
         service: Answers.
         seed: Each seed gives another order.
+        patch: Replaces the threads.
 
     """
 
-    def __init__(self, service: Service, seed: int) -> None:
+    def __init__(self, service: Service, seed: int, patch: pytest.MonkeyPatch) -> None:
         self._random = Random(seed)
         self._pending: list[_Pending] = []
-        service.before_answer = self.answer_some
-
-    def install(self, patch: pytest.MonkeyPatch) -> None:
-        """Replace the threads."""
+        service.before_answer = self._answer_some
         patch.setattr(prefetching, "_read_in_thread", self._read_later)
 
-    def answer_some(self) -> None:
-        """Answer some of the requests that are under way."""
+    def _answer_some(self) -> None:
         while self._pending and self._random.random() < 0.5:
             self._random.choice(self._pending).answer()
 
@@ -330,13 +330,7 @@ def walk_of(
     **settings: Any,
 ) -> Walk:
     """Return a walk through a service."""
-    defaults: dict[str, Any] = {
-        "limit": None,
-        "exhaustive": None,
-        "active_since": None,
-        "prefetch": 0,
-        "deadline": None,
-    }
+    defaults = dict.fromkeys(fields_dict(WalkOptions)) | {"prefetch": 0}
     return Walk(
         service,
         options or ListExecutionContextsOptions(),

@@ -85,7 +85,7 @@ def walk(seed: int, kind: Kind = "offset") -> Outcome:
     )
     wanted = _wanted(service, options, settings.get("active_since"))
     with pytest.MonkeyPatch.context() as patch:
-        Scheduler(service, seed).install(patch)
+        Scheduler(service, seed, patch)
         got, error = _given(service, options, settings, random)
     if options.page != 1:  # what became active has left this part of the list
         wanted = [context for context in wanted if context in service.contexts]

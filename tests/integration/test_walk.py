@@ -142,14 +142,6 @@ def test_walk__asks_slow_pages_in_smaller_parts(
         assert b"per_page=25" in server.heads[1]
 
 
-def test_walk__a_service_that_is_down_costs_four_requests_more() -> None:
-    retry = Retry(total=2, status_forcelist=[504])
-    with RawServer(refuse_by_504) as server, server.session(retry=retry) as session:
-        with pytest.raises(wacht.ServerError, match="504"):
-            next(session.iter_execution_contexts())
-        assert len(server.heads) <= 3 + 4
-
-
 # Errors and resume
 
 
@@ -241,28 +233,6 @@ def test_leaving__the_interpreter(leave: str, status: int) -> None:
             assert stalled.acquire(timeout=PATIENCE)
         child.communicate(b"\n", timeout=PATIENCE)
         assert child.returncode == status
-
-
-def test_leaving__sends_no_more() -> None:
-    """Requests that would be repeated are not, once the loop is left."""
-
-    def script(wire: Wire) -> None:
-        if wire.query["page"] != "1":
-            stalled.release()
-            left.wait(PATIENCE)
-            wire.answer(b"", status="503 Service Unavailable")
-        else:
-            wire.answer(page_of(["1"], has_more=True))
-
-    stalled, left = threading.Semaphore(0), threading.Event()
-    with RawServer(script) as server, server.session() as session:
-        for _ in session.iter_execution_contexts(prefetch=3):
-            for _page in range(3):
-                assert stalled.acquire(timeout=PATIENCE)
-            break
-        left.set()
-        settle()
-        assert len(server.heads) == 4
 
 
 @pytest.mark.parametrize("close", [wacht.Session.close, id])

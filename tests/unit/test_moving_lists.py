@@ -176,12 +176,9 @@ def test_walk__from_a_page_on_a_count_proves_nothing() -> None:
 
 def test_walk__says_that_the_top_never_rests() -> None:
     service = known("offset", 400)
-
-    def change(service: Service) -> None:
-        for _ in range(150 if len(service.queries) > 3 else 0):
-            service.touch(len(service.contexts) - 1)
-
-    service.change = change
+    service.change = lambda service: [
+        service.touch(399) for _ in range(150 if len(service.queries) > 3 else 0)
+    ]
     _, error = until_error(walk_of(service))
     assert "moved to the top of the list faster" in str(error)
     assert len(service.queries) < 150
@@ -231,7 +228,7 @@ def test_walk__by_page_read_ahead_loses_nothing_to_what_is_added(
     for seed in range(40):
         service = known("page", 60)
         service.change = lambda service: service.add()
-        Scheduler(service, seed).install(monkeypatch)
+        Scheduler(service, seed, monkeypatch)
         got = given_by(service, Options(per_page=5), prefetch=4)
         assert {f"c{number}" for number in range(60)} <= {*got}
 

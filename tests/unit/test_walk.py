@@ -154,14 +154,14 @@ def test_walk__by_offset_with_equal_times_read_ahead(
 ) -> None:
     for seed in range(5):
         service = known("offset", 60, tied=tied)
-        Scheduler(service, seed).install(monkeypatch)
+        Scheduler(service, seed, monkeypatch)
         assert given_by(service, Options(per_page=per_page), prefetch=8) == service.ids
 
 
 def test_walk__windows_read_ahead_share_more(monkeypatch: pytest.MonkeyPatch) -> None:
     """Some contexts may leave the list before they are answered."""
     service = known("offset", 400)
-    Scheduler(service, 0).install(monkeypatch)
+    Scheduler(service, 0, monkeypatch)
     given_by(service, prefetch=8)
     offsets = {int(query["offset"]) for query in service.queries}
     assert {0, 93, 186, 279, 372} <= offsets

@@ -57,8 +57,8 @@ Options = ListExecutionContextsOptions
 OLDER = 'If it is an older build of the offset revision, set pagination="offset".'
 
 
-class Scripted:
-    """An endpoint whose pages a function makes."""
+class Scripted(Service):
+    """A service whose pages a function makes."""
 
     def __init__(
         self,
@@ -67,15 +67,11 @@ class Scripted:
         pages: int = 10**9,
         revision: Revision | None = None,
     ) -> None:
-        self.revision = revision
-        self.fixed = revision is not None
-        self.queries: list[Query] = []
+        super().__init__(0, revision=revision)
         self._page = page
         self._pages = pages
 
-    def ask(self, query: Query, budget: RequestBudget, *, retry: bool = True) -> Answer:
-        budget.remaining()
-        self.queries.append(query)
+    def _answer(self, query: Query) -> Answer:
         assert len(self.queries) < 1000, "the walk doesn't end"
         number = int(query["page"]) if "page" in query else len(self.queries)
         contexts = [AiExecutionContext(id=id_) for id_ in self._page(number)]
@@ -237,6 +233,7 @@ def test_walk__a_service_that_is_down() -> None:
     _, error = until_error(walk_of(service))
     assert isinstance(error, ApiError)
     assert len(service.queries) <= 5
+    assert service.retries == [True, *[False] * (len(service.queries) - 1)]
 
 
 def test_walk__a_smaller_part_that_fails_otherwise() -> None:
@@ -365,11 +362,6 @@ def stalled() -> Iterator[Stalled]:
     settle()
 
 
-def leave_by_break(walk: Walk) -> None:
-    for _ in walk.contexts():
-        break
-
-
 def leave_by_throw(walk: Walk) -> BaseException:
     contexts = walk.contexts()
     next(contexts)
@@ -378,11 +370,14 @@ def leave_by_throw(walk: Walk) -> BaseException:
     return caught.value  # which holds the frames
 
 
-def leave_pages(walk: Walk) -> None:
-    next(walk.pages())
-
-
-@pytest.mark.parametrize("leave", [leave_by_break, leave_by_throw, leave_pages])
+@pytest.mark.parametrize(
+    "leave",
+    [
+        pytest.param(lambda walk: next(walk.contexts()), id="break"),
+        pytest.param(lambda walk: next(walk.pages()), id="pages"),
+        leave_by_throw,
+    ],
+)
 def test_leaving__stops_reading_ahead(stalled: Stalled, leave: Any) -> None:
     _left = leave(walk_of(stalled, prefetch=3))
     for _ in range(3):
