@@ -178,14 +178,11 @@ def newest_first(contexts: Iterable[AiExecutionContext]) -> list[AiExecutionCont
     return sorted(contexts, key=lambda c: c.last_activity_at or START, reverse=True)
 
 
-def once(number: int, change: Callable[[Service], object]) -> Callable[[Service], None]:
+def once(
+    number: int, change: Callable[[Service], object]
+) -> Callable[[Service], object]:
     """Return a change that comes only after one answer: that of this number."""
-
-    def change_once(service: Service) -> None:
-        if len(service.queries) == number:
-            change(service)
-
-    return change_once
+    return lambda service: len(service.queries) == number and change(service)
 
 
 REVISIONS: dict[Kind, Revision] = {

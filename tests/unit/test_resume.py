@@ -238,20 +238,13 @@ def test_resume__after_missing_contexts(contexts: int, tied: int) -> None:
     assert {*service.ids} <= {*got}
 
 
-# As numbers
-
-
-def checkpoint(end: int, size: int) -> Checkpoint:
-    first = Window(0, size)
-    coverage = Coverage(end, "place")
-    return Checkpoint({}, PageRevision(), first, coverage, {}, 0)
-
-
 @given(st.integers(0, 10_000), st.integers(1, 100))
 def test_resume_options__begin_at_or_a_little_before_the_end(
     end: int, size: int
 ) -> None:
-    resume = checkpoint(end, size).options(Options(page=9, status="idle"))
+    coverage, first = Coverage(end, "place"), Window(0, size)
+    checkpoint = Checkpoint({}, PageRevision(), first, coverage, {}, 0)
+    resume = checkpoint.options(Options(page=9, status="idle"))
     window = window_of(resume, 100)
     assert window.offset <= end < window.offset + size
     assert resume.status == "idle"
