@@ -22,6 +22,7 @@ from wacht import (
     AiExecutionContext,
     DeadlineExceededError,
     ListExecutionContextsOptions,
+    PaginationError,
     RequestError,
     ServerError,
     WachtError,
@@ -34,7 +35,7 @@ from wacht._protocol.revisions import OffsetRevision, PageRevision
 from wacht._protocol.windows import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from wacht import ExecutionContextListResponse, WalkProgress
     from wacht._protocol.revisions import Query, Revision
@@ -233,11 +234,11 @@ class Changes:
     def _any(self, service: Service) -> int:
         return self._random.randrange(len(service.contexts))
 
-    def _touch(self, service: Service, late: float = 0) -> None:
-        service.touch(self._any(service), late=late)
+    def _touch(self, service: Service) -> None:
+        service.touch(self._any(service))
 
     def _late(self, service: Service) -> None:
-        self._touch(service, self._random.uniform(0, DELAY))
+        service.touch(self._any(service), late=self._random.uniform(0, DELAY))
 
     def _add(self, service: Service) -> None:
         service.add()
@@ -360,19 +361,25 @@ def until_error(
 
 
 def given_in_parts(
-    service: Any, options: ListExecutionContextsOptions | None = None, **settings: Any
-) -> list[str | None]:
-    """Walk through a service, and on after each failure."""
-    got: list[str | None] = []
+    service: Any,
+    options: ListExecutionContextsOptions | None = None,
+    *,
+    killed: Callable[[], bool] = lambda: False,
+    **settings: Any,
+) -> Iterator[str | None]:
+    """Walk through a service, and on after each failure, or if it was killed."""
     for _ in range(20):
         try:
-            walk = walk_of(service, options, **settings)
-            got.extend(context.id for context in walk.contexts())
+            for page in walk_of(service, options, **settings).pages():
+                yield from ids_of(page)
+                if killed():
+                    options = travelled(page)
+                    break
+            else:
+                return
         except (DeadlineExceededError, RequestError, ServerError) as error:
             options = travelled(error)
-        else:
-            return got
-    raise AssertionError("the walk was broken too often")
+    raise PaginationError("it was broken too often")
 
 
 def travelled(

@@ -34,7 +34,7 @@ from wacht import (
 )
 from wacht._pagination.checkpoint import Checkpoint
 from wacht._pagination.coverage import Coverage
-from wacht._protocol.revisions import PageRevision
+from wacht._protocol.revisions import OffsetRevision, PageRevision
 from wacht._protocol.windows import Window, window_of
 
 Options = ListExecutionContextsOptions
@@ -57,7 +57,7 @@ def test_resume__at_each_request(
             service = known(kind, 55) if learned else Service(55, kind)
             service.errors = dict.fromkeys(broken, error)
             got = given_in_parts(service, Options(page=page, per_page=10), **walk)
-            assert got == service.ids[(page - 1) * 10 :], broken
+            assert [*got] == service.ids[(page - 1) * 10 :], broken
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -73,22 +73,16 @@ def test_resume__from_the_numbers_alone(kind: Kind) -> None:
         assert set(got) == set(service.ids), broken
 
 
-def test_resume__keeps_a_fixed_revision() -> None:
-    service = Service(55, "page")
-    service.errors[3] = RequestError("refused")
-    _, error = until_error(walk_of(service, Options(per_page=10)))
-    fixed = Service(55, "page", revision=PageRevision())
-    assert given_by(fixed, travelled(error)) == fixed.ids[20:]
-
-
-def test_resume__knows_the_revision() -> None:
-    """A new session needs no request to find it out."""
+@pytest.mark.parametrize("fixed", [None, OffsetRevision(echoes=False)])
+def test_resume__knows_the_revision(fixed: OffsetRevision | None) -> None:
+    """A new session needs no request to find it out; a fixed one keeps its own."""
     service = known("offset", 55)
     service.errors[3] = RequestError("refused")
     got, error = until_error(walk_of(service, Options(per_page=10)))
-    new = Service(55, "offset")
+    new = Service(55, "offset", revision=fixed)
     assert got + given_by(new, travelled(error)) == new.ids
     assert "offset" in new.queries[0]
+    assert new.revision == (fixed or OffsetRevision())
 
 
 def test_resume__of_a_walk_that_read_nothing() -> None:
