@@ -16,9 +16,17 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
-from attrs import evolve
+from attrs import evolve, fields_dict
 
-from wacht import AiExecutionContext, ListExecutionContextsOptions, WachtError
+from wacht import (
+    AiExecutionContext,
+    DeadlineExceededError,
+    ListExecutionContextsOptions,
+    PaginationError,
+    RequestError,
+    ServerError,
+    WachtError,
+)
 from wacht._pagination import prefetch as prefetching
 from wacht._pagination.options import WalkOptions
 from wacht._pagination.walk import Walk
@@ -27,9 +35,9 @@ from wacht._protocol.revisions import OffsetRevision, PageRevision
 from wacht._protocol.windows import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from wacht import WalkProgress
+    from wacht import ExecutionContextListResponse, WalkProgress
     from wacht._protocol.revisions import Query, Revision
     from wacht._waiting import RequestBudget
 
@@ -51,13 +59,16 @@ class Service:
         tied: How many contexts share each time.
         stable: Whether contexts of one time keep their order in every window.
         cap: The most contexts that the service gives at once.
+        start: The time of the first context.
         revision: The revision that the caller fixed.
 
     Attributes:
         contexts: The list as it is now.
         queries: What was asked, in order.
+        retries: Whether each request may be repeated.
         errors: What to raise instead of an answer, by the number of the request from 1.
         change: Called with the service after each answer.
+        alter: What comes in place of an answer.
         stayed: The ids that were in the list at every answer so far.
 
     """
@@ -71,6 +82,7 @@ class Service:
         tied: int = 1,
         stable: bool = True,
         cap: int = 100,
+        start: datetime = START,
         revision: Revision | None = None,
     ) -> None:
         self.kind: Kind = kind
@@ -81,13 +93,15 @@ class Service:
         self.contexts = [
             AiExecutionContext(
                 id=f"c{number}",
-                last_activity_at=START - timedelta(seconds=gap * (number // tied)),
+                last_activity_at=start - timedelta(seconds=gap * (number // tied)),
             )
             for number in range(contexts)
         ]
         self.queries: list[Query] = []
+        self.retries: list[bool] = []
         self.errors: dict[int, Exception] = {}
-        self.change: Callable[[Service], object] = _noop
+        self.change: Callable[[Service], object] = lambda _service: None
+        self.alter: Callable[[Answer], Answer] = lambda answer: answer
         self.before_answer: Callable[[], object] = lambda: None
         self.stayed = self.ids
         self._now = START
@@ -103,15 +117,15 @@ class Service:
         budget.remaining()
         budget.count_request(1)
         self.queries.append(query)
+        self.retries.append(retry)
         number = len(self.queries)
         self.before_answer()
         if error := self.errors.get(number):
             raise copy(error)  # or it would hold the frames
-        answer = self._answer(query)
-        if self.change is not _noop:
-            present = set(self.ids)
-            self.stayed = [id_ for id_ in self.stayed if id_ in present]
-            self.change(self)
+        answer = self.alter(self._answer(query))
+        present = set(self.ids)
+        self.stayed = [id_ for id_ in self.stayed if id_ in present]
+        self.change(self)
         return answer
 
     def touch(self, place: int, *, late: float = 0.0) -> None:
@@ -121,24 +135,22 @@ class Service:
         time = max(
             context.last_activity_at or START, self._now - timedelta(seconds=late)
         )
-        self._insert(evolve(context, last_activity_at=time))
+        self.show([evolve(context, last_activity_at=time), *self.contexts])
 
-    def add(self) -> None:
-        """Add a context."""
-        self._now += timedelta(seconds=0.25)
-        self._added += 1
-        self._insert(
-            AiExecutionContext(id=f"new{self._added}", last_activity_at=self._now)
-        )
+    def add(self, number: int = 1) -> None:
+        """Add contexts."""
+        for _ in range(number):
+            self._added += 1
+            self.put_back(AiExecutionContext(id=f"new{self._added}"))
 
     def put_back(self, context: AiExecutionContext) -> None:
         """Let a context that had left the list come back, as its status changed."""
         self._now += timedelta(seconds=0.25)
-        self._insert(evolve(context, last_activity_at=self._now))
+        self.show([evolve(context, last_activity_at=self._now), *self.contexts])
 
-    def _insert(self, context: AiExecutionContext) -> None:
-        self.contexts.insert(0, context)
-        self.contexts.sort(key=lambda c: c.last_activity_at or START, reverse=True)
+    def show(self, contexts: Iterable[AiExecutionContext]) -> None:
+        """Let the list be these from now on, newest activity first."""
+        self.contexts = newest_first(contexts)
 
     def _answer(self, query: Query) -> Answer:
         if self.kind == "page":
@@ -157,11 +169,21 @@ class Service:
         if self.stable:
             return self.contexts
         # As PostgreSQL, which keeps limit + offset rows while it sorts.
-        contexts = Random(window.end).sample(self.contexts, len(self.contexts))
-        return sorted(contexts, key=lambda c: c.last_activity_at or START, reverse=True)
+        return newest_first(
+            Random(window.end).sample(self.contexts, len(self.contexts))
+        )
 
 
-def _noop(_service: Service) -> None: ...
+def newest_first(contexts: Iterable[AiExecutionContext]) -> list[AiExecutionContext]:
+    """Sort contexts; equal times keep their order."""
+    return sorted(contexts, key=lambda c: c.last_activity_at or START, reverse=True)
+
+
+def once(
+    number: int, change: Callable[[Service], object]
+) -> Callable[[Service], object]:
+    """Return a change that comes only after one answer: that of this number."""
+    return lambda service: len(service.queries) == number and change(service)
 
 
 REVISIONS: dict[Kind, Revision] = {
@@ -271,20 +293,17 @@ class Scheduler:
     Args:
         service: Answers.
         seed: Each seed gives another order.
+        patch: Replaces the threads.
 
     """
 
-    def __init__(self, service: Service, seed: int) -> None:
+    def __init__(self, service: Service, seed: int, patch: pytest.MonkeyPatch) -> None:
         self._random = Random(seed)
         self._pending: list[_Pending] = []
-        service.before_answer = self.answer_some
-
-    def install(self, patch: pytest.MonkeyPatch) -> None:
-        """Replace the threads."""
+        service.before_answer = self._answer_some
         patch.setattr(prefetching, "_read_in_thread", self._read_later)
 
-    def answer_some(self) -> None:
-        """Answer some of the requests that are under way."""
+    def _answer_some(self) -> None:
         while self._pending and self._random.random() < 0.5:
             self._random.choice(self._pending).answer()
 
@@ -309,13 +328,7 @@ def walk_of(
     **settings: Any,
 ) -> Walk:
     """Return a walk through a service."""
-    defaults: dict[str, Any] = {
-        "limit": None,
-        "exhaustive": None,
-        "active_since": None,
-        "prefetch": 0,
-        "deadline": None,
-    }
+    defaults = dict.fromkeys(fields_dict(WalkOptions)) | {"prefetch": 0}
     return Walk(
         service,
         options or ListExecutionContextsOptions(),
@@ -336,17 +349,44 @@ def ids_of(contexts: Iterable[AiExecutionContext]) -> list[str | None]:
     return [context.id for context in contexts]
 
 
-def until_error(walk: Walk) -> tuple[list[str | None], WachtError]:
+def until_error(
+    walk: Walk | Iterable[AiExecutionContext],
+) -> tuple[list[str | None], WachtError]:
     """Walk into an error; return what came before it, and the error."""
+    contexts = walk.contexts() if isinstance(walk, Walk) else walk
     got: list[str | None] = []
     with pytest.raises(WachtError) as caught:
-        got.extend(context.id for context in walk.contexts())
+        got.extend(context.id for context in contexts)
     return got, caught.value
 
 
-def travelled(error: WachtError) -> ListExecutionContextsOptions:
-    """Take `resume` out of an error that was in another process."""
-    resume = pickle.loads(pickle.dumps(error)).resume  # noqa: S301 - our own
-    assert resume == error.resume
+def given_in_parts(
+    service: Any,
+    options: ListExecutionContextsOptions | None = None,
+    *,
+    killed: Callable[[], bool] = lambda: False,
+    **settings: Any,
+) -> Iterator[str | None]:
+    """Walk through a service, and on after each failure, or if it was killed."""
+    for _ in range(20):
+        try:
+            for page in walk_of(service, options, **settings).pages():
+                yield from ids_of(page)
+                if killed():
+                    options = travelled(page)
+                    break
+            else:
+                return
+        except (DeadlineExceededError, RequestError, ServerError) as error:
+            options = travelled(error)
+    raise PaginationError("it was broken too often")
+
+
+def travelled(
+    holder: WachtError | ExecutionContextListResponse,
+) -> ListExecutionContextsOptions:
+    """Take `resume` out of an error or a page that was in another process."""
+    resume = pickle.loads(pickle.dumps(holder)).resume  # noqa: S301 - our own
+    assert resume == holder.resume
     assert isinstance(resume, ListExecutionContextsOptions)
     return resume

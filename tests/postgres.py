@@ -9,7 +9,7 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, LiteralString
 
 from attrs import frozen
 
@@ -28,9 +28,20 @@ if TYPE_CHECKING:
 
 CONTEXTS = 3000
 TICK = 0.3  # seconds between two changes: two at each of 100 requests a minute
-STATUSES = ("idle", "running")
 
 Change = Literal["add", "activity", "deletion", "status"]
+
+CHANGES: dict[Change, LiteralString] = {
+    "add": "INSERT INTO contexts"
+    " SELECT max(id) + 1, 'idle', now() - interval '1 s' * %(age)s FROM contexts",
+    "activity": "UPDATE contexts"
+    " SET last_activity_at = now() - interval '1 s' * %(age)s WHERE id = %(id)s",
+    "deletion": "DELETE FROM contexts WHERE id = %(id)s",
+    "status": "UPDATE contexts"
+    " SET last_activity_at = now() - interval '1 s' * %(age)s,"
+    " status = CASE status WHEN 'idle' THEN 'running' ELSE 'idle' END"
+    " WHERE id = %(id)s",
+}
 
 
 @frozen
@@ -158,30 +169,10 @@ class PostgresService:
     def _change(self, change: Change) -> None:
         id_ = self._random.randrange(CONTEXTS)
         self._changes += 1
-        age = 30 - TICK * self._changes
-        if change == "add":
-            self._connection.execute(
-                "INSERT INTO contexts"
-                " SELECT max(id) + 1, 'idle', now() - interval '1 s' * %s"
-                " FROM contexts",
-                (age,),
-            )
-        elif change == "activity":
-            self._connection.execute(
-                "UPDATE contexts SET last_activity_at = now() - interval '1 s' * %s"
-                " WHERE id = %s",
-                (age, id_),
-            )
-        elif change == "deletion":
-            self._connection.execute("DELETE FROM contexts WHERE id = %s", (id_,))
-        else:
+        if change == "status":
             self._stayed.discard(str(id_))
-            self._connection.execute(
-                "UPDATE contexts SET last_activity_at = now() - interval '1 s' * %s,"
-                " status = CASE status WHEN 'idle' THEN 'running' ELSE 'idle' END"
-                " WHERE id = %s",
-                (age, id_),
-            )
+        values = {"age": 30 - TICK * self._changes, "id": id_}
+        self._connection.execute(CHANGES[change], values)
 
 
 def plain_loop(service: PostgresService) -> set[str | None]:

@@ -7,7 +7,6 @@ that missed a context in silence, gave one twice or went on and on.
 
 from __future__ import annotations
 
-import pickle
 import sys
 from collections import Counter
 from pathlib import Path
@@ -19,12 +18,15 @@ from attrs import frozen
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tests.model import REVISIONS, Changes, Kind, Scheduler, Service, walk_of
-from wacht import (
-    ListExecutionContextsOptions,
-    PaginationError,
-    RequestError,
+from tests.model import (
+    REVISIONS,
+    Changes,
+    Kind,
+    Scheduler,
+    Service,
+    given_in_parts,
 )
+from wacht import ListExecutionContextsOptions, PaginationError, RequestError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -80,9 +82,15 @@ def walk(seed: int, kind: Kind = "offset") -> Outcome:
         per_page=random.choice([1, 3, 7, 20, 100]),
     )
     wanted = _wanted(service, options, settings.get("active_since"))
+    got: list[str | None] = []
+    error = ""
     with pytest.MonkeyPatch.context() as patch:
-        Scheduler(service, seed).install(patch)
-        got, error = _given(service, options, settings, random)
+        Scheduler(service, seed, patch)
+        settings["killed"] = lambda: random.random() < 0.02  # and started again
+        try:
+            got.extend(given_in_parts(service, options, **settings))
+        except PaginationError as found:
+            error = str(found)
     if options.page != 1:  # what became active has left this part of the list
         wanted = [context for context in wanted if context in service.contexts]
     missed = {context.id for context in wanted} & set(service.stayed) - set(got)
@@ -103,30 +111,6 @@ def _wanted(
         if not service.stable:  # which of the equal times are above differs
             wanted = [c for c in wanted if _time(c) < _time(above[-1])]
     return wanted
-
-
-def _given(
-    service: Service,
-    options: ListExecutionContextsOptions | None,
-    settings: dict[str, Any],
-    random: Random,
-) -> tuple[list[str | None], str]:
-    """Return the ids that walks give, one after the other, and the last error."""
-    got: list[str | None] = []
-    for _ in range(20):
-        try:
-            for page in walk_of(service, options, **settings).pages():
-                got += [context.id for context in page]
-                if random.random() < 0.02:  # killed, and started again
-                    options = pickle.loads(pickle.dumps(page.resume))  # noqa: S301
-                    break
-            else:
-                return got, ""
-        except RequestError as refused:
-            options = pickle.loads(pickle.dumps(refused)).resume  # noqa: S301
-        except PaginationError as found:
-            return got, str(found)
-    return got, "it was broken too often"
 
 
 def _time(context: AiExecutionContext) -> datetime:

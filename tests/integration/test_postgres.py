@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.model import walk_of
+from tests.model import given_by, until_error, walk_of
 from tests.postgres import (
     CASES,
     Case,
@@ -15,7 +15,6 @@ from tests.postgres import (
     programs,
     running_server,
 )
-from wacht import PaginationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +38,7 @@ def test_walk__misses_nothing_that_stayed(
     connection: Any, case: Case, prefetch: int
 ) -> None:
     service = PostgresService(connection, case)
-    got = [context.id for context in walk_of(service, prefetch=prefetch).contexts()]
+    got = given_by(service, prefetch=prefetch)
     assert len(got) == len(set(got))
     assert service.stayed() <= set(got)
     if case.tied == 1 and not prefetch:
@@ -50,18 +49,10 @@ def test_walk__misses_nothing_that_stayed(
 def test_walk__says_how_many_are_missing(connection: Any, prefetch: int) -> None:
     """PostgreSQL orders equal times so that no window shows some of them."""
     service = PostgresService(connection, CASES[-1])
-    got: set[str | None] = set()
-    with pytest.raises(PaginationError) as caught:
-        got.update(
-            context.id for context in walk_of(service, prefetch=prefetch).contexts()
-        )
-    missing = len(service.stayed() - got)
+    got, error = until_error(walk_of(service, prefetch=prefetch))
+    missing = len(service.stayed() - {*got})
     assert missing > 0
-    assert f"about {missing} contexts are missing" in str(caught.value)
+    assert f"about {missing} contexts are missing" in str(error)
     assert service.requests < 400
-
-
-def test_plain_loop__misses_some(connection: Any) -> None:
-    """Otherwise the other test would prove nothing."""
-    service = PostgresService(connection, CASES[-1])
+    # Otherwise this would prove nothing:
     assert service.stayed() - plain_loop(service)

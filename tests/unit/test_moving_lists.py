@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from math import isfinite, nan
 from random import Random
 from typing import TYPE_CHECKING
@@ -18,16 +19,12 @@ from tests.model import (
     Scheduler,
     Service,
     given_by,
-    ids_of,
     known,
+    once,
     until_error,
     walk_of,
 )
-from wacht import (
-    AiExecutionContext,
-    ListExecutionContextsOptions,
-    PaginationError,
-)
+from wacht import AiExecutionContext, ListExecutionContextsOptions, PaginationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +38,11 @@ MISSING = (
     "and their order isn't fixed. A filter by status or context_group makes such a "
     "group smaller"
 )
+
+
+def at(seconds: float, *ids: str | None) -> list[AiExecutionContext]:
+    moment = START + timedelta(seconds=seconds)
+    return [AiExecutionContext(id=id_, last_activity_at=moment) for id_ in ids]
 
 
 @pytest.mark.parametrize("kind", ["offset", "page"])
@@ -57,14 +59,8 @@ def test_walk__a_bulk_change_of_status(left: int) -> None:
     """Many contexts leave a filtered list at one moment."""
     for seed in range(5):
         service = known("offset", 3000)
-        random = Random(seed)
-
-        def leave(service: Service, random: Random = random) -> None:
-            if len(service.queries) == 6:
-                for _ in range(left):
-                    service.contexts.pop(random.randrange(len(service.contexts)))
-
-        service.change = leave
+        kept = Random(seed).sample(service.contexts, 3000 - left)
+        service.change = once(6, partial(Service.show, contexts=kept))
         got = given_by(service)
         assert {*service.stayed} <= {*got}
         assert len(service.queries) < 40
@@ -84,12 +80,8 @@ def test_active_since__many_equal_times_are_newer() -> None:
 def test_walk__finds_long_transactions_as_well() -> None:
     """One that took 20 s: on a dense list, its time lies far below the top's 100."""
     service = known("offset", 600, gap=0.1)
-
-    def commit(service: Service) -> None:
-        if len(service.queries) == 6:  # what it touches stands further down
-            service.touch(590, late=20)
-
-    service.change = commit
+    # What it touches stands further down than the walk is.
+    service.change = once(6, lambda service: service.touch(590, late=20))
     got = given_by(service)
     assert {*service.stayed} <= {*got}
 
@@ -97,14 +89,8 @@ def test_walk__finds_long_transactions_as_well() -> None:
 def test_walk__many_that_become_active_at_one_moment() -> None:
     """No answer spans them, so the look at the top proves nothing."""
     service = known("offset", 400)
-
-    def bulk(service: Service) -> None:
-        if len(service.queries) == 4:
-            moment = START + timedelta(seconds=9)
-            moved = [evolve(c, last_activity_at=moment) for c in service.contexts[:150]]
-            service.contexts[:150] = moved
-
-    service.change = bulk
+    moved = [*at(9, *service.ids[:150]), *service.contexts[150:]]
+    service.change = once(4, lambda service: service.show(moved))
     got, error = until_error(walk_of(service))
     assert "may be missing" in str(error)
     service.change = lambda service: None
@@ -137,20 +123,11 @@ def test_walk__a_count_that_is_right_by_accident() -> None:
 def test_walk__counts_that_agree_while_something_moved() -> None:
     """What came and what left balance each other, but the top is newer."""
     service = known("offset", 300, tied=300)
-
-    def replace(service: Service) -> None:
-        if len(service.queries) == 4:  # the first of the second reading
-            service.contexts.pop(0)
-            service.add()
-
-    service.change = replace
+    replaced = [*service.contexts[1:], *at(9, "new")]
+    # The fourth is the first of the second reading.
+    service.change = once(4, lambda service: service.show(replaced))
     _, error = until_error(walk_of(service))
     assert "may be missing" in str(error)
-
-
-def at(seconds: float, *ids: str) -> list[AiExecutionContext]:
-    moment = START + timedelta(seconds=seconds)
-    return [AiExecutionContext(id=id_, last_activity_at=moment) for id_ in ids]
 
 
 def moving(service: Service, moves: dict[int, tuple[str, float]]) -> Service:
@@ -159,10 +136,7 @@ def moving(service: Service, moves: dict[int, tuple[str, float]]) -> Service:
     def change(service: Service) -> None:
         id_, seconds = moves.get(len(service.queries), ("", nan))
         kept = [context for context in service.contexts if context.id != id_]
-        moved = at(seconds, id_) if isfinite(seconds) else []
-        service.contexts = sorted(
-            [*kept, *moved], key=lambda c: c.last_activity_at or START, reverse=True
-        )
+        service.show(kept + (at(seconds, id_) if isfinite(seconds) else []))
 
     service.change = change
     return service
@@ -171,17 +145,10 @@ def moving(service: Service, moves: dict[int, tuple[str, float]]) -> Service:
 def test_walk__a_look_that_no_answer_spans() -> None:
     """So many became active at one moment; then one more did."""
     service = known("offset", 800, gap=10, stable=False)
-
-    def bulk(service: Service) -> None:
-        if len(service.queries) == 1:
-            ids = [context.id or "" for context in service.contexts]
-            service.contexts[400:700] = at(1, *ids[400:700])
-            service.contexts[390:391] = at(40, ids[390])
-            service.contexts.sort(
-                key=lambda c: c.last_activity_at or START, reverse=True
-            )
-
-    service.change = bulk
+    moved = service.contexts.copy()
+    moved[400:700] = at(1, *service.ids[400:700])
+    moved[390:391] = at(40, service.ids[390])
+    service.change = once(1, lambda service: service.show(moved))
     got, error = until_error(walk_of(service))
     assert len(got) < 800
     assert "missing" in str(error)
@@ -210,12 +177,9 @@ def test_walk__from_a_page_on_a_count_proves_nothing() -> None:
 
 def test_walk__says_that_the_top_never_rests() -> None:
     service = known("offset", 400)
-
-    def change(service: Service) -> None:
-        for _ in range(150 if len(service.queries) > 3 else 0):
-            service.touch(len(service.contexts) - 1)
-
-    service.change = change
+    service.change = lambda service: [
+        service.touch(399) for _ in range(150 if len(service.queries) > 3 else 0)
+    ]
     _, error = until_error(walk_of(service))
     assert "moved to the top of the list faster" in str(error)
     assert len(service.queries) < 150
@@ -269,12 +233,7 @@ def test_walk__a_look_at_a_list_in_another_order() -> None:
 def test_walk__by_page_looks_at_the_top_after_repeats() -> None:
     """Contexts were added: repeats show it, and the top has them."""
     service = known("page", 250)
-
-    def add(service: Service) -> None:
-        for _ in range(30 if len(service.queries) == 2 else 0):
-            service.add()
-
-    service.change = add
+    service.change = once(2, lambda service: service.add(30))
     pages = [*walk_of(service).pages()]
     assert sum(map(len, pages)) == 280
     assert [page.has_more for page in pages] == [True, True, False, True]
@@ -289,17 +248,31 @@ def test_walk__by_page_read_ahead_loses_nothing_to_what_is_added(
     for seed in range(40):
         service = known("page", 60)
         service.change = lambda service: service.add()
-        Scheduler(service, seed).install(monkeypatch)
+        Scheduler(service, seed, monkeypatch)
         got = given_by(service, Options(per_page=5), prefetch=4)
         assert {f"c{number}" for number in range(60)} <= {*got}
 
 
-def test_walk__from_a_page_on_loses_nothing_to_what_leaves_above() -> None:
-    service = known("offset", 300)
-    service.change = lambda service: service.contexts.pop(0)
-    got = given_by(service, Options(page=2, per_page=50))
-    assert {f"c{number}" for number in range(50, 300)} & {*service.ids} <= {*got}
-    assert "c49" not in got
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda service: service.contexts.pop(0), id="above"),
+        # Of what was given, nothing is left to show where the walk began.
+        pytest.param(
+            once(1, lambda s: s.show(s.contexts[:100] + s.contexts[200:])), id="all"
+        ),
+    ],
+)
+def test_walk__from_a_page_on_loses_nothing_to_what_leaves(
+    change: Callable[[Service], object],
+) -> None:
+    """What stood above that page at first isn't given."""
+    service = known("offset", 400)
+    above = {*service.ids[:100]}
+    service.change = change
+    got = given_by(service, Options(page=2))
+    assert {*service.stayed} - above <= {*got}
+    assert not above & {*got}
 
 
 def test_walk__by_page_finds_a_move_below_many_new_contexts() -> None:
@@ -310,9 +283,9 @@ def test_walk__by_page_finds_a_move_below_many_new_contexts() -> None:
         query = service.queries[-1]
         if len(service.queries) == 2:
             service.touch(240)
-        if int(query["page"]) * int(query["per_page"]) >= 250:
-            for _ in range(100 if len(service.contexts) == 250 else 0):
-                service.add()
+        at_end = int(query["page"]) * int(query["per_page"]) >= 250
+        if at_end and len(service.contexts) == 250:
+            service.add(100)
 
     service.change = change
     got = given_by(service, exhaustive=True)
@@ -323,8 +296,8 @@ def test_walk__by_page_finds_a_move_below_many_new_contexts() -> None:
 def test_walk__by_page_with_a_small_limit(per_page: int) -> None:
     """The service gives 50 at the most, whatever the walk asks for."""
     service = known("page", 300, cap=50)
-    walk = walk_of(service, Options(per_page=per_page), exhaustive=True)
-    assert ids_of(walk.contexts()) == service.ids
+    got = given_by(service, Options(per_page=per_page), exhaustive=True)
+    assert got == service.ids
 
 
 def test_walk__by_page_from_a_place_that_the_service_gives_otherwise() -> None:
@@ -342,8 +315,7 @@ def test_walk__from_a_page_on_takes_no_look_at_the_top(
 ) -> None:
     service = known("page", 300)
     service.change = lambda service: service.touch(299)
-    walk = walk_of(service, Options(page=2, per_page=50), exhaustive=exhaustive)
-    ids_of(walk.contexts())
+    given_by(service, Options(page=2, per_page=50), exhaustive=exhaustive)
     assert service.queries[-1]["page"] != "1"
 
 
@@ -356,20 +328,6 @@ def test_walk__counts_contexts_without_a_time() -> None:
     service.change = lambda service: service.contexts.pop(0)
     _, error = until_error(walk_of(service))
     assert "share the last_activity_at null" in str(error)
-
-
-def test_walk__from_a_page_on_gives_all_below_though_all_above_is_new() -> None:
-    """Of what was given, nothing is left to show where the walk began."""
-    service = known("offset", 400)
-
-    def leave(service: Service) -> None:
-        if len(service.queries) == 1:
-            del service.contexts[100:200]
-
-    service.change = leave
-    got = given_by(service, Options(page=2))
-    assert {f"c{number}" for number in range(200, 400)} <= {*got}
-    assert not {f"c{number}" for number in range(100)} & {*got}
 
 
 @pytest.mark.parametrize("contexts", [400, 4000])

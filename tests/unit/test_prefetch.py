@@ -32,16 +32,19 @@ class Source:
     def __init__(self, length: int = 1000) -> None:
         self.asked: list[int] = []
         self.threads: list[threading.Thread] = []
+        self.errors: dict[int, Exception] = {}
         self._length = length
 
     def __call__(self, window: Window) -> Slice:
         self.asked.append(window.offset)
         self.threads.append(threading.current_thread())
+        if error := self.errors.get(window.offset):
+            raise error
         return Slice(window, [], window.end < self._length)
 
 
-@pytest.fixture
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Answer what is read ahead at once, as threads with all the time they need."""
     start = prefetch._read_in_thread
 
@@ -67,22 +70,15 @@ def read_all(ahead: Prefetcher) -> list[int]:
         ahead.plan(behind(ahead.last.end if ahead.last else part.window.end))
 
 
-@pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize("depth", [0, 1, 3, 8])
 def test_prefetch__gives_all_in_order(depth: int) -> None:
     source = Source(length=200)
     assert read_all(Prefetcher(source, depth)) == [*range(0, 200, SIZE)]
     assert len(source.asked) == len(set(source.asked))
     assert max(source.asked) < 200 + SIZE * depth
+    assert depth or {*source.threads} == {threading.current_thread()}
 
 
-def test_prefetch__without_depth_stays_in_the_callers_thread() -> None:
-    source = Source(length=30)
-    read_all(Prefetcher(source, 0))
-    assert set(source.threads) == {threading.current_thread()}
-
-
-@pytest.mark.usefixtures("at_once")
 def test_prefetch__requests_as_many_as_its_depth() -> None:
     source = Source()
     ahead = Prefetcher(source, 3)
@@ -95,7 +91,6 @@ def test_prefetch__requests_as_many_as_its_depth() -> None:
     assert source.asked == [0, 10, 20, 30, 40]
 
 
-@pytest.mark.usefixtures("at_once")
 def test_prefetch__stops_where_nothing_is_needed() -> None:
     source = Source()
     Prefetcher(source, 8).plan(behind(SIZE, until=25))
@@ -105,7 +100,6 @@ def test_prefetch__stops_where_nothing_is_needed() -> None:
     assert short.asked == [10, 20]
 
 
-@pytest.mark.usefixtures("at_once")
 def test_prefetch__restarts_with_one_and_doubles() -> None:
     source = Source()
     ahead = Prefetcher(source, 5)
@@ -130,27 +124,18 @@ def test_prefetch__without_threads_reads_in_turn(
     assert caplog.messages == ["reading without prefetch: can't start new thread"]
 
 
-@pytest.mark.usefixtures("at_once")
 def test_prefetch__raises_an_error_at_its_turn() -> None:
-    error = RequestError("refused")
-    asked: list[int] = []
-
-    def read(window: Window) -> Slice:
-        asked.append(window.offset)
-        if window.offset == 20:
-            raise error
-        return Slice(window, [], has_more=True)
-
-    ahead = Prefetcher(read, 8)
+    source = Source()
+    source.errors[20] = error = RequestError("refused")
+    ahead = Prefetcher(source, 8)
     ahead.plan(behind(SIZE))
-    assert asked == [10, 20]
+    assert source.asked == [10, 20]
     ahead.take(Window(10, SIZE))
     with pytest.raises(RequestError) as caught:
         ahead.take(Window(20, SIZE))
     assert caught.value is error
 
 
-@pytest.mark.usefixtures("at_once")
 def test_prefetch__after_a_fork_reads_by_itself(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -17,8 +17,10 @@ from tests.model import (
     Kind,
     Service,
     given_by,
+    given_in_parts,
     ids_of,
     known,
+    once,
     travelled,
     until_error,
     walk_of,
@@ -29,53 +31,33 @@ from wacht import (
     ListExecutionContextsOptions,
     RequestError,
     ServerError,
-    WachtError,
 )
 from wacht._pagination.checkpoint import Checkpoint
 from wacht._pagination.coverage import Coverage
-from wacht._protocol.revisions import PageRevision
+from wacht._protocol.revisions import OffsetRevision, PageRevision
 from wacht._protocol.windows import Window, window_of
 
 Options = ListExecutionContextsOptions
-
-DAY = timedelta(days=1)
-
-
-def broken_and_resumed(
-    service: Service, broken: int, error: WachtError, **walk: Any
-) -> list[str | None]:
-    options = walk.pop("options", None)
-    service.errors[broken] = error
-    got: list[str | None] = []
-    try:
-        got.extend(
-            context.id for context in walk_of(service, options, **walk).contexts()
-        )
-    except type(error) as caught:
-        options = travelled(caught)
-        got.extend(
-            context.id for context in walk_of(service, options, **walk).contexts()
-        )
-    return got
 
 
 @pytest.mark.parametrize("prefetch", [0, 4])
 @pytest.mark.parametrize("exhaustive", [None, True, False])
 @pytest.mark.parametrize("learned", [True, False])
+@pytest.mark.parametrize("page", [1, 3])
 @pytest.mark.parametrize("kind", KINDS)
 def test_resume__at_each_request(
-    *, kind: Kind, learned: bool, exhaustive: bool | None, prefetch: int
+    *, kind: Kind, page: int, learned: bool, exhaustive: bool | None, prefetch: int
 ) -> None:
-    """The broken walk and the next one give each context once, in order."""
+    """The broken walk and the next ones give each context once, in order."""
     if kind == "older" and not learned:
         pytest.skip("it needs the setting")
     walk = {"exhaustive": exhaustive, "prefetch": prefetch}
-    for broken in range(1, 13):
+    for broken in [*([number] for number in range(1, 13)), range(2, 20, 2)]:
         for error in (ServerError(503, "down"), DeadlineExceededError("too late")):
             service = known(kind, 55) if learned else Service(55, kind)
-            options = Options(per_page=10)
-            got = broken_and_resumed(service, broken, error, options=options, **walk)
-            assert got == service.ids, broken
+            service.errors = dict.fromkeys(broken, error)
+            got = given_in_parts(service, Options(page=page, per_page=10), **walk)
+            assert [*got] == service.ids[(page - 1) * 10 :], broken
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -85,41 +67,22 @@ def test_resume__from_the_numbers_alone(kind: Kind) -> None:
         service = known(kind, 55)
         service.errors[broken] = ServerError(503, "down")
         got, error = until_error(walk_of(service, Options(per_page=10)))
-        service.errors = {}
         resume = travelled(error)
         numbers = Options(page=resume.page, per_page=resume.per_page)
         got += given_by(service, numbers)
         assert set(got) == set(service.ids), broken
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_resume__of_a_walk_that_began_further_down(kind: Kind) -> None:
-    for broken in range(1, 9):
-        service = known(kind, 55)
-        options = Options(page=3, per_page=10)
-        got = broken_and_resumed(
-            service, broken, ServerError(503, "down"), options=options
-        )
-        assert got == service.ids[20:], broken
-
-
-def test_resume__keeps_a_fixed_revision() -> None:
-    service = Service(55, "page")
-    service.errors[3] = RequestError("refused")
-    _, error = until_error(walk_of(service, Options(per_page=10)))
-    fixed = Service(55, "page", revision=PageRevision())
-    ids = given_by(fixed, travelled(error))
-    assert ids == fixed.ids[20:]
-
-
-def test_resume__knows_the_revision() -> None:
-    """A new session needs no request to find it out."""
+@pytest.mark.parametrize("fixed", [None, OffsetRevision(echoes=False)])
+def test_resume__knows_the_revision(fixed: OffsetRevision | None) -> None:
+    """A new session needs no request to find it out; a fixed one keeps its own."""
     service = known("offset", 55)
     service.errors[3] = RequestError("refused")
     got, error = until_error(walk_of(service, Options(per_page=10)))
-    new = Service(55, "offset")
+    new = Service(55, "offset", revision=fixed)
     assert got + given_by(new, travelled(error)) == new.ids
     assert "offset" in new.queries[0]
+    assert new.revision == (fixed or OffsetRevision())
 
 
 def test_resume__of_a_walk_that_read_nothing() -> None:
@@ -129,39 +92,21 @@ def test_resume__of_a_walk_that_read_nothing() -> None:
     assert error.resume == Options(page=1, per_page=100, agent_id="a")
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_resume__of_a_walk_that_was_resumed(kind: Kind) -> None:
-    service = known(kind, 55)
-    service.errors = {number: RequestError("refused") for number in range(2, 20, 2)}
-    options: Options | None = Options(per_page=10)
-    got: list[str | None] = []
-    for _ in range(20):
-        try:
-            got.extend(context.id for context in walk_of(service, options).contexts())
-            break
-        except RequestError as error:
-            options = travelled(error)
-    assert got == service.ids
-
-
 @pytest.mark.parametrize("kind", ["page", "offset"])
 def test_resume__of_a_page_is_a_checkpoint(kind: Kind) -> None:
     """From each page, a walk goes on behind it, in another process as well."""
     service = known(kind, 55)
     pages = [*walk_of(service, Options(per_page=10)).pages()]
     for number, page in enumerate(pages, 1):
-        resume = pickle.loads(pickle.dumps(page)).resume  # noqa: S301 - our own
         got = [id_ for page in pages[:number] for id_ in ids_of(page)]
-        got += given_by(service, resume)
-        assert got == service.ids
+        assert got + given_by(service, travelled(page)) == service.ids
 
 
 def test_resume__of_a_cut_page() -> None:
     """What `limit` cut off the service's default of 50 comes with the next walk."""
     service = Service(55, "offset")
     [page] = walk_of(service, Options(per_page=10), limit=7).pages()
-    got = ids_of([*page, *walk_of(service, page.resume).contexts()])
-    assert got == service.ids
+    assert ids_of(page) + given_by(service, page.resume) == service.ids
 
 
 def test_resume__with_an_earlier_time() -> None:
@@ -190,14 +135,9 @@ def test_resume__after_many_contexts_were_added() -> None:
     service = known("offset", 3000)
     service.errors[15] = RequestError("refused")
     got, error = until_error(walk_of(service))
-    newer = known("offset", 8000).contexts
-    service.contexts[:0] = [
-        evolve(c, id=f"new{c.id}", last_activity_at=c.last_activity_at + DAY)
-        for c in newer
-        if c.last_activity_at
-    ]
+    newer = known("offset", 8000, start=START + timedelta(days=1)).contexts
+    service.contexts[:0] = [evolve(c, id=f"new{c.id}") for c in newer]
     sent = len(service.queries)
-    service.errors = {}
     rest = []
     for page in walk_of(service, travelled(error)).pages():
         rest += ids_of(page)
@@ -217,7 +157,6 @@ def test_resume__with_another_filter_is_another_list(other: Any) -> None:
     with pytest.raises(InvalidRequestError, match=f"{name}: `resume` goes on with"):
         walk_of(service, evolve(resume, **other))
     walk_of(service, evolve(resume, agent_id="a"))
-    service.errors = {}
     given_by(service, evolve(resume, per_page=50))
     assert int(service.queries[-1]["per_page"]) > 10
 
@@ -237,31 +176,11 @@ def test_resume__with_other_rules_in_turn() -> None:
     """What was proven by order says nothing about pages read side by side."""
     service = known("page", 350)
     service.errors = {2: RequestError("refused"), 3: RequestError("refused")}
-
-    def grow(service: Service) -> None:
-        for _ in range(60 if len(service.queries) == 1 else 0):
-            service.add()
-
-    service.change = grow
-    options: Options | None = Options(per_page=50)
-    got: list[str | None] = []
-    for exhaustive in (True, None, None):
-        try:
-            walk = walk_of(service, options, exhaustive=exhaustive)
-            got.extend(context.id for context in walk.contexts())
-        except RequestError as error:
-            options = travelled(error)
+    service.change = once(1, lambda service: service.add(60))
+    got, error = until_error(walk_of(service, Options(per_page=50), exhaustive=True))
+    got += given_in_parts(service, travelled(error))
     assert {*service.stayed} <= {*got}
     assert len(got) == len({*got})
-
-
-def test_resume__within_more_equal_times_than_an_answer_holds() -> None:
-    """The second walk reads the list twice to count it: all there is no error."""
-    service = known("offset", 199, tied=150)
-    pages = walk_of(service, limit=100).pages()
-    [page] = pages
-    got = ids_of([*page, *walk_of(service, page.resume).contexts()])
-    assert got == service.ids
 
 
 @pytest.mark.parametrize("gone", [60, 450])
@@ -298,7 +217,7 @@ def test_resume__one_page_a_walk(
 
 def test_resume__on_the_last_possible_page() -> None:
     options = Options(page=2**63 - 1, per_page=1)
-    assert [*walk_of(known("page", 3), options).contexts()] == []
+    assert given_by(known("page", 3), options) == []
 
 
 @pytest.mark.parametrize(("contexts", "tied"), [(400, 150), (4000, 4000)])
@@ -313,20 +232,13 @@ def test_resume__after_missing_contexts(contexts: int, tied: int) -> None:
     assert {*service.ids} <= {*got}
 
 
-# As numbers
-
-
-def checkpoint(end: int, size: int) -> Checkpoint:
-    first = Window(0, size)
-    coverage = Coverage(end, "place")
-    return Checkpoint({}, PageRevision(), first, coverage, {}, 0)
-
-
 @given(st.integers(0, 10_000), st.integers(1, 100))
 def test_resume_options__begin_at_or_a_little_before_the_end(
     end: int, size: int
 ) -> None:
-    resume = checkpoint(end, size).options(Options(page=9, status="idle"))
+    coverage, first = Coverage(end, "place"), Window(0, size)
+    checkpoint = Checkpoint({}, PageRevision(), first, coverage, {}, 0)
+    resume = checkpoint.options(Options(page=9, status="idle"))
     window = window_of(resume, 100)
     assert window.offset <= end < window.offset + size
     assert resume.status == "idle"

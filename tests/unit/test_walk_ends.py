@@ -7,6 +7,7 @@ import gc
 import threading
 import tracemalloc
 import weakref
+from copy import copy
 from functools import partial
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
@@ -56,8 +57,8 @@ Options = ListExecutionContextsOptions
 OLDER = 'If it is an older build of the offset revision, set pagination="offset".'
 
 
-class Scripted:
-    """An endpoint whose pages a function makes."""
+class Scripted(Service):
+    """A service whose pages a function makes."""
 
     def __init__(
         self,
@@ -66,15 +67,11 @@ class Scripted:
         pages: int = 10**9,
         revision: Revision | None = None,
     ) -> None:
-        self.revision = revision
-        self.fixed = revision is not None
-        self.queries: list[Query] = []
+        super().__init__(0, revision=revision)
         self._page = page
         self._pages = pages
 
-    def ask(self, query: Query, budget: RequestBudget, *, retry: bool = True) -> Answer:
-        budget.remaining()
-        self.queries.append(query)
+    def _answer(self, query: Query) -> Answer:
         assert len(self.queries) < 1000, "the walk doesn't end"
         number = int(query["page"]) if "page" in query else len(self.queries)
         contexts = [AiExecutionContext(id=id_) for id_ in self._page(number)]
@@ -138,37 +135,26 @@ def test_walk__pages_of_a_mock(pages: list[str], prefetch: int) -> None:
 def test_walk__one_stale_answer(kind: Kind, stale: int) -> None:
     """The first page comes once in place of another: nothing is lost."""
     service = known(kind, 700)
-    ask = service.ask
 
-    def sometimes_stale(query: Query, *args: Any, **kwargs: Any) -> Answer:
-        if len(service.queries) + 1 == stale:
-            first = {"page": "1", "offset": "0"}
-            query = query | {name: first[name] for name in first if name in query}
-        return ask(query, *args, **kwargs)
+    def sometimes_stale(answer: Answer) -> Answer:
+        first = service.queries[-1] | {"page": "1", "offset": "0"}
+        return service._answer(first) if len(service.queries) == stale else answer
 
-    service.ask = sometimes_stale  # type: ignore[method-assign]
+    service.alter = sometimes_stale
     with contextlib.suppress(PaginationError if kind != "page" else ()):
         assert given_by(service) == service.ids
 
 
-def test_walk__repeats_that_the_next_page_does_not_continue() -> None:
-    """Page 3 comes as page 1 twice: what page 4 has doesn't follow."""
-    pages = ["ab", "cd", "ab", "gh", "ij"]
-    got, error = until_error(
-        walk_of(Scripted(lambda number: pages[number - 1], pages=5))
-    )
+@pytest.mark.parametrize(
+    "pages", [["ab", "cd", "ab", "gh", "ij"], ["ab", "cd", "cd", ""]]
+)
+def test_walk__repeats_that_the_next_page_does_not_continue(pages: list[str]) -> None:
+    """Page 3 comes as page 1 or 2: what page 4 has doesn't follow."""
+    endpoint = Scripted(lambda number: pages[number - 1], pages=len(pages))
+    got, error = until_error(walk_of(endpoint))
     assert "missing in between" in str(error)
-    assert got == [*"abcdghij"]
+    assert got == [*dict.fromkeys("".join(pages))]
     assert error.resume == Options(page=1, per_page=2)
-
-
-def test_walk__an_empty_end_behind_repeats() -> None:
-    pages = ["ab", "cd", "cd", ""]
-    got, error = until_error(
-        walk_of(Scripted(lambda number: pages[number - 1], pages=4))
-    )
-    assert "missing in between" in str(error)
-    assert got == [*"abcd"]
 
 
 @pytest.mark.parametrize("exhaustive", [None, True])
@@ -185,24 +171,27 @@ def test_walk__the_older_build_without_the_setting(*, exhaustive: bool | None) -
 # Pages that are too large or too slow
 
 
-def limited_to(most: int, error: Exception, service: Service) -> Service:
-    """Refuse windows that hold too many contexts."""
-    ask = service.ask
+TIMEOUT = TooLargeError(ServerError(504, "timeout"))
 
-    def limited(query: Query, *args: Any, **kwargs: Any) -> Answer:
-        answer = ask(query, *args, **kwargs)
-        if len(answer.contexts) > most:
-            raise TooLargeError(error)
+
+def refusing(
+    service: Service, is_too_large: Callable[[Sequence[AiExecutionContext]], bool]
+) -> Service:
+    """Let answers with such contexts take too long."""
+
+    def alter(answer: Answer) -> Answer:
+        if is_too_large(answer.contexts):
+            raise copy(TIMEOUT)
         return answer
 
-    service.ask = limited  # type: ignore[method-assign]
+    service.alter = alter
     return service
 
 
 @pytest.mark.parametrize("most", [1, 2, 7, 60])
 @pytest.mark.parametrize("kind", KINDS)
 def test_walk__asks_for_smaller_parts(kind: Kind, most: int) -> None:
-    service = limited_to(most, ServerError(504, "timeout"), known(kind, 130))
+    service = refusing(known(kind, 130), lambda contexts: len(contexts) > most)
     assert given_by(service) == service.ids
     # Windows of one or two can't overlap: the list is counted by a second reading.
     assert len(service.queries) <= 5 * 130 / most + 60
@@ -213,7 +202,7 @@ def test_walk__asks_a_service_that_it_does_not_know_for_smaller_parts(
     kind: Kind,
 ) -> None:
     """Each revision ignores the numbers of the other."""
-    service = limited_to(20, ServerError(504, "timeout"), Service(130, kind))
+    service = refusing(Service(130, kind), lambda contexts: len(contexts) > 20)
     assert given_by(service) == service.ids
     both = {"page": "1", "per_page": "25", "limit": "25", "offset": "0"}
     assert service.queries[1] == both
@@ -221,7 +210,7 @@ def test_walk__asks_a_service_that_it_does_not_know_for_smaller_parts(
 
 def test_walk__asks_for_larger_parts_again() -> None:
     service = known("offset", 1100)
-    service.errors[2] = TooLargeError(ServerError(504, "timeout"))
+    service.errors[2] = TIMEOUT
     assert given_by(service) == service.ids
     sizes = [int(query["limit"]) for query in service.queries]
     assert sizes == [100, 100, *[25] * 9, *[50] * 8, *[100] * 5, 100]
@@ -230,36 +219,27 @@ def test_walk__asks_for_larger_parts_again() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_walk__one_context_that_is_too_large(kind: Kind) -> None:
     """The error stands, and everything before that context was given."""
-    service = known(kind, 130)
-    ask = service.ask
-
-    def limited(query: Query, *args: Any, **kwargs: Any) -> Answer:
-        answer = ask(query, *args, **kwargs)
-        if any(context.id == "c77" for context in answer.contexts):
-            raise TooLargeError(RequestError("more than allowed"))
-        return answer
-
-    service.ask = limited  # type: ignore[method-assign]
+    service = refusing(known(kind, 130), lambda contexts: "c77" in ids_of(contexts))
     got, error = until_error(walk_of(service))
-    assert isinstance(error, RequestError)
+    assert isinstance(error, ServerError)
     assert got == service.ids[: len(got)]
-    service.ask = ask  # type: ignore[method-assign]
+    service.alter = lambda answer: answer
     got += given_by(service, travelled(error))
     assert got == service.ids
 
 
 def test_walk__a_service_that_is_down() -> None:
-    service = limited_to(-1, ServerError(504, "timeout"), Service(130, "page"))
+    service = refusing(Service(130, "page"), lambda _contexts: True)
     _, error = until_error(walk_of(service))
     assert isinstance(error, ApiError)
     assert len(service.queries) <= 5
+    assert service.retries == [True, *[False] * (len(service.queries) - 1)]
 
 
 def test_walk__a_smaller_part_that_fails_otherwise() -> None:
     """The first error says more than that of one attempt at a smaller part."""
     service = known("page", 130)
-    service.errors[1] = TooLargeError(ServerError(504, "timeout"))
-    service.errors[2] = ServerError(500, "broken")
+    service.errors = {1: TIMEOUT, 2: ServerError(500, "broken")}
     _, error = until_error(walk_of(service))
     assert str(error).startswith("504")
     assert len(service.queries) == 2
@@ -269,7 +249,7 @@ def test_walk__a_smaller_part_that_fails_otherwise() -> None:
 @pytest.mark.parametrize("contexts", [0, 1, 2])
 def test_walk__a_short_list_that_is_slow_once(kind: Kind, contexts: int) -> None:
     service = Service(contexts, kind)
-    service.errors[1] = TooLargeError(ServerError(504, "timeout"))
+    service.errors[1] = TIMEOUT
     assert given_by(service) == service.ids
 
 
@@ -302,17 +282,13 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.mark.parametrize("prefetch", [0, 2])
 def test_deadline__includes_what_the_reader_does(clock: Clock, prefetch: int) -> None:
-    walk, sizes = walk_of(Service(250, "page"), prefetch=prefetch, deadline=10), []
-
-    def read_slowly() -> None:
-        for page in walk.pages():
-            sizes.append(len(page))
-            clock.sleep(6)
-
-    with pytest.raises(DeadlineExceededError, match="10 s passed") as caught:
-        read_slowly()
-    assert sizes == [100, 100]
-    assert caught.value.resume == Options(page=3, per_page=100)
+    """It takes 6 s a page."""
+    walk = walk_of(Service(250, "page"), prefetch=prefetch, deadline=10).contexts()
+    got, error = until_error(clock.sleep(0.06) or context for context in walk)
+    assert isinstance(error, DeadlineExceededError)
+    assert "10 s passed" in str(error)
+    assert len(got) == 200
+    assert error.resume == Options(page=3, per_page=100)
 
 
 def test_deadline__starts_with_the_walk(clock: Clock) -> None:
@@ -357,12 +333,11 @@ def test_progress__before_each_wait_of_a_second_or_more() -> None:
 # Leaving
 
 
-class Stalled:
+class Stalled(Scripted):
     """A first page, and behind it pages that come only when they are released."""
 
     def __init__(self) -> None:
-        self.revision: Revision | None = PageRevision()
-        self.fixed = True
+        super().__init__(lambda number: [str(number)], revision=PageRevision())
         self.budgets: list[RequestBudget] = []
         self.arrivals = threading.Semaphore(0)
         self.release = threading.Event()
@@ -372,9 +347,7 @@ class Stalled:
         if query["page"] != "1":
             self.arrivals.release()
             assert self.release.wait(PATIENCE)
-            budget.remaining()  # as before each further attempt
-        ids = [f"{query['page']}.{number}" for number in range(3)]
-        return Answer([AiExecutionContext(id=id_) for id_ in ids], True, None)  # noqa: FBT003
+        return super().ask(query, budget, retry=retry)  # as each further attempt
 
 
 @pytest.fixture
@@ -385,17 +358,6 @@ def stalled() -> Iterator[Stalled]:
     settle()
 
 
-def leave_by_break(walk: Walk) -> None:
-    for _ in walk.contexts():
-        break
-
-
-def leave_by_close(walk: Walk) -> None:
-    contexts = walk.contexts()
-    next(contexts)
-    contexts.close()
-
-
 def leave_by_throw(walk: Walk) -> BaseException:
     contexts = walk.contexts()
     next(contexts)
@@ -404,12 +366,13 @@ def leave_by_throw(walk: Walk) -> BaseException:
     return caught.value  # which holds the frames
 
 
-def leave_pages(walk: Walk) -> None:
-    next(walk.pages())
-
-
 @pytest.mark.parametrize(
-    "leave", [leave_by_break, leave_by_close, leave_by_throw, leave_pages]
+    "leave",
+    [
+        pytest.param(lambda walk: next(walk.contexts()), id="break"),
+        pytest.param(lambda walk: next(walk.pages()), id="pages"),
+        leave_by_throw,
+    ],
 )
 def test_leaving__stops_reading_ahead(stalled: Stalled, leave: Any) -> None:
     _left = leave(walk_of(stalled, prefetch=3))
@@ -446,20 +409,14 @@ def test_memory__no_reference_cycle(end: str, prefetch: int) -> None:
 @pytest.mark.parametrize("prefetch", [0, 2])
 def test_memory__one_page_at_a_time(prefetch: int) -> None:
     """What was given isn't kept: of a walk's 16 MB, few are held at once."""
-
-    class Large(Scripted):
-        def ask(self, query: Query, *args: Any, **kwargs: Any) -> Answer:
-            answer = super().ask(query, *args, **kwargs)
-            contexts = [
-                evolve(context, context="x" * 4096 + (context.id or ""))
-                for context in answer.contexts
-            ]
-            return evolve(answer, contexts=contexts)
-
-    endpoint = Large(lambda page: [f"{page}.{i}" for i in range(100)], pages=40)
+    service = Service(4000, "page")
+    service.alter = lambda answer: evolve(
+        answer,
+        contexts=[evolve(c, context="x" * 4096 + str(c.id)) for c in answer.contexts],
+    )
     tracemalloc.start()
     try:
-        walk = walk_of(endpoint, prefetch=prefetch)
+        walk = walk_of(service, prefetch=prefetch)
         assert sum(1 for _ in walk.contexts()) == 4_000
         _, peak = tracemalloc.get_traced_memory()
     finally:
@@ -471,15 +428,10 @@ def test_memory__one_page_at_a_time(prefetch: int) -> None:
 def test_walk__empty_answers(empty: range) -> None:
     """The list isn't at its end, so the walk goes on, but not for ever."""
     service = known("offset", 250)
-    ask = service.ask
-
-    def ask_or_not(*args: Any, **kwargs: Any) -> Answer:
-        answer = ask(*args, **kwargs)
-        if len(service.queries) in empty:
-            answer = evolve(answer, contexts=[], has_more=True)
-        return answer
-
-    service.ask = ask_or_not  # type: ignore[method-assign]
+    emptied = {"contexts": [], "has_more": True}
+    service.alter = lambda answer: evolve(
+        answer, **emptied if len(service.queries) in empty else {}
+    )
     got: list[str | None] = []
     with contextlib.suppress(PaginationError):
         got.extend(context.id for context in walk_of(service).contexts())
@@ -497,7 +449,7 @@ def test_walk__reads_many_equal_times_again(contexts: int, cap: int) -> None:
 
 def test_walk__a_list_that_grows_as_fast_as_it_is_read() -> None:
     service = known("older", 300)
-    service.change = lambda service: [service.add() for _ in range(10)]
+    service.change = lambda service: service.add(10)
     got = given_by(service, Options(per_page=10))
     assert {*service.stayed} <= {*got}
     assert len(service.queries) <= 100
