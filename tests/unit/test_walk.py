@@ -95,6 +95,7 @@ def test_walk__pages(kind: Kind, limit: int | None, sizes: list[int]) -> None:
     pages = [*walk_of(service, limit=limit).pages()]
     assert [len(page) for page in pages] == sizes
     assert ids_of(chain(*pages)) == service.ids[:limit]
+    assert [len(page) for page in walk_of(known(kind, 0)).pages()] == [0]
 
 
 def test_walk__notes_in_which_order_contexts_were_given() -> None:

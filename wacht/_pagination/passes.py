@@ -201,9 +201,8 @@ class MainPass(Pass):
     def _checked(self, part: Slice) -> Slice:
         """Ask again for a page that has nothing new: it may be a stale answer."""
         state = self._state
-        is_behind = part.window.offset > 0 and part.window.end > state.first.end
-        is_second = is_behind and self.coverage.end == state.first.end
-        is_second = is_second and state.is_by_page and not self.is_part
+        is_behind = self.coverage.end == state.first.end < part.window.end
+        is_second = is_behind and state.is_by_page and not self.is_part
         if self._is_stalled(part) and (is_second or state.rule == "place"):
             self._stalled += 1
             part = state.reader.read(part.window)

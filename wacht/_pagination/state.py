@@ -142,4 +142,4 @@ def key(context: AiExecutionContext) -> str:
     if context.id is not None:
         return context.id
     text = safe_repr(context.to_dict(), _COMPARED)
-    return sha256(text.encode(errors="replace")).hexdigest()
+    return sha256(text.encode()).hexdigest()
