@@ -294,7 +294,7 @@ def test_walk__by_page_finds_a_move_below_many_new_contexts() -> None:
 
 @pytest.mark.parametrize("per_page", [1, 10, 50])
 def test_walk__by_page_with_a_small_limit(per_page: int) -> None:
-    """The service gives 50 at the most, whatever the walk asks for."""
+    """The service gives 50 at the most, even if the walk asks for more."""
     service = known("page", 300, cap=50)
     got = given_by(service, Options(per_page=per_page), exhaustive=True)
     assert got == service.ids
@@ -332,7 +332,7 @@ def test_walk__counts_contexts_without_a_time() -> None:
 
 @pytest.mark.parametrize("contexts", [400, 4000])
 def test_walk__by_page_says_that_the_top_never_rests(contexts: int) -> None:
-    """Nor the service says when the list ends."""
+    """On a long list, each look is bounded as well."""
     service = known("page", 400)
     random = Random(0)
 

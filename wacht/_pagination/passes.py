@@ -147,7 +147,8 @@ class Pass:
         if not self.is_done:
             self.coverage = self.coverage.add(interval, self._floor)
         stalled = not (news and fresh) and self.coverage.low == low
-        self._known -= len(part.contexts) * stalled
+        if stalled:
+            self._known -= len(part.contexts)
         if not stalled or (part.contexts and self._known >= 0):
             self._stalled = 0
         if part.contexts:
