@@ -237,14 +237,3 @@ def test_session__left_during_a_walk(close: Callable[[wacht.Session], object]) -
         del session
         gc.collect()
         assert ids_of([first, *walk]) == ids_in(sandbox)
-
-
-def test_progress__off() -> None:
-    """Where no bar is asked for, tqdm is not imported."""
-    program = (
-        "import sys; from wacht.sandbox import Sandbox\n"
-        "with Sandbox() as sandbox, sandbox.session() as session:\n"
-        "    assert len(list(session.iter_execution_contexts())) == 250\n"
-        "sys.exit('tqdm' in sys.modules)\n"
-    )
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=PATIENCE)

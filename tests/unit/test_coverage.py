@@ -40,9 +40,6 @@ def covering(*intervals: Interval) -> Coverage:
 TOP = covering(interval([9, 8, 7], limit=100))
 
 
-# Intervals
-
-
 def test_interval__of_an_answer() -> None:
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     contexts = [AiExecutionContext(), AiExecutionContext(last_activity_at=moment)]
@@ -69,9 +66,6 @@ def test_interval__by_order() -> None:
     assert newest("bcx") == -1
     assert newest("xab") == 0
     assert [newest(ids) for ids in ("cx", "acx", "cbx", "xyz")] == [-inf] * 4
-
-
-# What joins
 
 
 @pytest.mark.parametrize(
@@ -115,9 +109,6 @@ def test_join__of_times_out_of_order() -> None:
     assert coverage.low == 7  # nothing is covered any more
 
 
-# What is covered
-
-
 def test_add__reaches_down_to_the_last_context() -> None:
     coverage = TOP.add(interval([8, 7, 6, 5, 5], offset=1, limit=99))
     assert (coverage.low, coverage.end, coverage.tied) == (5, 100, 2)
@@ -134,9 +125,6 @@ def test_add__keeps_the_first_newest_time() -> None:
     assert TOP.newest == 9
     assert TOP.add(interval([99, 6], limit=100)).newest == 9
     assert covering(interval([UNDATED, 4], limit=100)).newest == 4
-
-
-# Which window comes next
 
 
 def test_following__overlaps_by_two() -> None:

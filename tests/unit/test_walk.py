@@ -36,9 +36,6 @@ from wacht import (
 Options = ListExecutionContextsOptions
 
 
-# What is given
-
-
 @given(
     kind=st.sampled_from(KINDS),
     contexts=st.integers(0, 90),
@@ -104,9 +101,6 @@ def test_walk__notes_in_which_order_contexts_were_given() -> None:
     *_, last = walk_of(service, exhaustive=True).pages()
     checkpoint = last.resume._checkpoint  # type: ignore[union-attr]
     assert [*checkpoint.given.items()] == [*zip(service.ids, range(250), strict=True)]
-
-
-# What it costs
 
 
 @settings(max_examples=50)
@@ -194,9 +188,6 @@ def test_walk__sends_nothing_before_the_first_next() -> None:
     assert len(service.queries) == 1
 
 
-# limit
-
-
 @given(
     st.sampled_from(KINDS),
     st.integers(1, 150),
@@ -216,9 +207,6 @@ def test_limit__asks_for_no_more_than_that_takes(
     if limit <= 100 and kind != "page":
         ends = [int(q["offset"]) + int(q["limit"]) for q in service.queries]
         assert max(ends) == start + limit
-
-
-# active_since
 
 
 @settings(max_examples=40)
@@ -266,9 +254,6 @@ def test_active_since__without_a_time_zone() -> None:
     )
 
 
-# The summary
-
-
 @pytest.mark.parametrize(
     ("kind", "change", "most", "summary"),
     [
@@ -301,9 +286,6 @@ def test_summary__of_a_calm_list(kind: Kind, caplog: pytest.LogCaptureFixture) -
     with caplog.at_level(logging.INFO, "wacht"):
         given_by(known(kind, 30), Options(per_page=10))
     assert caplog.messages == []
-
-
-# Progress
 
 
 def test_progress__after_each_page() -> None:

@@ -78,9 +78,6 @@ class Scripted(Service):
         return Answer(contexts, number < self._pages, applied=None)
 
 
-# A service whose pages bring no progress
-
-
 @settings(max_examples=80)
 @given(
     pages=st.lists(st.text("abcdefgh", max_size=3), min_size=1, max_size=5),
@@ -127,9 +124,6 @@ def test_walk__pages_of_a_mock(pages: list[str], prefetch: int) -> None:
     )
 
 
-# One answer in place of another
-
-
 @pytest.mark.parametrize("stale", range(2, 9))
 @pytest.mark.parametrize("kind", KINDS)
 def test_walk__one_stale_answer(kind: Kind, stale: int) -> None:
@@ -166,9 +160,6 @@ def test_walk__the_older_build_without_the_setting(*, exhaustive: bool | None) -
     )
     assert len(got) == 50
     assert len(service.queries) == 3
-
-
-# Pages that are too large or too slow
 
 
 TIMEOUT = TooLargeError(ServerError(504, "timeout"))
@@ -245,14 +236,6 @@ def test_walk__a_smaller_part_that_fails_otherwise() -> None:
     assert len(service.queries) == 2
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("contexts", [0, 1, 2])
-def test_walk__a_short_list_that_is_slow_once(kind: Kind, contexts: int) -> None:
-    service = Service(contexts, kind)
-    service.errors[1] = TIMEOUT
-    assert given_by(service) == service.ids
-
-
 def test_walk__contexts_without_ids_cant_be_compared() -> None:
     service = known("offset", 250)
     service.contexts = [  # all of a context counts, even what UTF-8 can't express
@@ -268,9 +251,6 @@ def test_walk__contexts_without_ids_cant_be_compared() -> None:
     got = [*walk_of(service, exhaustive=False).contexts()]
     assert got == service.contexts
     assert len(service.queries) == 3
-
-
-# Deadline
 
 
 @pytest.fixture
@@ -330,9 +310,6 @@ def test_progress__before_each_wait_of_a_second_or_more() -> None:
         WalkProgress(waited=0.5, waiting=42, reason="rate limit"),
         WalkProgress(pages=1, contexts=5, requests=1, waited=42.5, complete=True),
     ]
-
-
-# Leaving
 
 
 class Stalled(Scripted):
@@ -447,14 +424,6 @@ def test_walk__reads_many_equal_times_again(contexts: int, cap: int) -> None:
     """Answers without anything new are no stall where a reading counts."""
     service = known("offset", contexts, tied=contexts, cap=cap)
     assert given_by(service) == service.ids
-
-
-def test_walk__a_list_that_grows_as_fast_as_it_is_read() -> None:
-    service = known("older", 300)
-    service.change = lambda service: service.add(10)
-    got = given_by(service, Options(per_page=10))
-    assert {*service.stayed} <= {*got}
-    assert len(service.queries) <= 100
 
 
 def test_walk__repeats_that_go_on() -> None:
