@@ -228,11 +228,29 @@ def test_active_since__asks_for_as_many_pages_as_they_fill(
     assert len(service.queries) <= most + (not learned)
 
 
+@pytest.mark.parametrize(
+    ("options", "query"),
+    [
+        (Options(), {"page": "1", "per_page": "30"}),
+        (Options(page=3, per_page=60), {"page": "5", "per_page": "30"}),
+        (Options(page=3, per_page=100), {"page": "3", "per_page": "100"}),
+    ],
+)
+def test_limit__asks_for_a_smaller_page(options: Options, query: object) -> None:
+    """Unless that would begin elsewhere."""
+    service = known("page", 250)
+    given_by(service, options, limit=30)
+    assert service.queries == [query]
+
+
 @pytest.mark.parametrize("learned", [True, False])
 def test_active_since__by_page(*, learned: bool) -> None:
     service = known("page", 250) if learned else Service(250, "page")
-    with pytest.raises(PaginationError, match="active_since"):
-        given_by(service, active_since=START)
+    _, error = until_error(walk_of(service, active_since=START))
+    assert str(error) == (
+        "active_since needs a list by activity, which only the offset revision of the "
+        "service has; this service lists by page"
+    )
     assert len(service.queries) <= 1
 
 
