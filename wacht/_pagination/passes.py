@@ -163,8 +163,9 @@ class MainPass(Pass):
     def __init__(self, state: State, checkpoint: Checkpoint | None) -> None:
         coverage = checkpoint.coverage if checkpoint else state.begin()
         super().__init__(state, coverage, state.floor)
-        self._size = _page_size(state)
-        self._ahead = Prefetcher(state.reader.read, state.options.prefetch)
+        prefetch, size = state.options.prefetch, state.first.limit
+        self._size = size if checkpoint else _page_size(state)
+        self._ahead = Prefetcher(state.reader.read, prefetch)
         self.is_complete = False  # whether nothing is missing without a second look
         self.is_part = checkpoint is not None  # whether some was given before
         self._tail: str | None = None  # the last context of a page without
