@@ -47,6 +47,7 @@ def test_fetch__sends_what_the_caller_gave() -> None:
     reader(service, Options(per_page=7)).page()
     reader(service, Options(page=2)).page()
     assert service.queries == [{}, {"per_page": "7"}, {"page": "2"}]
+    assert service.revision == REVISIONS["page"]  # that there was no echo is learned
 
 
 def test_fetch__as_many_as_the_service_gives() -> None:
