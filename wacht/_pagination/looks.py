@@ -101,9 +101,9 @@ class TopPass(Pass):
         mark = -inf if mark is None else mark
         super().__init__(state, state.begin(), max(mark - LONG_DELAY, state.floor))
         self.ids = dict[str, int]()
-        self.seen: Seen = set()  # what is above the mark
-        self.shows_all = False  # whether one answer had everything above the mark
-        self._mark = max(mark - DELAY, state.floor)
+        self.seen: Seen = set()  # what is newer than the horizon
+        self.shows_all = False  # whether one answer had everything that is newer
+        self._horizon = max(mark - DELAY, state.floor)  # this pass may read further
 
     @property
     def _left(self) -> int:
@@ -111,11 +111,11 @@ class TopPass(Pass):
 
     def _page(self, part: Slice, interval: Interval) -> Page:
         is_top = interval.newest >= UNDATED
-        self.shows_all |= is_top and interval.oldest <= self._mark
+        self.shows_all |= is_top and interval.oldest <= self._horizon
         ids = [key(context) for context in self._state.wanted(part.contexts)]
         self.ids.update(dict.fromkeys(ids, 0))
         places = zip(count(part.window.offset), ids, interval.times, strict=False)
-        self.seen.update(place for place in places if place[2] > self._mark)
+        self.seen.update(place for place in places if place[2] > self._horizon)
         return super()._page(part, interval)
 
 
