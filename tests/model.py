@@ -301,17 +301,17 @@ class Scheduler:
         self._random = Random(seed)
         self._pending: list[_Pending] = []
         service.before_answer = self._answer_some
-        patch.setattr(prefetching, "_read_in_thread", self._read_later)
+        patch.setattr(prefetching, "Task", self._read_later)
 
     def _answer_some(self) -> None:
         while self._pending and self._random.random() < 0.5:
             self._random.choice(self._pending).answer()
 
-    def _read_later(self, read: Callable[[Window], Any], window: Window) -> _Pending:
+    def _read_later(self, _name: str, read: Callable[[], Any]) -> _Pending:
         def answer() -> None:
             self._pending.remove(pending)
             try:
-                pending.set_result(read(window))
+                pending.set_result(read())
             except BaseException as error:  # noqa: BLE001 - raised at its turn
                 pending.set_exception(error)
 

@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Unpack
 
 from ._http import credentials as _credentials
+from ._keywords import shows_keywords_of as _shows_keywords_of
 from ._version import __version__ as __version__
 from .dataframe import to_dataframe
 from .errors import (
@@ -41,7 +42,6 @@ from .models import (
     WalkProgress,
 )
 from .session import Session
-from .session import shows_keywords_of as _shows_keywords_of
 from .throttle import SupportsSlot, Throttle
 
 if TYPE_CHECKING:

@@ -7,12 +7,13 @@ import sys
 from contextlib import contextmanager, nullcontext, suppress
 from importlib.util import find_spec
 from math import ceil
-from threading import Thread
+from threading import Lock, Thread
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
+from wacht._forks import PerProcess
 from wacht._render.text import safe_line, safe_repr
 from wacht._threads import Event
 from wacht.errors import ConfigError, InvalidRequestError
@@ -21,6 +22,8 @@ from wacht.models import WalkProgress
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from contextlib import AbstractContextManager
+
+    from wacht._waiting import RequestBudget
 
     Report = Callable[[WalkProgress], object]
 
@@ -59,6 +62,48 @@ def open_report(
     if find_spec("tqdm") is None:
         raise ConfigError("progress=True needs tqdm: install the extra notebook")
     return _open_bar(total)
+
+
+class Reporter:
+    """
+    Report the progress of one walk, one call at a time.
+
+    Attributes:
+        progress: What was reported last.
+    """
+
+    def __init__(self, report: Report | None) -> None:
+        self.progress = WalkProgress()
+        self._report = report
+        self._lock = PerProcess(Lock)  # the threads that prefetch report their waits
+
+    def send(self, budget: RequestBudget, **news: Any) -> None:
+        """Report what is new, and what was spent."""
+        if self._report is None:
+            return
+        with self._lock.get():
+            names = ("requests", "retries", "waited")
+            news |= {name: getattr(budget, name) for name in names}
+            self.progress = evolve(self.progress, **news)
+            self._report(self.progress)
+
+    def page(
+        self, budget: RequestBudget, contexts: int, duplicates: int, *, complete: bool
+    ) -> None:
+        """Report that a page was read, with some contexts that are new."""
+        self.send(
+            budget,
+            pages=self.progress.pages + 1,
+            contexts=self.progress.contexts + contexts,
+            duplicates=duplicates,
+            waiting=None,
+            reason=None,
+            complete=complete,
+        )
+
+    def wait(self, budget: RequestBudget, seconds: float, reason: str) -> None:
+        """Report a wait that begins."""
+        self.send(budget, waiting=seconds, reason=reason)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from threading import TIMEOUT_MAX
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -50,6 +51,19 @@ def is_seconds(value: object) -> TypeGuard[float]:
         and not isinstance(value, bool)
         and 0 < value <= TIMEOUT_MAX
     )
+
+
+def aware(error: type[Exception]) -> Validator:
+    """Accept datetimes with a time zone."""
+
+    def check(_instance: object, attribute: Attribute[Any], value: object) -> None:
+        if not isinstance(value, datetime) or value.utcoffset() is None:
+            raise error(
+                f"{attribute.name}: expected a datetime with a time zone, got "
+                f"{safe_repr(value)}"
+            )
+
+    return check
 
 
 def text(error: type[Exception]) -> Validator:

@@ -65,7 +65,8 @@ class RequestBudget:
 
     Args:
         deadline: When it must be done.
-        on_wait: Called before a wait of a second or more, with its seconds and reason.
+        on_wait: Called before a wait of a second or more, with the budget, the seconds
+            and the reason.
         sleep: Waits for a number of seconds.
 
     Attributes:
@@ -76,7 +77,7 @@ class RequestBudget:
     def __init__(
         self,
         deadline: Deadline | None = None,
-        on_wait: Callable[[float, str], None] | None = None,
+        on_wait: Callable[[RequestBudget, float, str], object] | None = None,
         *,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -150,7 +151,7 @@ class RequestBudget:
     def _report(self, seconds: float, reason: str, attempt: str) -> None:
         logger.info("waiting %.2f s before %s: %s", seconds, attempt, reason)
         if self._on_wait is not None and seconds >= REPORTED_WAIT:
-            self._on_wait(seconds, reason)
+            self._on_wait(self, seconds, reason)
 
     def _pause(self, seconds: float) -> None:
         # Signals reach the main thread alone, and only a sleep ends at once for them

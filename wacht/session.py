@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from inspect import signature
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Literal, NoReturn, Self, Unpack
 
 from attrs import fields_dict
 
 from ._http.credentials import ApiKey
-from ._pagination.options import WalkOptions, merge_filters
+from ._keywords import merge_filters, shows_keywords_of
+from ._pagination.options import WalkOptions
 from ._progress import open_report
 from ._settings import Pagination, Settings
 from ._waiting import RequestBudget
@@ -32,23 +32,7 @@ if TYPE_CHECKING:
         WalkProgress,
     )
 
-    F = TypeVar("F", bound=Callable[..., object])
-
 _WALK_KEYWORDS = (*fields_dict(WalkOptions), "progress")
-
-
-def shows_keywords_of(source: Callable[..., object]) -> Callable[[F], F]:
-    """List the keywords of `source` in a signature, for `help()` and notebooks."""
-    parameters = signature(source).parameters.values()
-    shown = [p for p in parameters if p.kind is p.KEYWORD_ONLY and p.name[0] != "_"]
-
-    def show(function: Any) -> Any:
-        own = signature(function)
-        *others, _ = own.parameters.values()
-        function.__signature__ = own.replace(parameters=[*others, *shown])
-        return function
-
-    return show
 
 
 class Session:

@@ -11,11 +11,10 @@ from wacht import RequestError
 from wacht._pagination import prefetch
 from wacht._pagination.prefetch import Prefetcher
 from wacht._protocol.windows import Slice, Window
+from wacht._threads import Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from wacht._threads import Task
 
 SIZE = 10
 
@@ -46,14 +45,13 @@ class Source:
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Answer what is read ahead at once, as threads with all the time they need."""
-    start = prefetch._read_in_thread
 
-    def read(read: Callable[[Window], Slice], window: Window) -> Task[Slice]:
-        task = start(read, window)
+    def start(name: str, call: Callable[[], Slice]) -> Task[Slice]:
+        task = Task(name, call)
         task.exception()
         return task
 
-    monkeypatch.setattr(prefetch, "_read_in_thread", read)
+    monkeypatch.setattr(prefetch, "Task", start)
 
 
 def behind(end: int, until: int = 10**9) -> Iterator[Window]:
@@ -118,7 +116,7 @@ def test_prefetch__without_threads_reads_in_turn(
     def refuse(*_: object) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(prefetch, "_read_in_thread", refuse)
+    monkeypatch.setattr(prefetch, "Task", refuse)
     with caplog.at_level("INFO", "wacht"):
         assert read_all(Prefetcher(Source(length=30), 8)) == [0, 10, 20]
     assert caplog.messages == ["reading without prefetch: can't start new thread"]

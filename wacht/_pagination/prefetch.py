@@ -48,7 +48,7 @@ class Prefetcher:
             if len(self._ahead) >= self._reach or any(map(_ends_list, self._ahead)):
                 break
             try:
-                task = _read_in_thread(self._read, window)
+                task = Task(f"wacht {window}", partial(self._read, window))
             except RuntimeError as error:
                 logger.info("reading without prefetch: %s", error)
                 self._depth = self._reach = 0
@@ -66,7 +66,3 @@ def _ends_list(ahead: tuple[Window, Task[Slice]]) -> bool:
     """Return whether no window behind this one can be needed."""
     _, task = ahead
     return task.done() and (task.exception() is not None or not task.result().has_more)
-
-
-def _read_in_thread(read: Read, window: Window) -> Task[Slice]:
-    return Task(f"wacht {window}", partial(read, window))

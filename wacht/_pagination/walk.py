@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from contextlib import closing
 from itertools import chain
-from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from wacht._forks import PerProcess
+from wacht._progress import Reporter
 from wacht._protocol.revisions import filters_of
 from wacht._protocol.windows import window_of
 from wacht._waiting import Deadline, RequestBudget, logger
 from wacht.errors import WachtError
-from wacht.models import MAX_PER_PAGE, WalkProgress
+from wacht.models import MAX_PER_PAGE
 from wacht.models import ExecutionContextListResponse as Page
 
 from .checkpoint import Checkpoint, checkpoint_of
@@ -24,15 +23,14 @@ from .reader import Reader
 from .state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Generator, Iterator
     from contextlib import AbstractContextManager
 
     from wacht._http.endpoint import Endpoint
+    from wacht._progress import Report
     from wacht.models import AiExecutionContext, ListExecutionContextsOptions
 
     from .options import WalkOptions
-
-    Report = Callable[[WalkProgress], object]
 
 
 class Walk:
@@ -50,8 +48,6 @@ class Walk:
         self._options = options
         self._open_report = report
         self._checkpoint = checkpoint_of(filters)
-        self._progress = WalkProgress()
-        self._lock = PerProcess(Lock)  # the threads that prefetch report their waits
 
     def contexts(self) -> Generator[AiExecutionContext, None, None]:
         """Walk, context by context."""
@@ -61,46 +57,41 @@ class Walk:
 
     def pages(self) -> Generator[Page, None, None]:
         """Walk, page by page; pages come without contexts that were given before."""
-        with self._open_report as self._report:
-            deadline = Deadline(self._options.deadline)
-            self._budget = RequestBudget(deadline, self._report_wait)
-            state = self._state()
+        with self._open_report as report:
+            reporter = Reporter(report)
+            budget = RequestBudget(Deadline(self._options.deadline), reporter.wait)
+            state = self._state(budget)
             main = MainPass(state, self._checkpoint)
             self._covered = main.coverage
             try:
-                yield from self._handed_over(state, main)
+                yield from self._handed_over(state, main, reporter)
             except WachtError as error:
                 error.resume = self._resume(state, main)
                 raise
             finally:
-                self._budget.stopped.set()
-                del self._budget  # it refers back to the walk
+                budget.stopped.set()
 
-    def _state(self) -> State:
-        reader = Reader(self._endpoint, self._filters, self._budget)
+    def _state(self, budget: RequestBudget) -> State:
+        reader = Reader(self._endpoint, self._filters, budget)
         size = self._filters.per_page or MAX_PER_PAGE
         checkpoint = self._checkpoint
         if checkpoint is None:
             first = window_of(self._filters, size)
-            return State(reader, self._budget, self._options, first)
+            return State(reader, budget, self._options, first)
         reader.assume(checkpoint.revision)
         first = evolve(checkpoint.first, limit=size)
-        return State(reader, self._budget, self._options, first, checkpoint.ids())
+        return State(reader, budget, self._options, first, checkpoint.ids())
 
-    def _handed_over(self, state: State, main: MainPass) -> Iterator[Page]:
+    def _handed_over(
+        self, state: State, main: MainPass, reporter: Reporter
+    ) -> Iterator[Page]:
         state.left = self._options.limit or state.left
         pages = chain(main.pages(), second_looks(state, main))
         for number, page in enumerate(pages, 1):
             data = page.data[: state.left]
             is_cut = len(data) < len(page.data)
-            self._send_report(
-                pages=number,
-                contexts=self._progress.contexts + len(data),
-                duplicates=state.duplicates,
-                waiting=None,
-                reason=None,
-                complete=main.is_complete and not is_cut,
-            )
+            complete, duplicates = main.is_complete and not is_cut, state.duplicates
+            reporter.page(state.budget, len(data), duplicates, complete=complete)
             state.give(data)
             self._covered = self._covered if is_cut else main.coverage
             if data or (number == 1 and not state.given):  # else it repeats others
@@ -108,8 +99,8 @@ class Walk:
             if not state.left:
                 return
         _log_summary(state, main)
-        if main.is_complete and not self._progress.complete:
-            self._send_report(complete=True)
+        if main.is_complete and not reporter.progress.complete:
+            reporter.send(state.budget, complete=True)
 
     def _resume(self, state: State, main: MainPass) -> ListExecutionContextsOptions:
         doubtful = main.coverage.is_doubtful  # so only a whole reading can tell
@@ -121,18 +112,6 @@ class Walk:
             state.given,
             len(state.given),
         ).options(self._filters)
-
-    def _report_wait(self, seconds: float, reason: str) -> None:
-        self._send_report(waiting=seconds, reason=reason)
-
-    def _send_report(self, **news: Any) -> None:
-        if self._report is None:
-            return
-        with self._lock.get():
-            names = ("requests", "retries", "waited")
-            news |= {name: getattr(self._budget, name) for name in names}
-            self._progress = evolve(self._progress, **news)
-            self._report(self._progress)
 
 
 def _log_summary(state: State, main: MainPass) -> None:

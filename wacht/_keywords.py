@@ -1,0 +1,56 @@
+"""Keywords of the public functions: which there are, and what they mean together."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from inspect import signature
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
+
+from attrs import evolve
+
+from ._render.text import safe_repr
+from .models import OPTION_NAMES, ListExecutionContextsOptions, ListFilters
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    F = TypeVar("F", bound=Callable[..., object])
+
+
+def merge_filters(
+    options: ListExecutionContextsOptions | None,
+    keywords: tuple[str, ...] = (),
+    /,
+    **filters: Unpack[ListFilters],
+) -> ListExecutionContextsOptions:
+    """Return the options with the filters; `keywords` are others that may be meant."""
+    for name in filters.keys() - set(OPTION_NAMES):
+        raise TypeError(_unknown(name, (*OPTION_NAMES, *keywords)))
+    if options is None:  # by this call, Jedi knows the keywords of all callers
+        return ListExecutionContextsOptions(**filters)
+    if not isinstance(options, ListExecutionContextsOptions):
+        raise TypeError(
+            "expected ListExecutionContextsOptions, or its fields as keywords, got "
+            f"{safe_repr(options)}"
+        )
+    return evolve(options, **filters)
+
+
+def _unknown(name: str, known: tuple[str, ...]) -> str:
+    similar = get_close_matches(name, known, n=1)
+    hint = f"did you mean {similar[0]!r}?" if similar else f"known: {', '.join(known)}"
+    return f"unknown keyword {name!r}; {hint}"
+
+
+def shows_keywords_of(source: Callable[..., object]) -> Callable[[F], F]:
+    """List the keywords of `source` in a signature, for `help()` and notebooks."""
+    parameters = signature(source).parameters.values()
+    shown = [p for p in parameters if p.kind is p.KEYWORD_ONLY and p.name[0] != "_"]
+
+    def show(function: Any) -> Any:
+        own = signature(function)
+        *others, _ = own.parameters.values()
+        function.__signature__ = own.replace(parameters=[*others, *shown])
+        return function
+
+    return show
