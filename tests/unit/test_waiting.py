@@ -39,17 +39,17 @@ def test_wait__is_logged_before_it(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_wait__is_reported_from_a_second_on(clock: Clock) -> None:
-    reports: list[tuple[float, str]] = []
+    reports: list[tuple[object, float, str]] = []
     budget = budget_on(clock, None, lambda *news: reports.append(news))
     for seconds in (0.0, 0.999, 1.0, 30.0):
         budget.wait(seconds, "why", "attempt 2")
-    assert reports == [(1.0, "why"), (30.0, "why")]
+    assert reports == [(budget, 1.0, "why"), (budget, 30.0, "why")]
 
 
 def test_wait__without_a_report(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "wacht")
     reports: list[float] = []
-    budget = budget_on(clock, None, lambda seconds, _: reports.append(seconds))
+    budget = budget_on(clock, None, lambda _, seconds, __: reports.append(seconds))
     budget.wait(5, "why", "attempt 2", report=False)
     assert (clock.slept, reports, caplog.records) == ([5], [], [])
 

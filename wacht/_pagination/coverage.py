@@ -123,18 +123,13 @@ class Coverage:
             return interval.window.offset <= self.end
         return self._is_overlapped(interval)
 
-    def reaches(self, interval: Interval) -> bool:
-        """Return whether an answer goes on behind what is covered."""
-        if not self.proves or interval.oldest < self.low:
-            return True
-        wide = self._is_unspanned(MAX_PER_PAGE)
-        return interval.oldest == self.low and (wide or interval.tied > self.tied)
-
     def add(self, interval: Interval, floor: float = -inf) -> Coverage:
         """Return what is covered with an answer that joins; nothing below the floor."""
         overlapped = self._is_overlapped(interval)
         dated = (time for time in interval.times if time != UNDATED)
-        reaches = self.reaches(interval)
+        wide = self._is_unspanned(MAX_PER_PAGE) or interval.tied > self.tied
+        goes_on = interval.oldest == self.low and wide
+        reaches = not self.proves or interval.oldest < self.low or goes_on
         stride = 2 * self.stride or MAX_PER_PAGE * (self.tied == 0)
         oldest, doubt = max(interval.oldest, floor), self.doubt
         if not interval.is_ordered:

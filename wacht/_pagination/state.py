@@ -96,18 +96,16 @@ class State:
             below = [*dropwhile(is_above, contexts)]
             # By page, only what was given tells; if nothing of it is left, give all.
             contexts = contexts if self.is_by_page and not below else below
+        if self.rule != "place" and any(context.id is None for context in contexts):
+            raise PaginationError(
+                "a context has no id, so overlapping answers can't be compared: walk "
+                "with exhaustive=False"
+            )
         fresh: dict[str | int, AiExecutionContext] = {}
-        for number, context in enumerate(contexts):
-            id_ = context.id
-            if id_ is None and self.rule != "place":
-                raise PaginationError(
-                    "a context has no id, so overlapping answers can't be compared: "
-                    "walk with exhaustive=False"
-                )
-            if id_ is None:
-                fresh[number] = context  # two without an id may be two
-            elif id_ not in given and id_ not in fresh:
-                fresh[id_] = context
+        for number, context in enumerate(contexts):  # two without an id may be two
+            id_ = number if context.id is None else context.id
+            if id_ not in given:
+                fresh.setdefault(id_, context)
         self.duplicates += len(contexts) - len(fresh)
         return self.wanted([*fresh.values()])
 
