@@ -28,7 +28,7 @@ from wacht import (
     WachtError,
 )
 from wacht._pagination import prefetch as prefetching
-from wacht._pagination.options import WalkOptions
+from wacht._keywords import WalkOptions
 from wacht._pagination.walk import Walk
 from wacht._protocol.answers import Answer
 from wacht._protocol.revisions import OffsetRevision, PageRevision

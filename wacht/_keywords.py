@@ -6,15 +6,36 @@ from difflib import get_close_matches
 from inspect import signature
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
-from attrs import evolve
+from attrs import evolve, field, frozen
+from attrs.validators import optional
 
 from ._render.text import safe_repr
+from ._validators import aware, choice, integer, seconds
+from .errors import InvalidRequestError
 from .models import OPTION_NAMES, ListExecutionContextsOptions, ListFilters
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     F = TypeVar("F", bound=Callable[..., object])
+
+MAX_PREFETCH = 100  # pages; the service's limit of a minute
+
+
+@frozen(kw_only=True)
+class WalkOptions:
+    """How to walk; see `Session.iter_execution_contexts`."""
+
+    limit: int | None = field(validator=optional(integer(InvalidRequestError, 1)))
+    exhaustive: bool | None = field(
+        validator=choice(InvalidRequestError, None, True, False)  # noqa: FBT003
+    )
+    active_since: datetime | None = field(
+        validator=optional(aware(InvalidRequestError))
+    )
+    prefetch: int = field(validator=integer(InvalidRequestError, 0, MAX_PREFETCH))
+    deadline: float | None = field(validator=optional(seconds(InvalidRequestError)))
 
 
 def merge_filters(

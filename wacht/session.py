@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Literal, NoReturn, Self, Unpack
 from attrs import fields_dict
 
 from ._http.credentials import ApiKey
-from ._keywords import merge_filters, shows_keywords_of
-from ._pagination.options import WalkOptions
+from ._keywords import WalkOptions, merge_filters, shows_keywords_of
 from ._progress import open_report
 from ._settings import Pagination, Settings
 from ._waiting import RequestBudget

@@ -17,12 +17,12 @@ from wacht.models import MAX_PER_PAGE
 from .coverage import Coverage, Interval, by_activity, by_order, time_of
 
 if TYPE_CHECKING:
+    from wacht._keywords import WalkOptions
     from wacht._protocol.windows import Slice, Window
     from wacht._waiting import RequestBudget
     from wacht.models import AiExecutionContext
 
     from .coverage import Rule
-    from .options import WalkOptions
     from .reader import Reader
 
 _GROWTH = 8  # windows that must succeed before larger ones are tried

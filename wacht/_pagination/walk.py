@@ -27,10 +27,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from wacht._http.endpoint import Endpoint
+    from wacht._keywords import WalkOptions
     from wacht._progress import Report
     from wacht.models import AiExecutionContext, ListExecutionContextsOptions
-
-    from .options import WalkOptions
 
 
 class Walk:
@@ -76,8 +75,8 @@ class Walk:
         size = self._filters.per_page or MAX_PER_PAGE
         checkpoint = self._checkpoint
         if checkpoint is None:
-            first = window_of(self._filters, size)
-            return State(reader, budget, self._options, first)
+            window = window_of(self._filters, size)
+            return State(reader, budget, self._options, window)
         reader.assume(checkpoint.revision)
         first = evolve(checkpoint.first, limit=size)
         return State(reader, budget, self._options, first, checkpoint.ids())
