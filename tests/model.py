@@ -27,8 +27,8 @@ from wacht import (
     ServerError,
     WachtError,
 )
-from wacht._pagination import prefetch as prefetching
 from wacht._keywords import WalkOptions
+from wacht._pagination import prefetch as prefetching
 from wacht._pagination.walk import Walk
 from wacht._protocol.answers import Answer
 from wacht._protocol.revisions import OffsetRevision, PageRevision

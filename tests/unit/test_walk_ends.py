@@ -26,6 +26,7 @@ from tests.model import (
     given_by,
     ids_of,
     known,
+    once,
     travelled,
     until_error,
     walk_of,
@@ -205,6 +206,13 @@ def test_walk__asks_for_larger_parts_again() -> None:
     assert given_by(service) == service.ids
     sizes = [int(query["limit"]) for query in service.queries]
     assert sizes == [100, 100, *[25] * 9, *[50] * 8, *[100] * 5, 100]
+
+
+def test_walk__looks_at_a_page_in_parts() -> None:
+    service = known("page", 400)
+    service.change = once(3, lambda s: [s.touch(399) for _ in range(60)])
+    service.errors[5] = TIMEOUT  # page 1 again
+    assert sorted(given_by(service)) == sorted(service.ids)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -5,18 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from itertools import count, pairwise
 from math import inf, nan
-from sys import maxsize
 from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from wacht._protocol.windows import Window
 from wacht.errors import PaginationError
 from wacht.models import MAX_PER_PAGE
 from wacht.models import ExecutionContextListResponse as Page
 
 from .coverage import UNDATED
-from .passes import MAX_STALLED, Pass
+from .passes import Pass
 from .state import State, key
 
 if TYPE_CHECKING:
@@ -51,11 +49,30 @@ def second_looks(state: State, main: MainPass) -> Iterator[Page]:
         main.is_complete = state.looks > 0
 
 
+class _Look(Pass):
+    """A reading from the top, side by side, down to an answer that is the last."""
+
+    def __init__(
+        self, state: State, size: int, is_last: Callable[[State, Slice], bool]
+    ) -> None:
+        super().__init__(state, evolve(state.begin(), rule="place"), -inf)
+        state.looks += 1
+        self.answers = 0
+        self._size = size
+        self._is_last = is_last
+
+    def _page(self, part: Slice, interval: Interval) -> Page:
+        self.answers += 1
+        if self._is_last(self._state, part):
+            self.coverage = evolve(self.coverage, low=-inf)
+        return super()._page(part, interval)
+
+
 def _by_place(state: State, main: MainPass) -> Iterator[Page]:
     """Read the top until a page has nothing new, if contexts moved."""
     is_top = state.first.offset == 0
     if is_top and main.coverage.repeated and state.options.exhaustive is None:
-        yield from _down_to(state, state.first.limit, State.knows)
+        yield from _Look(state, state.first.limit, State.knows).pages()
 
 
 def _by_order(state: State, main: MainPass) -> Iterator[Page]:
@@ -64,26 +81,11 @@ def _by_order(state: State, main: MainPass) -> Iterator[Page]:
     if state.first.offset:
         return
     for _ in range(MAX_LOOKS):
-        if (yield from _down_to(state, MAX_PER_PAGE, _ends_unmoved)) == 1:
+        look = _Look(state, MAX_PER_PAGE, _ends_unmoved)
+        yield from look.pages()
+        if look.answers == 1:
             return
     raise PaginationError(_TOO_FAST)
-
-
-def _down_to(
-    state: State, size: int, is_last: Callable[[State, Slice], bool]
-) -> Generator[Page, None, int]:
-    """Read from the top, side by side; return how many answers that took."""
-    state.looks += 1
-    size = min(size, state.most)
-    answers = known = 0
-    while True:
-        part = state.reader.read(Window(answers * size, size))
-        answers += 1
-        known = known + 1 if state.knows(part) else 0
-        last = not part.has_more or is_last(state, part) or known == MAX_STALLED
-        yield Page(state.fresh(part), part.has_more)
-        if last:
-            return answers
 
 
 def _ends_unmoved(state: State, part: Slice) -> bool:
@@ -104,10 +106,6 @@ class TopPass(Pass):
         self.seen: Seen = set()  # what is newer than the horizon
         self.shows_all = False  # whether one answer had everything that is newer
         self._horizon = max(mark - DELAY, state.floor)  # this pass may read further
-
-    @property
-    def _left(self) -> int:
-        return maxsize  # windows stay full, however few are new
 
     def _page(self, part: Slice, interval: Interval) -> Page:
         is_top = interval.newest >= UNDATED

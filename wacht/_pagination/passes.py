@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sys import maxsize
 from typing import TYPE_CHECKING
 
 from attrs import evolve
@@ -67,8 +68,8 @@ class Pass:
 
     @property
     def _left(self) -> int:
-        """How many more contexts are wanted."""
-        return self._state.left
+        """How many more contexts to ask for."""
+        return maxsize
 
     def _note_gap(self, window: Window) -> None:
         if self._apart is None:
@@ -169,6 +170,10 @@ class MainPass(Pass):
         self.is_complete = False  # whether nothing is missing without a second look
         self.is_part = checkpoint is not None  # whether some was given before
         self._tail: str | None = None  # the last context of a page without
+
+    @property
+    def _left(self) -> int:
+        return self._state.left
 
     def _take(self) -> Slice:
         state, begun = self._state, self.coverage.begun
