@@ -306,7 +306,7 @@ def test_walk__by_page_from_a_place_that_the_service_gives_otherwise() -> None:
     options = Options(page=10, per_page=1)
     with suppress(PaginationError):  # or not: the place is the service's to say
         given_by(service, options, exhaustive=True)
-    assert len(service.queries) < 60
+    assert len(service.queries) < 120
 
 
 @pytest.mark.parametrize("exhaustive", [None, True])

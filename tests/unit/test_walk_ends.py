@@ -200,6 +200,16 @@ def test_walk__asks_a_service_that_it_does_not_know_for_smaller_parts(
     assert service.queries[1] == both
 
 
+@pytest.mark.parametrize("most", [1, 2, 7])
+@pytest.mark.parametrize("page", [1, 2])
+def test_walk__by_page_says_that_parts_cant_overlap(page: int, most: int) -> None:
+    service = refusing(known("page", 200), lambda contexts: len(contexts) > most)
+    walk = walk_of(service, Options(page=page, per_page=50), exhaustive=True)
+    got, error = until_error(walk)
+    assert got == service.ids[50 * (page - 1) :]
+    assert "answers don't join, because they are too small" in str(error)
+
+
 def test_walk__asks_for_larger_parts_again() -> None:
     service = known("offset", 1100)
     service.errors[2] = TIMEOUT

@@ -34,6 +34,10 @@ Rule = Literal["activity", "order", "place"]
 UNDATED = float_info.max  # PostgreSQL lists contexts without a time first
 
 _MOST_SPARE = 16  # contexts that answers share beyond what joins them
+_UNJOINED = (
+    "contexts may be missing: answers don't join, because they are too small or the "
+    "list changes faster than it can be read"
+)
 _DISORDERED = (
     "contexts may be missing: the list isn't in the order of newest activity first, so "
     "nothing tells whether answers join"
@@ -98,7 +102,7 @@ class Coverage:
     rule: Rule = "activity"
     begun: bool = False  # whether there was an answer
     low: float = inf  # everything newer than this is covered
-    newest: float | None = None  # the newest time in the first answer that had one
+    newest: float = -inf  # the newest time in the first answer that had one
     tied: int = 0  # contexts of one time at the end; 0 if the last answer ended above
     stride: int = 0  # how far behind the end the next window begins
     spare: int = 0  # contexts that answers share beyond what joins them
@@ -125,33 +129,33 @@ class Coverage:
 
     def add(self, interval: Interval, floor: float = -inf) -> Coverage:
         """Return what is covered with an answer that joins; nothing below the floor."""
-        overlapped = self._is_overlapped(interval)
+        joins = not self.proves or self._is_overlapped(interval)
+        base = self if joins else self.side_by_side()
         dated = (time for time in interval.times if time != UNDATED)
         wide = self._is_unspanned(MAX_PER_PAGE) or interval.tied > self.tied
         goes_on = interval.oldest == self.low and wide
         reaches = not self.proves or interval.oldest < self.low or goes_on
         stride = 2 * self.stride or MAX_PER_PAGE * (self.tied == 0)
-        oldest, doubt = max(interval.oldest, floor), self.doubt
-        if not interval.is_ordered:
-            doubt = _DISORDERED
+        oldest = max(interval.oldest, floor)
+        doubt = base.doubt if interval.is_ordered else _DISORDERED
         if doubt and interval.has_more:
             oldest = inf  # nothing tells what is behind it
         return evolve(
-            self,
+            base,
             end=interval.window.end,
             begun=True,
             low=min(self.low, oldest) if reaches else self.low,
-            newest=max(dated, default=None) if self.newest is None else self.newest,
+            newest=max(dated, default=-inf) if self.newest == -inf else self.newest,
             tied=interval.tied if reaches else 0,
             stride=0 if reaches else stride,
-            unproven=self.low if self.proves and not overlapped else self.unproven,
             doubt=doubt,
         )
 
     def side_by_side(self) -> Coverage:
-        """Return the same, with the contexts of the last time read side by side."""
-        dated = self.rule == "activity" and self.low < inf
-        return evolve(self, unproven=self.low) if dated else self
+        """Return the same, with what doesn't join read side by side."""
+        if self.rule == "order":
+            return evolve(self, doubt=_UNJOINED)
+        return evolve(self, unproven=self.low) if self.low < inf else self
 
     def with_gap(self) -> Coverage:
         """Return the same after an answer didn't join: the next ones share more."""

@@ -42,11 +42,17 @@ _TAIL = 8  # contexts whose order tells that they haven't moved
 
 def second_looks(state: State, main: MainPass) -> Iterator[Page]:
     """Look for what the first reading may have missed, unless it is complete."""
-    if not main.is_complete:
-        yield from _LOOKS[state.rule](state, main)
-        if main.coverage.doubt:
-            raise PaginationError(main.coverage.doubt)
-        main.is_complete = state.looks > 0
+    if main.is_complete:
+        return
+    is_counted = False  # a part of the list may lose and get contexts at its top
+    if state.first.offset == 0:
+        is_counted = yield from _LOOKS[state.rule](state, main)
+    doubt, unproven = main.coverage.doubt, main.coverage.unproven
+    if unproven is not None and not is_counted:
+        doubt = doubt or _missing(state, main, unproven)
+    if doubt:
+        raise PaginationError(doubt)
+    main.is_complete = state.looks > 0
 
 
 class _Look(Pass):
@@ -68,23 +74,20 @@ class _Look(Pass):
         return super()._page(part, interval)
 
 
-def _by_place(state: State, main: MainPass) -> Iterator[Page]:
+def _by_place(state: State, main: MainPass) -> Generator[Page, None, bool]:
     """Read the top until a page has nothing new, if contexts moved."""
-    is_top = state.first.offset == 0
-    if is_top and main.coverage.repeated and state.options.exhaustive is None:
+    if main.coverage.repeated and state.options.exhaustive is None:
         yield from _Look(state, state.first.limit, State.knows).pages()
+    return False
 
 
-def _by_order(state: State, main: MainPass) -> Iterator[Page]:
+def _by_order(state: State, main: MainPass) -> Generator[Page, None, bool]:
     """Read the top until one answer ends with contexts that haven't moved."""
-    del main
-    if state.first.offset:
-        return
     for _ in range(MAX_LOOKS):
         look = _Look(state, MAX_PER_PAGE, _ends_unmoved)
         yield from look.pages()
-        if look.answers == 1:
-            return
+        if look.answers == 1 or main.coverage.doubt:
+            return False
     raise PaginationError(_TOO_FAST)
 
 
@@ -93,14 +96,13 @@ def _ends_unmoved(state: State, part: Slice) -> bool:
     tail = part.contexts[-max(_TAIL, len(part.contexts) // 4) :]
     places = [state.given.get(key(context), nan) for context in tail]
     unmoved = sum(b == a + 1 for a, b in pairwise(places))
-    return unmoved >= max(_TAIL, len(tail)) // 2
+    return unmoved >= max(1, len(tail) // 2)
 
 
 class TopPass(Pass):
     """A reading from the top down to some time before a mark, or of the whole list."""
 
-    def __init__(self, state: State, mark: float | None = None) -> None:
-        mark = -inf if mark is None else mark
+    def __init__(self, state: State, mark: float = -inf) -> None:
         super().__init__(state, state.begin(), max(mark - LONG_DELAY, state.floor))
         self.ids = dict[str, int]()
         self.seen: Seen = set()  # what is newer than the horizon
@@ -117,21 +119,17 @@ class TopPass(Pass):
         return super()._page(part, interval)
 
 
-def _by_activity(state: State, main: MainPass) -> Iterator[Page]:
+def _by_activity(state: State, main: MainPass) -> Generator[Page, None, bool]:
     """Count where only that tells, and read what became active."""
     agrees = yield from _counts_agree(state, main)
-    if state.first.offset == 0:
-        look = (yield from _at_top(state, main.coverage.newest)).coverage
-        agrees = agrees and look.newest == main.coverage.newest
-        if look.is_doubtful:
-            doubt = main.coverage.doubt or look.doubt
-            main.coverage = evolve(main.coverage, unproven=look.unproven, doubt=doubt)
-    unproven = main.coverage.unproven
-    if unproven is not None and not agrees and not main.coverage.doubt:
-        raise PaginationError(_missing(state, main, unproven))
+    look = (yield from _at_top(state, main.coverage.newest)).coverage
+    if look.is_doubtful:
+        doubt = main.coverage.doubt or look.doubt
+        main.coverage = evolve(main.coverage, unproven=look.unproven, doubt=doubt)
+    return agrees and look.newest == main.coverage.newest
 
 
-def _at_top(state: State, mark: float | None) -> Generator[Page, None, TopPass]:
+def _at_top(state: State, mark: float) -> Generator[Page, None, TopPass]:
     """Read the top until one answer, or two looks, show all that became active."""
     before: Seen | None = None
     for _ in range(MAX_LOOKS):
@@ -147,8 +145,8 @@ def _at_top(state: State, mark: float | None) -> Generator[Page, None, TopPass]:
 
 def _counts_agree(state: State, main: MainPass) -> Generator[Page, None, bool]:
     """Read all once more if only counts tell whether all was read, and compare."""
-    if main.coverage.unproven is None or state.first.offset:
-        return False  # a part of the list may lose and get contexts at its top
+    if main.coverage.unproven is None:
+        return False
     first: Pass = main
     if main.is_part:  # then its own count says nothing
         first = TopPass(state)

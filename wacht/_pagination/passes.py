@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import gcd
 from sys import maxsize
 from typing import TYPE_CHECKING
 
@@ -128,9 +129,8 @@ class Pass:
 
     def _aligned(self, window: Window) -> Window:
         if self._state.is_by_page and self._state.rule == "place":
-            sizes = range(min(self._size, self._state.most), 0, -1)
-            size = next(size for size in sizes if window.offset % size == 0)
-            return Window(window.offset, size)  # the same size each time, if possible
+            size = min(self._size, self._state.most)  # the same each time, if possible
+            return Window(window.offset, gcd(window.offset, size))
         return self._state.reader.revision.window_at(window, self._state.most)
 
     def _joining(self) -> tuple[Slice, Interval] | None:
@@ -164,9 +164,8 @@ class MainPass(Pass):
     def __init__(self, state: State, checkpoint: Checkpoint | None) -> None:
         coverage = checkpoint.coverage if checkpoint else state.begin()
         super().__init__(state, coverage, state.floor)
-        prefetch, size = state.options.prefetch, state.first.limit
-        self._size = size if checkpoint else _page_size(state)
-        self._ahead = Prefetcher(state.reader.read, prefetch)
+        self._size = state.first.limit if checkpoint else _page_size(state)
+        self._ahead = Prefetcher(state.reader.read, state.options.prefetch)
         self.is_complete = False  # whether nothing is missing without a second look
         self.is_part = checkpoint is not None  # whether some was given before
         self._tail: str | None = None  # the last context of a page without
@@ -238,9 +237,8 @@ class MainPass(Pass):
 
     def _skips(self, part: Slice) -> bool:
         """Return whether a page doesn't continue what came before repeated ones."""
-        tail, self._tail = self._tail, None
-        if part.contexts and self._state.knows(part):
-            self._tail = key(part.contexts[-1])
+        known = part.contexts and self._state.knows(part)
+        tail, self._tail = self._tail, key(part.contexts[-1]) if known else None
         if tail is None or not part.contexts:
             return tail is not None and not part.has_more
         edge = next(reversed(self._state.given), None)

@@ -15,13 +15,11 @@ if TYPE_CHECKING:
 
     from wacht._protocol.windows import Slice, Window
 
-    Read = Callable[[Window], Slice]
-
 
 class Prefetcher:
     """Give slices in the order of their windows, some of them read ahead."""
 
-    def __init__(self, read: Read, depth: int) -> None:
+    def __init__(self, read: Callable[[Window], Slice], depth: int) -> None:
         self._read = read
         self._depth = self._reach = depth
         self._ahead: deque[tuple[Window, Task[Slice]]] = deque()

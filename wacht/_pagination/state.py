@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from itertools import count, dropwhile, repeat
+from itertools import count, repeat
 from math import inf, nextafter
 from sys import maxsize
 from typing import TYPE_CHECKING
@@ -88,12 +88,10 @@ class State:
         are newer than what is covered.
         """
         contexts, given = part.contexts, self.given
-
-        def is_above(context: AiExecutionContext) -> bool:
-            return key(context) not in given and time_of(context) > low
-
         if part.window.offset < self.first.offset:
-            below = [*dropwhile(is_above, contexts)]
+            below = contexts[:]
+            while below and key(below[0]) not in given and time_of(below[0]) > low:
+                del below[0]
             # By page, only what was given tells; if nothing of it is left, give all.
             contexts = contexts if self.is_by_page and not below else below
         if self.rule != "place" and any(context.id is None for context in contexts):
