@@ -36,6 +36,8 @@ _FINAL = 200
 class TimedAdapter(HTTPAdapter):
     """Open connections, through proxies or not, that keep to the active timer."""
 
+    _pool: Any = None
+
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
         _time_pools(self.poolmanager)
@@ -44,6 +46,16 @@ class TimedAdapter(HTTPAdapter):
         manager = super().proxy_manager_for(proxy, **kwargs)
         _time_pools(manager)
         return manager
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the pool of the one host; to find it takes 7 % of a page's time."""
+        if self._pool is None:
+            self._pool = super().get_connection_with_tls_context(*args, **kwargs)
+        return self._pool
+
+    def close(self) -> None:
+        self._pool = None
+        super().close()
 
 
 def _time_pools(manager: Any) -> None:

@@ -83,7 +83,8 @@ def _timestamp(value: Any, _type: object) -> datetime:
     if not isinstance(value, str) or not _RFC_3339.fullmatch(value):
         text = _usual_form(value)
     try:
-        return datetime.fromisoformat(text).astimezone(UTC)
+        moment = datetime.fromisoformat(text)
+        return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise _WrongValueError("an RFC 3339 timestamp", value) from None
 
