@@ -37,7 +37,7 @@ _TOO_FAST = (
     "contexts moved to the top of the list faster than they could be read; some may be "
     f"missing after {MAX_LOOKS} looks"
 )
-_TAIL = 8  # contexts whose order tells that they haven't moved
+_UNMOVED = 8  # contexts whose order tells that they haven't moved
 
 
 def second_looks(state: State, main: MainPass) -> Iterator[Page]:
@@ -93,7 +93,7 @@ def _by_order(state: State, main: MainPass) -> Generator[Page, None, bool]:
 
 def _ends_unmoved(state: State, part: Slice) -> bool:
     """Return whether most of the last contexts follow each other as they did."""
-    tail = part.contexts[-max(_TAIL, len(part.contexts) // 4) :]
+    tail = part.contexts[-max(_UNMOVED, len(part.contexts) // 4) :]
     places = [state.given.get(key(context), nan) for context in tail]
     unmoved = sum(b == a + 1 for a, b in pairwise(places))
     return unmoved >= max(1, len(tail) // 2)

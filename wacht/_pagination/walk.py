@@ -75,8 +75,8 @@ class Walk:
         size = self._filters.per_page or MAX_PER_PAGE
         checkpoint = self._checkpoint
         if checkpoint is None:
-            window = window_of(self._filters, size)
-            return State(reader, budget, self._options, window)
+            first = window_of(self._filters, size)
+            return State(reader, budget, self._options, first)
         reader.assume(checkpoint.revision)
         first = evolve(checkpoint.first, limit=size)
         return State(reader, budget, self._options, first, checkpoint.ids())
