@@ -101,7 +101,9 @@ def test_no_page__too_large() -> None:
     """An answer beyond the limit may succeed in parts, which the walk decides."""
     with pytest.raises(TooLargeError) as caught:
         read(PAGE, truncated_at=30)
-    assert str(caught.value.error) == "the body: expected at most 30 bytes, got more"
+    assert str(caught.value.error) == (
+        "the body: expected at most 30 bytes (max_response_bytes), got more"
+    )
 
 
 @given(
@@ -206,6 +208,12 @@ def test_message__of_a_redirect(status: int, message: str) -> None:
 @pytest.mark.parametrize("body", ["text", '{"a": NaN}', "[" * 200_000, "1" * 9000])
 def test_details__none_without_json(body: str) -> None:
     assert error_of(body, 500).details is None
+
+
+def test_details__without_the_key_however_it_is_spelled() -> None:
+    escaped = "".join(f"\\u{ord(char):04X}" for char in KEY)
+    details = error_of(f'{{"a": ["{escaped}", 1], "{escaped}": null}}', 401).details
+    assert details == {"a": ["[***]", 1], "[***]": None}
 
 
 @pytest.mark.parametrize(

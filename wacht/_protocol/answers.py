@@ -70,7 +70,7 @@ def _read(reply: Reply, redactor: Redactor) -> Answer:
 
 def _document(reply: Reply, redactor: Redactor) -> Any:
     if reply.truncated_at is not None:
-        limit = f"at most {reply.truncated_at} bytes"
+        limit = f"at most {reply.truncated_at} bytes (max_response_bytes)"
         raise ShapeError(f"the body: expected {limit}, got more")
     try:
         return parse_json(reply.body)

@@ -45,7 +45,7 @@ def api_error(reply: Reply, *, attempts: int, redactor: Redactor) -> ApiError:
     body = excerpt(reply, redactor)
     details = None
     with suppress(ValueError, RecursionError):  # not JSON
-        details = parse_json(body)
+        details = _redacted(parse_json(body), redactor)
     request_id = reply.headers.get("x-request-id")
     return _ERRORS.get(reply.status, ApiError)(
         reply.status,
@@ -65,6 +65,20 @@ def excerpt(reply: Reply, redactor: Redactor) -> bytes:
     return redactor.redact(body, truncated=truncated)
 
 
+def _redacted(value: Any, redactor: Redactor) -> Any:
+    """Remove the key from parsed JSON, which may have spelled it in another way."""
+    if isinstance(value, str):
+        return redactor.redact_text(value)
+    if isinstance(value, list):
+        items: list[Any] = value  # pyright: ignore[reportUnknownVariableType] - JSON
+        return [_redacted(item, redactor) for item in items]
+    if isinstance(value, dict):
+        fields: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType] - JSON
+        redact = redactor.redact_text
+        return {redact(name): _redacted(fields[name], redactor) for name in fields}
+    return value
+
+
 def _message(reply: Reply, body: bytes, details: Any, redactor: Redactor) -> str:
     location = reply.headers.get("location")
     if reply.status in _REDIRECTS and location:
@@ -72,7 +86,7 @@ def _message(reply: Reply, body: bytes, details: Any, redactor: Redactor) -> str
         return f"redirect to {place} refused: the key must not follow it"
     text = body[: 4 * _MESSAGE_LENGTH].decode(errors="replace")
     message = _json_message(details) or _html_heading(text) or text
-    message = redactor.redact_text(message)  # JSON may spell it in yet another way
+    message = redactor.redact_text(message)  # HTML may spell it in yet another way
     return safe_line(message, _MESSAGE_LENGTH) or "the answer has no message"
 
 
