@@ -79,9 +79,19 @@ def test_replacing__starts_anew(change: str, tmp_path: Path) -> None:
         os.truncate(part, 1)
     with replacing(path, b"secret" * (1 + (change == "secret"))) as partial:
         assert partial.state is None
+        partial.begin()
         assert [*tmp_path.iterdir()] == [part]
         partial.file.write("new")
     assert path.read_text() == "new"
+
+
+def test_replacing__keeps_what_another_command_saved(tmp_path: Path) -> None:
+    path = tmp_path / "contexts.csv"
+    interrupt(path)
+    saved = {file: file.read_bytes() for file in tmp_path.iterdir()}
+    with pytest.raises(WachtError), replacing(path, b"a wrong key"):
+        raise WachtError("401")
+    assert {file: file.read_bytes() for file in tmp_path.iterdir()} == saved
 
 
 def test_replacing__one_process(tmp_path: Path) -> None:

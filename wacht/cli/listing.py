@@ -107,7 +107,7 @@ class Listing:
         self, pages: Iterable[ExecutionContextListResponse], file: TextIO
     ) -> None:
         """Write pages in the format that was chosen."""
-        continued = self._partial is not None and self._partial.size > 0
+        continued = self._partial is not None and self._partial.state is not None
         style = Style(
             width=None if self._params["output"] else terminal_width(),
             header=not self._params["no_header"] and not continued,
@@ -167,7 +167,9 @@ class Listing:
     def _chosen(
         self, pages: Iterable[ExecutionContextListResponse], file: TextIO
     ) -> Generator[Sequence[AiExecutionContext]]:
-        for page in pages:
+        for number, page in enumerate(pages):
+            if self._partial and not number:
+                self._partial.begin()
             chosen = list(filter(self._is_recent, page))[: self._left()]
             yield chosen
             file.flush()  # its reader has the page before the next is requested

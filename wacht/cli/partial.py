@@ -87,9 +87,14 @@ class PartialFile:
     def __attrs_post_init__(self) -> None:
         size, self.state = self._saved()
         if self.size < size:  # the system crashed
-            size, self.state = 0, None
-        self.file.truncate(size)
+            self.state = None
+        if self.state is not None:
+            self.file.truncate(size)
+
+    def begin(self) -> None:
+        """Drop what is there for another command, as soon as there is something new."""
         if self.state is None:
+            self.file.truncate(0)
             self._checkpoint.unlink(missing_ok=True)
 
     @property
