@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from inspect import signature
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field, fields_dict, frozen
 from attrs.validators import optional
 
 from ._render.text import safe_repr
@@ -38,16 +38,20 @@ class WalkOptions:
     deadline: float | None = field(validator=optional(seconds(InvalidRequestError)))
 
 
+WALK_KEYWORDS = (*fields_dict(WalkOptions), "progress")
+
+
 def merge_filters(
     options: ListExecutionContextsOptions | None,
-    keywords: tuple[str, ...] = (),
+    others: tuple[str, ...] = (),
     /,
     **filters: Unpack[ListFilters],
 ) -> ListExecutionContextsOptions:
-    """Return the options with the filters; `keywords` are others that may be meant."""
-    for name in filters.keys() - set(OPTION_NAMES):
-        raise TypeError(_unknown(name, (*OPTION_NAMES, *keywords)))
-    if options is None:  # by this call, Jedi knows the keywords of all callers
+    """Return the options with the filters; `others` are keywords that may be meant."""
+    if unknown := sorted(filters.keys() - set(OPTION_NAMES)):
+        hint = _hint(unknown[0], (*OPTION_NAMES, *others))
+        raise TypeError(f"unknown keyword {unknown[0]!r}; {hint}")
+    if options is None:  # Jedi reads the keywords of all callers from this call
         return ListExecutionContextsOptions(**filters)
     if not isinstance(options, ListExecutionContextsOptions):
         raise TypeError(
@@ -57,10 +61,11 @@ def merge_filters(
     return evolve(options, **filters)
 
 
-def _unknown(name: str, known: tuple[str, ...]) -> str:
+def _hint(name: str, known: tuple[str, ...]) -> str:
+    if name in WALK_KEYWORDS:
+        return "only the functions that list all contexts take it"
     similar = get_close_matches(name, known, n=1)
-    hint = f"did you mean {similar[0]!r}?" if similar else f"known: {', '.join(known)}"
-    return f"unknown keyword {name!r}; {hint}"
+    return f"did you mean {similar[0]!r}?" if similar else f"known: {', '.join(known)}"
 
 
 def shows_keywords_of(source: Callable[..., object]) -> Callable[[F], F]:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NoReturn, Self, Unpack
 
-from attrs import fields_dict
-
 from ._http.credentials import ApiKey
-from ._keywords import WalkOptions, merge_filters, shows_keywords_of
+from ._keywords import WALK_KEYWORDS, WalkOptions, merge_filters, shows_keywords_of
 from ._progress import open_report
 from ._settings import Pagination, Settings
 from ._waiting import RequestBudget
@@ -30,8 +28,6 @@ if TYPE_CHECKING:
         WalkKeywords,
         WalkProgress,
     )
-
-_WALK_KEYWORDS = (*fields_dict(WalkOptions), "progress")
 
 
 class Session:
@@ -166,7 +162,7 @@ class Session:
             prefetch=prefetch,
             deadline=deadline,
         )
-        options = merge_filters(options, _WALK_KEYWORDS, **filters)
+        options = merge_filters(options, WALK_KEYWORDS, **filters)
         return Walk(self._endpoint, options, walk_options, open_report(progress, limit))
 
     @shows_keywords_of(ListExecutionContextsOptions)
@@ -197,9 +193,11 @@ class Session:
             PaginationError: The service ignored a filter.
 
         """
+        from ._pagination.checkpoint import checkpoint_of  # noqa: PLC0415 - as below
         from ._pagination.reader import Reader  # noqa: PLC0415 - as the endpoint
 
         options = merge_filters(options, **filters)
+        checkpoint_of(options)  # raises if it is of another list
         return Reader(self._endpoint, options, RequestBudget()).page()
 
     @shows_keywords_of(_walk)

@@ -51,6 +51,13 @@ def test_walk__arguments(name: str, value: Any) -> None:
         assert sandbox.requests == []
 
 
+def test_fetch__with_a_filter_that_resume_lacks() -> None:
+    with Sandbox() as sandbox, sandbox.session() as session:
+        page = next(session.iter_execution_context_pages())
+        with pytest.raises(wacht.InvalidRequestError, match="agent_id: `resume`"):
+            session.fetch_execution_contexts(page.resume, agent_id="a")
+
+
 @pytest.mark.parametrize("prefetch", [0, 4])
 @pytest.mark.parametrize("live", [False, True])
 @pytest.mark.parametrize(

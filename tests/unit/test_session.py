@@ -37,6 +37,7 @@ def session() -> Iterator[wacht.Session]:
         *((call, "agnet_id", "did you mean 'agent_id'?") for call in CALLS),
         *((call, "prefech", "did you mean 'prefetch'?") for call in CALLS[1:]),
         (CALLS[0], "x", f"known: {', '.join(OPTION_NAMES)}"),
+        (CALLS[0], "limit", "only the functions that list all contexts take it"),
     ],
 )
 def test_call__misspelt_option(
