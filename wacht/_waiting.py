@@ -102,7 +102,7 @@ class RequestBudget:
     @property
     def waited(self) -> float:
         """Seconds waited."""
-        return sum(self._waits)
+        return sum(self._waits, 0.0)
 
     def remaining(self) -> float:
         """

@@ -11,6 +11,7 @@ from typing import Protocol, Self
 from weakref import WeakSet, ref
 
 from ._forks import PerProcess
+from .errors import ConfigError
 
 # Seconds after it was sent at which a request counts as arrived, unless its answer came
 # before: delays on the way may differ by this much.
@@ -126,7 +127,7 @@ class Throttle:
         clock: A monotonic clock, in seconds.
 
     Raises:
-        ValueError: A limit is not a positive integer.
+        ConfigError: A limit is not a positive integer.
 
     """
 
@@ -140,7 +141,7 @@ class Throttle:
         limits = {"per_second": per_second, "per_minute": per_minute}
         for name, limit in limits.items():
             if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
-                raise ValueError(f"{name}: expected a positive integer, got {limit!r}")
+                raise ConfigError(f"{name}: expected a positive integer, got {limit!r}")
         self._limits = ((per_second, 1.0), (per_minute, _LONGEST))
         self.clock = clock
         self._lock = PerProcess(Lock)

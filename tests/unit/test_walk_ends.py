@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
 Options = ListExecutionContextsOptions
 
-OLDER = 'If it is an older build of the offset revision, set pagination="offset".'
+OLDER = 'Set pagination="offset" for an older build of the offset revision, else "auto"'
 
 
 class Scripted(Service):

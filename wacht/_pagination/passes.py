@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MAX_STALLED = 30  # answers in a row without a new context
 
-_HINT = ' If it is an older build of the offset revision, set pagination="offset".'
+_HINT = 'Set pagination="offset" for an older build of the offset revision, else "auto"'
 _SKIPPED = (
     "the service repeated a page, and what came next doesn't continue the page before "
     "it: contexts may be missing in between"
@@ -108,7 +108,7 @@ class Pass:
         if self._stalled > MAX_STALLED + state.options.prefetch:
             raise PaginationError(
                 f"{self._stalled} answers in a row had nothing new, although the "
-                f"service says that there is more.{_HINT * state.is_by_page}"
+                f"service says that there is more. {_HINT}"
             )
 
     def _window(self) -> Window:
@@ -214,7 +214,7 @@ class MainPass(Pass):
             if is_second and part.contexts and self._is_stalled(part):
                 raise PaginationError(
                     "the service gave page 1 again instead of page 2: it ignores "
-                    "`page`." + _HINT
+                    f"`page`. {_HINT}"
                 )
         return part
 
