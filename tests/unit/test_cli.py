@@ -172,7 +172,7 @@ BUNDLE = "if you trust its CA, set REQUESTS_CA_BUNDLE to a file with the certifi
         (wacht.ConfigError("no API key"), 1, "; `wacht demo` needs no key"),
         (wacht.ConfigError("use https"), 1, "wacht: use https"),
         (wacht.AuthenticationError(401, "no"), 1, "no; check WACHT_API_KEY"),
-        (wacht.PaginationError("no"), 1, "no; see --pagination and --exhaustive"),
+        (wacht.PaginationError("pagination"), 1, "n; the option is --pagination"),
         (wacht.BadRequestError(400, "page=no"), 1, ": 400 Bad Request: page=no"),
         (wacht.InvalidRequestError("prefetch: -1"), 2, "wacht: prefetch: -1"),
         (KeyboardInterrupt(), 130, "wacht: interrupted"),

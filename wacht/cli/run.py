@@ -15,7 +15,7 @@ from .commands import wacht
 from .output import delivered_output, discard_buffer, report
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 _COMPLETE = "_WACHT_COMPLETE"
 _INTERRUPTED = 130  # as a shell reports SIGINT
@@ -29,7 +29,8 @@ _HINTS: tuple[tuple[type[errors.WachtError], str, str], ...] = (
     (errors.NotFoundError, "", "check WACHT_BASE_URL"),
     (errors.DecodeError, "", "check WACHT_BASE_URL"),
     (errors.RateLimitError, "", "try later: all users of the key share the limit"),
-    (errors.PaginationError, "", "see --pagination and --exhaustive"),
+    (errors.PaginationError, "exhaustive=False", "the option is --no-exhaustive"),
+    (errors.PaginationError, "pagination", "the option is --pagination"),
     (
         errors.RequestError,
         "CERTIFICATE_VERIFY_FAILED",
@@ -52,7 +53,7 @@ def run(argv: Sequence[str] | None) -> int:
         with delivered_output():
             return _invoke(sys.argv[1:] if argv is None else [*argv])
     except errors.WachtError as error:
-        report("; ".join([str(error), *_hints(error)[:1], *_notes(error)]))
+        report("; ".join([str(error), *_hint(error), *_notes(error)]))
         return 2 if isinstance(error, errors.InvalidRequestError) else 1
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "wacht"
@@ -89,10 +90,8 @@ def _notes(error: BaseException) -> list[str]:
     return getattr(error, "__notes__", [])
 
 
-def _hints(error: errors.WachtError) -> list[str]:
-    message = str(error)
-    return [
-        hint
-        for kind, pattern, hint in _HINTS
-        if isinstance(error, kind) and pattern in message
-    ]
+def _hint(error: errors.WachtError) -> Iterator[str]:
+    for kind, pattern, hint in _HINTS:
+        if isinstance(error, kind) and pattern in str(error):
+            yield hint
+            return
