@@ -292,13 +292,16 @@ class Scheduler:
 
     Args:
         service: Answers.
-        seed: Each seed gives another order.
+        seed: Each seed gives another order; with None, each is answered at once.
         patch: Replaces the threads.
 
     """
 
-    def __init__(self, service: Service, seed: int, patch: pytest.MonkeyPatch) -> None:
+    def __init__(
+        self, service: Service, seed: int | None, patch: pytest.MonkeyPatch
+    ) -> None:
         self._random = Random(seed)
+        self._at_once = seed is None
         self._pending: list[_Pending] = []
         service.before_answer = self._answer_some
         patch.setattr(prefetching, "Task", self._read_later)
@@ -317,6 +320,8 @@ class Scheduler:
 
         pending = _Pending(answer)
         self._pending.append(pending)
+        if self._at_once:
+            pending.answer()
         return pending
 
 

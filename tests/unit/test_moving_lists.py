@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from math import isfinite, nan
@@ -24,7 +23,7 @@ from tests.model import (
     until_error,
     walk_of,
 )
-from wacht import AiExecutionContext, ListExecutionContextsOptions, PaginationError
+from wacht import AiExecutionContext, ListExecutionContextsOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -298,15 +297,6 @@ def test_walk__by_page_with_a_small_limit(per_page: int) -> None:
     service = known("page", 300, cap=50)
     got = given_by(service, Options(per_page=per_page), exhaustive=True)
     assert got == service.ids
-
-
-def test_walk__by_page_from_a_place_that_the_service_gives_otherwise() -> None:
-    """Page 10 of one context is another place than page 10 of the service's ten."""
-    service = known("page", 100, cap=10)
-    options = Options(page=10, per_page=1)
-    with suppress(PaginationError):  # or not: the place is the service's to say
-        given_by(service, options, exhaustive=True)
-    assert len(service.queries) < 120
 
 
 @pytest.mark.parametrize("exhaustive", [None, True])

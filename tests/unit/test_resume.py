@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from datetime import timedelta
+from itertools import chain, islice
 from typing import Any
 
 import pytest
@@ -161,13 +162,16 @@ def test_resume__with_another_filter_is_another_list(other: Any) -> None:
     assert int(service.queries[-1]["per_page"]) > 10
 
 
-def test_resume__with_another_rule_reads_the_list_from_the_start() -> None:
-    """What was read side by side proves nothing, and is only left out."""
-    service = known("offset", 55)
-    service.errors[3] = RequestError("refused")
-    got, error = until_error(walk_of(service, Options(per_page=10), exhaustive=False))
-    service.contexts.pop(3)  # so the third page would begin one context too low
-    got += given_by(service, travelled(error))
+@pytest.mark.parametrize("kind", ["page", "offset"])
+@pytest.mark.parametrize("read", [5, 6])
+def test_resume__finds_what_another_rule_lost(kind: Kind, read: int) -> None:
+    """Also after the last page, and where a new context stands before known ones."""
+    service = known(kind, 600)
+    service.change = once(3, lambda service: service.show(service.contexts[5:]))
+    pages = [*islice(walk_of(service, exhaustive=False).pages(), read)]
+    service.add()
+    got = ids_of(chain(*pages))
+    got += given_by(service, pages[-1].resume, exhaustive=True)
     assert {*service.ids} <= {*got}
     assert len(got) == len({*got})
 

@@ -23,6 +23,7 @@ from tests.model import (
     given_by,
     ids_of,
     known,
+    once,
     until_error,
     walk_of,
 )
@@ -95,14 +96,6 @@ def test_walk__pages(kind: Kind, limit: int | None, sizes: list[int]) -> None:
     assert [len(page) for page in walk_of(known(kind, 0)).pages()] == [0]
 
 
-def test_walk__notes_in_which_order_contexts_were_given() -> None:
-    """By page, that tells what moved."""
-    service = known("page", 250)
-    *_, last = walk_of(service, exhaustive=True).pages()
-    checkpoint = last.resume._checkpoint  # type: ignore[union-attr]
-    assert [*checkpoint.given.items()] == [*zip(service.ids, range(250), strict=True)]
-
-
 @settings(max_examples=50)
 @given(st.integers(0, 150), st.integers(1, 100), st.integers(0, 2))
 def test_walk__by_page_sends_one_exact_request_a_page(
@@ -160,6 +153,14 @@ def test_walk__windows_read_ahead_share_more(monkeypatch: pytest.MonkeyPatch) ->
     given_by(service, prefetch=8)
     offsets = {int(query["offset"]) for query in service.queries}
     assert {0, 93, 186, 279, 372} <= offsets
+
+
+def test_walk__reads_far_ahead_of_a_gap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that was read ahead comes before the answer that closes the gap."""
+    service = known("offset", 4000)
+    Scheduler(service, None, monkeypatch)
+    service.change = once(12, lambda service: service.show(service.contexts[9:]))
+    assert {*service.stayed} <= {*given_by(service, prefetch=32)}
 
 
 @pytest.mark.parametrize("kind", ["touch", "remove", "add"])

@@ -152,15 +152,30 @@ def test_walk__repeats_that_the_next_page_does_not_continue(pages: list[str]) ->
     assert error.resume == Options(page=1, per_page=2)
 
 
-@pytest.mark.parametrize("exhaustive", [None, True])
-def test_walk__the_older_build_without_the_setting(*, exhaustive: bool | None) -> None:
+@pytest.mark.parametrize(
+    ("settings", "said", "queries"),
+    [
+        ({}, "the service gave page 1 again and again", 3),
+        ({"exhaustive": True}, "31 answers in a row had nothing new", 32),
+    ],
+)
+def test_walk__the_older_build_without_the_setting(
+    settings: Any, said: str, queries: int
+) -> None:
     service = Service(250, "older")
-    got, error = until_error(walk_of(service, exhaustive=exhaustive))
-    assert str(error) == (
-        f"the service gave page 1 again instead of page 2: it ignores `page`. {OLDER}"
-    )
-    assert len(got) == 50
-    assert len(service.queries) == 3
+    got, error = until_error(walk_of(service, **settings))
+    assert str(error).startswith(said)
+    assert str(error).endswith(OLDER)
+    assert (len(got), len(service.queries)) == (50, queries)
+
+
+@pytest.mark.parametrize("size", [1, 20])
+def test_walk__small_pages_that_come_again(size: int) -> None:
+    """As many contexts as a page has are added after the first answer."""
+    service = known("page", 100)
+    service.change = once(1, lambda service: service.add(size))
+    got = given_by(service, Options(per_page=size))
+    assert sorted(got) == sorted(service.ids)
 
 
 TIMEOUT = TooLargeError(ServerError(504, "timeout"))
@@ -207,7 +222,7 @@ def test_walk__by_page_says_that_parts_cant_overlap(page: int, most: int) -> Non
     walk = walk_of(service, Options(page=page, per_page=50), exhaustive=True)
     got, error = until_error(walk)
     assert got == service.ids[50 * (page - 1) :]
-    assert "answers don't join, because they are too small" in str(error)
+    assert "answers are too small or change too fast to join" in str(error)
 
 
 def test_walk__asks_for_larger_parts_again() -> None:

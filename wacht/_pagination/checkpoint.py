@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Self
 
 from attrs import evolve, field, frozen
@@ -11,7 +12,7 @@ from wacht.errors import InvalidRequestError
 from wacht.models import MAX_PAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
 
     from wacht._protocol.revisions import Revision
     from wacht._protocol.windows import Window
@@ -28,16 +29,16 @@ class Checkpoint:
     revision: Revision | None  # None as long as it isn't known
     first: Window
     coverage: Coverage
-    given: Mapping[str, int] = field(repr=False)  # the walk goes on adding to it
+    given: Iterable[str] = field(repr=False)  # the walk goes on adding to it
     count: int  # how many of them had been given here
 
     def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
         values = (self.filters, self.revision, self.first, self.coverage)
         return type(self), (*values, self.ids(), self.count)
 
-    def ids(self) -> dict[str, int]:
-        """Return the ids that had been given, each with its place."""
-        return {id_: place for place, id_ in enumerate([*self.given][: self.count])}
+    def ids(self) -> dict[str, None]:
+        """Return the ids that had been given, in order."""
+        return dict.fromkeys(islice(self.given, self.count))
 
     @property
     def page(self) -> int:

@@ -7,7 +7,7 @@ its last context and older than its first. The top of the list is newer than any
 and its end is older. An answer joins what is covered if its first context is newer than
 the last one that is covered: between two of the same time, others may stand.
 
-Without times, the place in the order in which contexts were given stands in for them.
+Without times, the place in the order in which contexts were read stands in for them.
 """
 
 from __future__ import annotations
@@ -34,10 +34,7 @@ Rule = Literal["activity", "order", "place"]
 UNDATED = float_info.max  # PostgreSQL lists contexts without a time first
 
 _MOST_SPARE = 16  # contexts that answers share beyond what joins them
-_UNJOINED = (
-    "contexts may be missing: answers don't join, because they are too small or the "
-    "list changes faster than it can be read"
-)
+_UNJOINED = "contexts may be missing: answers are too small or change too fast to join"
 _DISORDERED = (
     "contexts may be missing: the list isn't in the order of newest activity first, so "
     "nothing tells whether answers join"
@@ -76,13 +73,13 @@ def by_activity(part: Slice) -> Interval:
     return Interval(part.window, newest, times, part.has_more)
 
 
-def by_order(part: Slice, given: Mapping[str, int]) -> Interval:
-    """Return what an answer covers, by the order in which contexts were given."""
-    new = count(len(given))
+def by_order(part: Slice, order: Mapping[str, int]) -> Interval:
+    """Return what an answer covers, by the order in which contexts were read."""
+    new = count(len(order))
     ids = [context.id or "" for context in part.contexts]
-    places = [given[id_] if id_ in given else next(new) for id_ in ids]
-    # Two neighbours that were given so are good evidence. One alone may have moved.
-    evidence = (-a for a, b in pairwise(places) if b == a + 1 < len(given))
+    places = [order[id_] if id_ in order else next(new) for id_ in ids]
+    # Two neighbours that were read so are good evidence. One alone may have moved.
+    evidence = (-a for a, b in pairwise(places) if b == a + 1 < len(order))
     newest = inf if part.window.offset == 0 else max(evidence, default=-inf)
     times = sorted((-float(place) for place in places), reverse=True)
     return Interval(part.window, newest, times, part.has_more)
@@ -155,7 +152,8 @@ class Coverage:
         """Return the same, with what doesn't join read side by side."""
         if self.rule == "order":
             return evolve(self, doubt=_UNJOINED)
-        return evolve(self, unproven=self.low) if self.low < inf else self
+        dated = self.rule == "activity" and self.low < inf
+        return evolve(self, unproven=self.low) if dated else self
 
     def with_gap(self) -> Coverage:
         """Return the same after an answer didn't join: the next ones share more."""

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
     from .coverage import Interval
     from .passes import MainPass
-
-    Seen = set[tuple[int, str, float]]  # places, each with an id and a time
-
 MAX_LOOKS = 10
 # A change is visible within this many seconds of the time that it is dated to.
 DELAY = 2.0
@@ -94,7 +91,7 @@ def _by_order(state: State, main: MainPass) -> Generator[Page, None, bool]:
 def _ends_unmoved(state: State, part: Slice) -> bool:
     """Return whether most of the last contexts follow each other as they did."""
     tail = part.contexts[-max(_UNMOVED, len(part.contexts) // 4) :]
-    places = [state.given.get(key(context), nan) for context in tail]
+    places = [state.order.get(key(context), nan) for context in tail]
     unmoved = sum(b == a + 1 for a, b in pairwise(places))
     return unmoved >= max(1, len(tail) // 2)
 
@@ -104,16 +101,16 @@ class TopPass(Pass):
 
     def __init__(self, state: State, mark: float = -inf) -> None:
         super().__init__(state, state.begin(), max(mark - LONG_DELAY, state.floor))
-        self.ids = dict[str, int]()
-        self.seen: Seen = set()  # what is newer than the horizon
+        self.ids = dict[str, None]()
+        self.seen = set[tuple[int, str, float]]()  # what is newer than the horizon
         self.shows_all = False  # whether one answer had everything that is newer
         self._horizon = max(mark - DELAY, state.floor)  # this pass may read further
 
     def _page(self, part: Slice, interval: Interval) -> Page:
-        is_top = interval.newest >= UNDATED
+        is_top = part.window.offset == 0
         self.shows_all |= is_top and interval.oldest <= self._horizon
         ids = [key(context) for context in self._state.wanted(part.contexts)]
-        self.ids.update(dict.fromkeys(ids, 0))
+        self.ids |= dict.fromkeys(ids)
         places = zip(count(part.window.offset), ids, interval.times, strict=False)
         self.seen.update(place for place in places if place[2] > self._horizon)
         return super()._page(part, interval)
@@ -131,7 +128,7 @@ def _by_activity(state: State, main: MainPass) -> Generator[Page, None, bool]:
 
 def _at_top(state: State, mark: float) -> Generator[Page, None, TopPass]:
     """Read the top until one answer, or two looks, show all that became active."""
-    before: Seen | None = None
+    before: set[tuple[int, str, float]] | None = None
     for _ in range(MAX_LOOKS):
         state.looks += 1
         look = TopPass(state, mark)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from math import gcd
 from sys import maxsize
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 MAX_STALLED = 30  # answers in a row without a new context
 
+_OLDER_SIZE = 50  # of the pages of the older build, which ignores `page`
 _HINT = 'Set pagination="offset" for an older build of the offset revision, else "auto"'
 _SKIPPED = (
     "the service repeated a page, and what came next doesn't continue the page before "
@@ -59,8 +61,7 @@ class Pass:
             self._held.append(latest := self._take())
             while (joining := self._joining()) is not None:
                 page = self._page(*joining)
-                apart = self._apart
-                if apart and (self.coverage.tied or apart.offset <= self.coverage.end):
+                if self._apart and self._apart.offset <= self.coverage.end:
                     self._apart = None
                 self._read_ahead(self._left - len(page))
                 yield page
@@ -101,11 +102,12 @@ class Pass:
         return part
 
     def _check_progress(self) -> None:
-        state = self._state
+        # What was read ahead comes before the answer that closes a gap.
+        most = MAX_STALLED + 2 * self._state.options.prefetch
         self._stalled += 1
-        if self._stalled == MAX_STALLED // 2:
+        if self._stalled == most // 2:
             self.coverage = self.coverage.side_by_side()
-        if self._stalled > MAX_STALLED + state.options.prefetch:
+        if self._stalled > most:
             raise PaginationError(
                 f"{self._stalled} answers in a row had nothing new, although the "
                 f"service says that there is more. {_HINT}"
@@ -163,6 +165,10 @@ class MainPass(Pass):
 
     def __init__(self, state: State, checkpoint: Checkpoint | None) -> None:
         coverage = checkpoint.coverage if checkpoint else state.begin()
+        if coverage.rule != state.rule:
+            coverage = state.begin()
+        if coverage.begun and coverage.rule == "order":
+            state.order.update(zip(state.given, count(), strict=False))
         super().__init__(state, coverage, state.floor)
         self._size = state.first.limit if checkpoint else _page_size(state)
         self._ahead = Prefetcher(state.reader.read, state.options.prefetch)
@@ -205,21 +211,16 @@ class MainPass(Pass):
 
     def _checked(self, part: Slice) -> Slice:
         """Ask again for a page that has nothing new: it may be a stale answer."""
-        state = self._state
-        is_behind = self.coverage.end == state.first.end < part.window.end
-        is_second = is_behind and state.is_by_page and not self.is_part
-        if self._is_stalled(part) and (is_second or state.rule == "place"):
-            self._stalled += 1
-            part = state.reader.read(part.window)
-            if is_second and part.contexts and self._is_stalled(part):
-                raise PaginationError(
-                    "the service gave page 1 again instead of page 2: it ignores "
-                    f"`page`. {_HINT}"
-                )
+        state, window = self._state, part.window
+        if state.rule != "place" or not (part.has_more and state.knows(part)):
+            return part
+        self._stalled += 1
+        part = state.reader.read(window)
+        repeated = self._stalled // 2 * window.limit  # each page was read twice
+        is_first = window.end - repeated == state.first.end and part.contexts
+        if is_first and repeated >= _OLDER_SIZE and state.knows(part):
+            raise PaginationError(f"the service gave page 1 again and again. {_HINT}")
         return part
-
-    def _is_stalled(self, part: Slice) -> bool:
-        return part.has_more and self._state.knows(part)
 
     def _page(self, part: Slice, interval: Interval) -> Page:
         state, before = self._state, self.coverage

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from attrs import define
+
 from wacht._protocol.answers import TooLargeError
 from wacht._protocol.revisions import OffsetRevision, PageRevision, write_query
 from wacht._protocol.windows import DEFAULT_PER_PAGE, Window, window_of
@@ -21,15 +23,13 @@ if TYPE_CHECKING:
     from wacht.models import ListExecutionContextsOptions as Options
 
 
+@define(eq=False)
 class Reader:
     """Read windows of the list that some filters mean. Threads may share one."""
 
-    def __init__(
-        self, endpoint: Endpoint, options: Options, budget: RequestBudget
-    ) -> None:
-        self._endpoint = endpoint
-        self._options = options
-        self._budget = budget
+    _endpoint: Endpoint
+    _options: Options
+    _budget: RequestBudget
 
     @property
     def revision(self) -> Revision:
@@ -40,10 +40,6 @@ class Reader:
     def known_revision(self) -> Revision | None:
         """The revision that is served; None as long as it isn't known."""
         return self._endpoint.revision
-
-    def assume(self, revision: Revision | None) -> None:
-        """Read in a revision, unless another one is known."""
-        self._endpoint.revision = self._endpoint.revision or revision
 
     def page(self) -> ExecutionContextListResponse:
         """Read the page that `page` and `per_page` mean."""
@@ -117,5 +113,5 @@ class Reader:
         elif revision.echoes:
             self._endpoint.revision = None  # for the next request to find out
         elif not revision.by_activity:
-            self.assume(revision)
+            self._endpoint.revision = self._endpoint.revision or revision
         return revision if revision.by_activity else self.revision

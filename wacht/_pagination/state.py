@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from itertools import count, repeat
 from math import inf, nextafter
 from sys import maxsize
 from typing import TYPE_CHECKING
@@ -38,7 +37,8 @@ class State:
     budget: RequestBudget
     options: WalkOptions
     first: Window  # the walk begins with it
-    given: dict[str, int] = field(factory=dict[str, int])  # ids, each with its place
+    given: dict[str, None] = field(factory=dict[str, None])  # ids, in order
+    order: dict[str, int] = field(factory=dict[str, int])  # in which ids were read
     left: int = maxsize  # contexts that the user still wants
     most: int = MAX_PER_PAGE  # contexts that one request may ask for
     cap: int = MAX_PER_PAGE  # contexts that the service gives at the most
@@ -77,7 +77,7 @@ class State:
         if not self.is_by_page:
             return by_activity(part)
         if self.rule == "order":
-            return by_order(part, self.given)
+            return by_order(part, self.order)
         return Interval(part.window, inf, [], part.has_more)
 
     def fresh(self, part: Slice, low: float = -inf) -> list[AiExecutionContext]:
@@ -99,6 +99,9 @@ class State:
                 "a context has no id, so overlapping answers can't be compared: walk "
                 "with exhaustive=False"
             )
+        if self.rule == "order":
+            for context in contexts:
+                self.order.setdefault(key(context), len(self.order))
         fresh: dict[str | int, AiExecutionContext] = {}
         for number, context in enumerate(contexts):  # two without an id may be two
             id_ = number if context.id is None else context.id
@@ -119,9 +122,7 @@ class State:
 
     def give(self, contexts: list[AiExecutionContext]) -> None:
         """Note that contexts were handed to the user."""
-        # Only one rule needs places, which cost memory.
-        places = count(len(self.given)) if self.rule == "order" else repeat(0)
-        self.given.update(zip(map(key, contexts), places, strict=False))
+        self.given |= dict.fromkeys(map(key, contexts))
         self.left -= len(contexts)
 
     def note_size(self, asked: Window, part: Slice) -> None:

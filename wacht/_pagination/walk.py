@@ -6,7 +6,7 @@ from contextlib import closing
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from attrs import evolve
+from attrs import define, evolve, field
 
 from wacht._progress import Reporter
 from wacht._protocol.revisions import filters_of
@@ -31,22 +31,22 @@ if TYPE_CHECKING:
     from wacht._progress import Report
     from wacht.models import AiExecutionContext, ListExecutionContextsOptions
 
+    from .coverage import Coverage
 
+
+@define(eq=False)
 class Walk:
-    """One walk through a list. It reports its progress to what `report` opens."""
+    """One walk through a list. It reports its progress to what `open_report` opens."""
 
-    def __init__(
-        self,
-        endpoint: Endpoint,
-        filters: ListExecutionContextsOptions,
-        options: WalkOptions,
-        report: AbstractContextManager[Report | None],
-    ) -> None:
-        self._endpoint = endpoint
-        self._filters = filters
-        self._options = options
-        self._open_report = report
-        self._checkpoint = checkpoint_of(filters)
+    _endpoint: Endpoint
+    _filters: ListExecutionContextsOptions
+    _options: WalkOptions
+    _open_report: AbstractContextManager[Report | None]
+    _checkpoint: Checkpoint | None = field(init=False)
+    _covered: Coverage = field(init=False)  # with what was handed over
+
+    def __attrs_post_init__(self) -> None:
+        self._checkpoint = checkpoint_of(self._filters)
 
     def contexts(self) -> Generator[AiExecutionContext, None, None]:
         """Walk, context by context."""
@@ -65,19 +65,23 @@ class Walk:
             try:
                 yield from self._handed_over(state, main, reporter)
             except WachtError as error:
-                error.resume = self._resume(state, main)
+                # If all was read, only a reading of all can settle a doubt.
+                anew = main.is_done and main.coverage.is_doubtful
+                if anew and state.first.offset == 0:
+                    self._covered = state.begin()
+                error.resume = self._resume(state)
                 raise
             finally:
                 budget.stopped.set()
 
     def _state(self, budget: RequestBudget) -> State:
-        reader = Reader(self._endpoint, self._filters, budget)
+        endpoint, checkpoint = self._endpoint, self._checkpoint
+        reader = Reader(endpoint, self._filters, budget)
         size = self._filters.per_page or MAX_PER_PAGE
-        checkpoint = self._checkpoint
         if checkpoint is None:
             first = window_of(self._filters, size)
             return State(reader, budget, self._options, first)
-        reader.assume(checkpoint.revision)
+        endpoint.revision = endpoint.revision or checkpoint.revision
         first = evolve(checkpoint.first, limit=size)
         return State(reader, budget, self._options, first, checkpoint.ids())
 
@@ -93,21 +97,20 @@ class Walk:
             reporter.page(state.budget, len(data), duplicates, complete=complete)
             state.give(data)
             self._covered = self._covered if is_cut else main.coverage
-            if data or (number == 1 and not state.given):  # else it repeats others
-                yield Page(data, page.has_more, self._resume(state, main))
+            if data or (number == 1 and not self._checkpoint):  # else it repeats others
+                yield Page(data, page.has_more, self._resume(state))
             if not state.left:
                 return
         _log_summary(state, main)
         if main.is_complete and not reporter.progress.complete:
             reporter.send(state.budget, complete=True)
 
-    def _resume(self, state: State, main: MainPass) -> ListExecutionContextsOptions:
-        doubtful = main.coverage.is_doubtful  # so only a whole reading can tell
+    def _resume(self, state: State) -> ListExecutionContextsOptions:
         return Checkpoint(
             filters_of(self._filters),
             state.reader.known_revision,
             state.first,
-            state.begin() if doubtful and not state.first.offset else self._covered,
+            self._covered,
             state.given,
             len(state.given),
         ).options(self._filters)
