@@ -11,7 +11,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
@@ -202,18 +201,6 @@ def test_requests__record(sandbox: Sandbox, ask: Ask) -> None:
     assert before <= request.at <= time.monotonic()
     ask()
     assert taken == sandbox.requests[:1] != sandbox.requests
-
-
-def test_requests__in_order_of_arrival(sandbox: Sandbox) -> None:
-    def work(_number: int) -> list[int]:
-        with _asking(sandbox) as ask:
-            return [ask()[0] for _ in range(25)]
-
-    with ThreadPoolExecutor(8) as pool:
-        assert [*pool.map(work, range(8))] == [[200] * 25] * 8
-    arrivals = [request.at for request in sandbox.requests]
-    assert arrivals == sorted(arrivals)
-    assert len(arrivals) == 200
 
 
 @pytest.mark.parametrize(

@@ -176,17 +176,6 @@ def test_resume__finds_what_another_rule_lost(kind: Kind, read: int) -> None:
     assert len(got) == len({*got})
 
 
-def test_resume__with_other_rules_in_turn() -> None:
-    """What was proven by order says nothing about pages read side by side."""
-    service = known("page", 350)
-    service.errors = {2: RequestError("refused"), 3: RequestError("refused")}
-    service.change = once(1, lambda service: service.add(60))
-    got, error = until_error(walk_of(service, Options(per_page=50), exhaustive=True))
-    got += given_in_parts(service, travelled(error))
-    assert {*service.stayed} <= {*got}
-    assert len(got) == len({*got})
-
-
 @pytest.mark.parametrize("gone", [60, 450])
 def test_resume__from_a_page_on_after_a_doubt(gone: int) -> None:
     """Where that page begins in the list of today is another place."""

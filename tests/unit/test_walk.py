@@ -181,14 +181,6 @@ def test_walk__not_exhaustive_sends_one_request_a_page(kind: Kind) -> None:
     assert len(service.queries) == 3
 
 
-def test_walk__sends_nothing_before_the_first_next() -> None:
-    service = known("page", 250)
-    walk = walk_of(service).contexts()
-    assert service.queries == []
-    assert [next(walk).id for _ in range(5)] == service.ids[:5]
-    assert len(service.queries) == 1
-
-
 @given(
     st.sampled_from(KINDS),
     st.integers(1, 150),
