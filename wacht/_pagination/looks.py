@@ -90,7 +90,7 @@ def _by_order(state: State, main: MainPass) -> Generator[Page, None, bool]:
 
 def _ends_unmoved(state: State, part: Slice) -> bool:
     """Return whether most of the last contexts follow each other as they did."""
-    tail = part.contexts[-max(_UNMOVED, len(part.contexts) // 4) :]
+    tail = part.contexts[-_UNMOVED:]
     places = [state.order.get(key(context), nan) for context in tail]
     unmoved = sum(b == a + 1 for a, b in pairwise(places))
     return unmoved >= max(1, len(tail) // 2)
