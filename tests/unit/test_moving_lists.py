@@ -274,7 +274,9 @@ def test_walk__from_a_page_on_loses_nothing_to_what_leaves(
     assert not above & {*got}
 
 
-def test_walk__by_page_finds_a_move_below_many_new_contexts() -> None:
+def test_walk__by_page_finds_a_move_below_many_new_contexts(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     """A look that ends with new contexts hasn't reached what didn't move."""
     service = known("page", 250)
 
@@ -287,8 +289,10 @@ def test_walk__by_page_finds_a_move_below_many_new_contexts() -> None:
             service.add(100)
 
     service.change = change
+    caplog.set_level("INFO", "wacht")
     got = given_by(service, exhaustive=True)
     assert {*service.stayed} <= {*got}
+    assert "looked at the top 2 times" in caplog.text
 
 
 @pytest.mark.parametrize("per_page", [1, 10, 50])
