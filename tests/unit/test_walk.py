@@ -9,7 +9,7 @@ from math import ceil
 from random import Random
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from tests.model import (
@@ -45,6 +45,7 @@ Options = ListExecutionContextsOptions
     exhaustive=st.sampled_from([None, True, False]),
     learned=st.booleans(),
 )
+@example(kind="page", contexts=9, page=2, per_page=1, exhaustive=True, learned=True)
 def test_walk__gives_each_context_once_in_order(  # noqa: PLR0913 - all it may depend on
     *,
     kind: Kind,

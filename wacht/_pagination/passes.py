@@ -146,10 +146,10 @@ class Pass:
 
     def _page(self, part: Slice, interval: Interval) -> Page:
         state, low = self._state, self.coverage.low
-        news, fresh = not state.knows(part), state.fresh(part, low)
+        fresh = state.fresh(part, low)
         if not self.is_done:
             self.coverage = self.coverage.add(interval, self._floor)
-        stalled = not (news and fresh) and self.coverage.low == low
+        stalled = state.knows(part) and self.coverage.low == low
         if stalled:
             self._known -= len(part.contexts)
         if not stalled or (part.contexts and self._known >= 0):
