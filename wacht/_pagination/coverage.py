@@ -129,9 +129,7 @@ class Coverage:
         joins = not self.proves or self._is_overlapped(interval)
         base = self if joins else self.side_by_side()
         dated = (time for time in interval.times if time != UNDATED)
-        wide = self._is_unspanned(MAX_PER_PAGE) or interval.tied > self.tied
-        goes_on = interval.oldest == self.low and wide
-        reaches = not self.proves or interval.oldest < self.low or goes_on
+        reaches = not self.proves or interval.oldest <= self.low
         stride = 2 * self.stride or MAX_PER_PAGE * (self.tied == 0)
         oldest = max(interval.oldest, floor)
         doubt = base.doubt if interval.is_ordered else _DISORDERED
@@ -141,7 +139,7 @@ class Coverage:
             base,
             end=interval.window.end,
             begun=True,
-            low=min(self.low, oldest) if reaches else self.low,
+            low=min(self.low, oldest),
             newest=max(dated, default=-inf) if self.newest == -inf else self.newest,
             tied=interval.tied if reaches else 0,
             stride=0 if reaches else stride,
