@@ -215,12 +215,19 @@ def test_walk__by_page_says_that_parts_cant_overlap(page: int, most: int) -> Non
     assert "answers are too small or change too fast to join" in str(error)
 
 
-def test_walk__asks_for_larger_parts_again() -> None:
-    service = known("offset", 1100)
+@pytest.mark.parametrize(
+    ("kind", "sizes"),
+    [
+        ("offset", [100, 100, *[25] * 9, *[50] * 8, *[100] * 5, 100]),
+        ("page", [100, 100, *[25] * 10, *[50] * 7, *[100] * 4]),
+    ],
+)
+def test_walk__asks_for_larger_parts_again(kind: Kind, sizes: list[int]) -> None:
+    service = known(kind, 1100)
     service.errors[2] = TIMEOUT
     assert given_by(service) == service.ids
-    sizes = [int(query["limit"]) for query in service.queries]
-    assert sizes == [100, 100, *[25] * 9, *[50] * 8, *[100] * 5, 100]
+    asked = [query.get("limit") or query["per_page"] for query in service.queries]
+    assert [*map(int, asked)] == sizes
 
 
 def test_walk__looks_at_a_page_in_parts() -> None:
