@@ -101,9 +101,7 @@ def test_no_page__too_large() -> None:
     """An answer beyond the limit may succeed in parts, which the walk decides."""
     with pytest.raises(TooLargeError) as caught:
         read(PAGE, truncated_at=30)
-    assert str(caught.value.error) == (
-        "the body: expected at most 30 bytes (max_response_bytes), got more"
-    )
+    assert "30 bytes (max_response_bytes), got more" in str(caught.value.error)
 
 
 @given(
