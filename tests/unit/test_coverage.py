@@ -178,7 +178,7 @@ def test_gaps__let_windows_share_more() -> None:
     """Up to an eighth of what is new in each."""
     coverage, offsets = TOP, []
     for _ in range(5):
-        coverage = coverage.with_gap()
+        coverage = coverage.with_gap(0)
         offsets.append(coverage.following(100, 100).offset)
     assert offsets == [96, 94, 90, 86, 86]
     assert coverage.following(20, 22).offset == 96

@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.model import (
     KINDS,
@@ -33,10 +31,7 @@ from wacht import (
     RequestError,
     ServerError,
 )
-from wacht._pagination.checkpoint import Checkpoint
-from wacht._pagination.coverage import Coverage
-from wacht._protocol.revisions import OffsetRevision, PageRevision
-from wacht._protocol.windows import Window, window_of
+from wacht._protocol.revisions import OffsetRevision
 
 Options = ListExecutionContextsOptions
 
@@ -84,13 +79,6 @@ def test_resume__knows_the_revision(fixed: OffsetRevision | None) -> None:
     assert got + given_by(new, travelled(error)) == new.ids
     assert "offset" in new.queries[0]
     assert new.revision == (fixed or OffsetRevision())
-
-
-def test_resume__of_a_walk_that_read_nothing() -> None:
-    service = Service(55, "page")
-    service.errors[1] = RequestError("refused")
-    _, error = until_error(walk_of(service, Options(agent_id="a")))
-    assert error.resume == Options(page=1, per_page=100, agent_id="a")
 
 
 @pytest.mark.parametrize("kind", ["page", "offset"])
@@ -164,14 +152,17 @@ def test_resume__with_another_filter_is_another_list(other: Any) -> None:
 
 @pytest.mark.parametrize("kind", ["page", "offset"])
 @pytest.mark.parametrize("read", [5, 6])
-def test_resume__finds_what_another_rule_lost(kind: Kind, read: int) -> None:
+@pytest.mark.parametrize("exhaustive", [True, False])
+def test_resume__finds_what_another_rule_lost(
+    kind: Kind, read: int, *, exhaustive: bool
+) -> None:
     """Also after the last page, and where a new context stands before known ones."""
     service = known(kind, 600)
     service.change = once(3, lambda service: service.show(service.contexts[5:]))
-    pages = [*islice(walk_of(service, exhaustive=False).pages(), read)]
+    pages = [*islice(walk_of(service, exhaustive=not exhaustive).pages(), read)]
     service.add()
     got = ids_of(chain(*pages))
-    got += given_by(service, pages[-1].resume, exhaustive=True)
+    got += given_by(service, pages[-1].resume, exhaustive=exhaustive)
     assert {*service.ids} <= {*got}
     assert len(got) == len({*got})
 
@@ -208,6 +199,16 @@ def test_resume__one_page_a_walk(
     assert got == service.ids
 
 
+def test_resume__by_page_after_a_look_that_broke() -> None:
+    """What it had given stands at the top, and isn't taken for what didn't move."""
+    service = known("page", 300)
+    service.change = once(2, lambda service: [service.touch(250), service.add(120)])
+    service.errors[7] = RequestError("refused")
+    got, error = until_error(walk_of(service, exhaustive=True))
+    got += given_by(service, travelled(error), exhaustive=True)
+    assert {*service.stayed} <= {*got}
+
+
 def test_resume__on_the_last_possible_page() -> None:
     options = Options(page=2**63 - 1, per_page=1)
     assert given_by(known("page", 3), options) == []
@@ -223,15 +224,3 @@ def test_resume__after_missing_contexts(contexts: int, tied: int) -> None:
     service.change = lambda service: None
     got += given_by(service, travelled(error))
     assert {*service.ids} <= {*got}
-
-
-@given(st.integers(0, 10_000), st.integers(1, 100))
-def test_resume_options__begin_at_or_a_little_before_the_end(
-    end: int, size: int
-) -> None:
-    coverage, first = Coverage(end, "place"), Window(0, size)
-    checkpoint = Checkpoint({}, PageRevision(), first, coverage, {}, 0)
-    resume = checkpoint.options(Options(page=9, status="idle"))
-    window = window_of(resume, 100)
-    assert window.offset <= end < window.offset + size
-    assert resume.status == "idle"

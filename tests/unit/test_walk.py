@@ -9,6 +9,7 @@ from math import ceil
 from random import Random
 
 import pytest
+from attrs import evolve
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
@@ -255,6 +256,15 @@ def test_active_since__a_list_in_another_order() -> None:
     got, error = until_error(walk_of(service, active_since=START))
     assert got == ["c0"]
     assert "newest activity" in str(error)
+
+
+def test_active_since__one_page_for_ever() -> None:
+    """What is older isn't given, and is no progress either."""
+    service = known("offset", 20)
+    page = service.contexts[::-1]
+    service.alter = lambda answer: evolve(answer, contexts=page, has_more=True)
+    _, error = until_error(walk_of(service, active_since=START - timedelta(seconds=9)))
+    assert "31 answers in a row had nothing new" in str(error)
 
 
 def test_active_since__without_a_time_zone() -> None:

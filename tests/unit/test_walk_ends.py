@@ -147,7 +147,7 @@ def test_walk__repeats_that_the_next_page_does_not_continue(pages: list[str]) ->
     """Page 3 comes as page 1 or 2: what page 4 has doesn't follow."""
     endpoint = Scripted(lambda number: pages[number - 1], pages=len(pages))
     got, error = until_error(walk_of(endpoint))
-    assert "missing in between" in str(error)
+    assert "missing between" in str(error)
     assert got == [*dict.fromkeys("".join(pages))]
     assert error.resume == Options(page=1, per_page=2)
 

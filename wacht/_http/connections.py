@@ -49,13 +49,15 @@ class TimedAdapter(HTTPAdapter):
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
         """Return the pool of the one host; to find it takes 7 % of a page's time."""
-        if self._pool is None:
-            self._pool = super().get_connection_with_tls_context(*args, **kwargs)
-        return self._pool
+        pool = self._pool  # another thread may close it
+        if pool is None:
+            pool = super().get_connection_with_tls_context(*args, **kwargs)
+            self._pool = pool
+        return pool
 
     def close(self) -> None:
-        self._pool = None
         super().close()
+        self._pool = None
 
 
 def _time_pools(manager: Any) -> None:

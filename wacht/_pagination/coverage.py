@@ -104,6 +104,7 @@ class Coverage:
     stride: int = 0  # how far behind the end the next window begins
     spare: int = 0  # contexts that answers share beyond what joins them
     repeated: bool = False  # whether contexts came again without an overlap
+    mark: int = 0  # so many contexts were read before any could move to another place
     unproven: float | None = None  # a time that more contexts share than answers span
     doubt: str = ""  # why contexts may be missing, if no answer and no count can tell
 
@@ -153,9 +154,10 @@ class Coverage:
         dated = self.rule == "activity" and self.low < inf
         return evolve(self, unproven=self.low) if dated else self
 
-    def with_gap(self) -> Coverage:
+    def with_gap(self, read: int) -> Coverage:
         """Return the same after an answer didn't join: the next ones share more."""
-        return evolve(self, spare=min(2 * self.spare or 2, _MOST_SPARE))
+        spare = min(2 * self.spare or 2, _MOST_SPARE)
+        return evolve(self, spare=spare, mark=self.mark or read)
 
     def following(self, size: int, most: int) -> Window:
         """Return the next window: `size` new contexts, and `most` at the most."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from itertools import count, pairwise
 from math import inf, nan
 from typing import TYPE_CHECKING
@@ -80,19 +81,22 @@ def _by_place(state: State, main: MainPass) -> Generator[Page, None, bool]:
 
 def _by_order(state: State, main: MainPass) -> Generator[Page, None, bool]:
     """Read the top until one answer ends with contexts that haven't moved."""
+    mark = main.coverage.mark or len(state.order)
     for _ in range(MAX_LOOKS):
-        look = _Look(state, MAX_PER_PAGE, _ends_unmoved)
+        main.coverage = evolve(main.coverage, mark=mark)
+        look = _Look(state, MAX_PER_PAGE, partial(_ends_unmoved, mark))
         yield from look.pages()
+        mark = len(state.order)
         if look.answers == 1 or main.coverage.doubt:
             return False
     raise PaginationError(_TOO_FAST)
 
 
-def _ends_unmoved(state: State, part: Slice) -> bool:
+def _ends_unmoved(mark: int, state: State, part: Slice) -> bool:
     """Return whether most of the last contexts follow each other as they did."""
     tail = part.contexts[-_UNMOVED:]
     places = [state.order.get(key(context), nan) for context in tail]
-    unmoved = sum(b == a + 1 for a, b in pairwise(places))
+    unmoved = sum(b == a + 1 < mark for a, b in pairwise(places))
     return unmoved >= max(1, len(tail) // 2)
 
 

@@ -28,10 +28,7 @@ MAX_STALLED = 30  # answers in a row without a new context
 
 _OLDER_SIZE = 50  # of the pages of the older build, which ignores `page`
 _HINT = 'Set pagination="offset" for an older build of the offset revision, else "auto"'
-_SKIPPED = (
-    "the service repeated a page, and what came next doesn't continue the page before "
-    "it: contexts may be missing in between"
-)
+_SKIPPED = "contexts may be missing between a page that came again and the next one"
 
 
 class Pass:
@@ -75,7 +72,7 @@ class Pass:
 
     def _note_gap(self, window: Window) -> None:
         if self._apart is None:
-            self.coverage = self.coverage.with_gap()
+            self.coverage = self.coverage.with_gap(len(self._state.order))
         if self._apart is None or window.offset < self._apart.offset:
             self._apart = window
 
@@ -149,7 +146,7 @@ class Pass:
         fresh = state.fresh(part, low)
         if not self.is_done:
             self.coverage = self.coverage.add(interval, self._floor)
-        stalled = state.knows(part) and self.coverage.low == low
+        stalled = (state.knows(part) or not fresh) and self.coverage.low == low
         if stalled:
             self._known -= len(part.contexts)
         if not stalled or (part.contexts and self._known >= 0):
@@ -165,7 +162,7 @@ class MainPass(Pass):
 
     def __init__(self, state: State, checkpoint: Checkpoint | None) -> None:
         coverage = checkpoint.coverage if checkpoint else state.begin()
-        if coverage.rule != state.rule:
+        if state.reader.known_revision and coverage.rule != state.rule:
             coverage = state.begin()
         if coverage.begun and coverage.rule == "order":
             state.order.update(zip(state.given, count(), strict=False))
@@ -174,6 +171,7 @@ class MainPass(Pass):
         self._ahead = Prefetcher(state.reader.read, state.options.prefetch)
         self.is_complete = False  # whether nothing is missing without a second look
         self.is_part = checkpoint is not None  # whether some was given before
+        self.is_anew = self.is_part and not coverage.begun  # in an order of its own
         self._tail: str | None = None  # the last context of a page without
 
     @property
@@ -191,7 +189,7 @@ class MainPass(Pass):
         if self.coverage.rule != state.rule:
             self.coverage = state.begin()
             if begun:  # what another rule covered doesn't count by this one
-                self.is_part = True
+                self.is_part = self.is_anew = True
                 self._restart()
                 return self._take()
         return self._checked(self._as_it_came(part))
@@ -217,15 +215,15 @@ class MainPass(Pass):
         self._stalled += 1
         part = state.reader.read(window)
         repeated = self._stalled // 2 * window.limit  # each page was read twice
-        is_first = window.end - repeated == state.first.end and part.contexts
-        if is_first and repeated >= _OLDER_SIZE and state.knows(part):
+        is_first = window.end - repeated == state.first.end and repeated >= _OLDER_SIZE
+        if is_first and not self.is_anew and part.contexts and state.knows(part):
             raise PaginationError(f"the service gave page 1 again and again. {_HINT}")
         return part
 
     def _page(self, part: Slice, interval: Interval) -> Page:
         state, before = self._state, self.coverage
         places, duplicates = state.rule == "place", state.duplicates
-        if places and self._skips(part):
+        if places and not self.is_anew and self._skips(part):
             self.coverage = evolve(before, doubt=_SKIPPED)
         page = super()._page(part, interval)
         if places and state.duplicates > duplicates:

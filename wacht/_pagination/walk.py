@@ -96,7 +96,8 @@ class Walk:
             complete, duplicates = main.is_complete and not is_cut, state.duplicates
             reporter.page(state.budget, len(data), duplicates, complete=complete)
             state.give(data)
-            self._covered = self._covered if is_cut else main.coverage
+            if not is_cut and not (main.is_anew and main.coverage.rule == "order"):
+                self._covered = main.coverage
             if data or (number == 1 and not self._checkpoint):  # else it repeats others
                 yield Page(data, page.has_more, self._resume(state))
             if not state.left:
