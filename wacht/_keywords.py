@@ -1,4 +1,4 @@
-"""Keywords of the public functions: which there are, and what they mean together."""
+"""Keywords of the public functions: checked, merged, and shown in signatures."""
 
 from __future__ import annotations
 
