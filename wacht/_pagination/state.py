@@ -38,7 +38,7 @@ class State:
     options: WalkOptions
     first: Window  # the walk begins with it
     given: dict[str, None] = field(factory=dict[str, None])  # ids, in order
-    order: dict[str, int] = field(factory=dict[str, int])  # ids, each with its place as read
+    order: dict[str, int] = field(factory=dict[str, int])  # where they were read
     left: int = maxsize  # contexts that the user still wants
     most: int = MAX_PER_PAGE  # contexts that one request may ask for
     cap: int = MAX_PER_PAGE  # contexts that the service gives at the most
