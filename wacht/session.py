@@ -8,7 +8,6 @@ from ._http.credentials import ApiKey
 from ._keywords import WALK_KEYWORDS, WalkOptions, merge_filters, shows_keywords_of
 from ._progress import open_report
 from ._settings import Pagination, Settings
-from ._waiting import RequestBudget
 from .models import ListExecutionContextsOptions
 from .throttle import SupportsSlot, Unlimited, shared_throttle
 
@@ -193,12 +192,9 @@ class Session:
             PaginationError: The service ignored a filter.
 
         """
-        from ._pagination.checkpoint import checkpoint_of  # noqa: PLC0415 - as below
-        from ._pagination.reader import Reader  # noqa: PLC0415 - as the endpoint
+        from ._fetch import fetch_page  # noqa: PLC0415 - as the endpoint
 
-        options = merge_filters(options, **filters)
-        checkpoint_of(options)  # raises if it is of another list
-        return Reader(self._endpoint, options, RequestBudget()).page()
+        return fetch_page(self._endpoint, merge_filters(options, **filters))
 
     @shows_keywords_of(_walk)
     def iter_execution_contexts(

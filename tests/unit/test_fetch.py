@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from tests.model import KINDS, REVISIONS, Kind, Service, ids_of
-from wacht import ListExecutionContextsOptions, PaginationError, ServerError
-from wacht._pagination.reader import Reader
+from wacht import (
+    ExecutionContextListResponse,
+    ListExecutionContextsOptions,
+    PaginationError,
+    ServerError,
+)
+from wacht._fetch import fetch_page
 from wacht._protocol.answers import TooLargeError
-from wacht._waiting import RequestBudget
 
 Options = ListExecutionContextsOptions
 
 
-def reader(service: Service, options: Options) -> Reader:
-    return Reader(service, options, RequestBudget())  # type: ignore[arg-type] - the model stands in for it
+def fetched(service: Service, **options: Any) -> ExecutionContextListResponse:
+    return fetch_page(service, Options(**options))  # type: ignore[arg-type] - the model stands in for it
 
 
 @given(
@@ -32,7 +38,7 @@ def test_fetch__a_page(
 ) -> None:
     assume(kind != "older" or learned)  # without an echo, it needs the setting
     service = Service(130, kind, revision=REVISIONS[kind] if learned else None)
-    got = reader(service, Options(page=page, per_page=per_page)).page()
+    got = fetched(service, page=page, per_page=per_page)
     size = per_page or 20
     end = (page or 1) * size
     assert ids_of(got) == service.ids[end - size : end]
@@ -43,9 +49,9 @@ def test_fetch__a_page(
 
 def test_fetch__sends_what_the_caller_gave() -> None:
     service = Service(130, "page")
-    reader(service, Options()).page()
-    reader(service, Options(per_page=7)).page()
-    reader(service, Options(page=2)).page()
+    fetched(service)
+    fetched(service, per_page=7)
+    fetched(service, page=2)
     assert service.queries == [{}, {"per_page": "7"}, {"page": "2"}]
     assert service.revision == REVISIONS["page"]  # that there was no echo is learned
 
@@ -53,24 +59,24 @@ def test_fetch__sends_what_the_caller_gave() -> None:
 def test_fetch__as_many_as_the_service_gives() -> None:
     """It may have a smaller limit than what was asked for, or a larger default."""
     service = Service(130, cap=10, revision=REVISIONS["offset"])
-    page = reader(service, Options(per_page=30)).page()
+    page = fetched(service, per_page=30)
     assert (len(page), page.has_more, len(service.queries)) == (10, True, 1)
     service = Service(130, "page")
     ask = service.ask
     service.ask = lambda query, budget, **_: ask({"per_page": "50", **query}, budget)  # type: ignore[method-assign]
-    assert len(reader(service, Options()).page()) == 50
+    assert len(fetched(service)) == 50
 
 
 def test_fetch__a_page_that_the_service_ignores() -> None:
     """More contexts than asked for show it."""
     with pytest.raises(PaginationError) as caught:
-        reader(Service(130, "older"), Options(page=2, per_page=20)).page()
+        fetched(Service(130, "older"), page=2, per_page=20)
     assert str(caught.value) == (
         "asked for 20 contexts, got 50: the service seems to ignore `page` and "
         "`per_page`. If it is an older build of the offset revision, set "
         'pagination="offset"'
     )
-    page = reader(Service(50, "older"), Options(page=2, per_page=50)).page()
+    page = fetched(Service(50, "older"), page=2, per_page=50)
     assert len(page) == 50  # nothing tells
 
 
@@ -79,5 +85,5 @@ def test_fetch__a_page_that_is_too_large() -> None:
     service = Service(130, "page")
     service.errors[1] = TooLargeError(ServerError(504, "timeout"))
     with pytest.raises(ServerError):
-        reader(service, Options()).page()
+        fetched(service)
     assert len(service.queries) == 1

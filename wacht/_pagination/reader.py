@@ -8,9 +8,8 @@ from attrs import define
 
 from wacht._protocol.answers import TooLargeError
 from wacht._protocol.revisions import OffsetRevision, PageRevision, write_query
-from wacht._protocol.windows import DEFAULT_PER_PAGE, Window, window_of
-from wacht.errors import ApiError, PaginationError, RequestError
-from wacht.models import ExecutionContextListResponse
+from wacht._protocol.windows import Window
+from wacht.errors import ApiError, RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -41,33 +40,10 @@ class Reader:
         """The revision that is served; None as long as it isn't known."""
         return self._endpoint.revision
 
-    def page(self) -> ExecutionContextListResponse:
-        """Read the page that `page` and `per_page` mean."""
-        window = window_of(self._options, DEFAULT_PER_PAGE)
-        names = ("page", "per_page")
-        omitted = {name for name in names if getattr(self._options, name) is None}
-        known = self.known_revision
-        try:
-            part = self._ask(window, omitted)
-            if known is None and part.has_more and part.window.limit < window.limit:
-                part = self._ask(window)  # the service has another default size
-        except TooLargeError as error:
-            raise error.error from error.error.__cause__
-        if window.offset and len(part.contexts) > window.limit:
-            raise PaginationError(
-                f"asked for {window.limit} contexts, got {len(part.contexts)}: the "
-                "service seems to ignore `page` and `per_page`. If it is an older "
-                'build of the offset revision, set pagination="offset"'
-            )
-        most = None if part.window == window else window.limit
-        contexts = part.contexts[:most]  # the service may have a larger default
-        more = part.has_more or len(contexts) < len(part.contexts)
-        return ExecutionContextListResponse(contexts, more)
-
     def read(self, window: Window) -> Slice:
         """Read a window, or only its beginning if all of it is too large or slow."""
         try:
-            return self._ask(window)
+            return self.ask(window)
         except TooLargeError as error:
             too_large = error.error
         return self._read_less(window, too_large)
@@ -76,14 +52,14 @@ class Reader:
         limits = dict.fromkeys(max(1, window.limit // 4**n) for n in range(1, 5))
         for limit in limits:
             try:  # a service that is down must not cost another row of attempts
-                return self._ask(Window(window.offset, limit), retry=False)
+                return self.ask(Window(window.offset, limit), retry=False)
             except TooLargeError as error:
                 too_large = error.error
             except (ApiError, RequestError):
                 break
         raise too_large from too_large.__cause__
 
-    def _ask(
+    def ask(
         self, window: Window, omitted: Collection[str] = (), *, retry: bool = True
     ) -> Slice:
         revision = self.revision
@@ -98,7 +74,7 @@ class Reader:
         served = self._negotiated(revision, answer)
         if served.echoes and not revision.echoes and answer.applied:
             if answer.applied.offset != window.offset:
-                return self._ask(window)
+                return self.ask(window)
             revision = served
         part = revision.read(answer, window, self._options)
         self._budget.remaining()  # decoding takes time, too

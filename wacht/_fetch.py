@@ -1,0 +1,43 @@
+"""Fetch one page, in the revision that is served."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ._pagination.checkpoint import checkpoint_of
+from ._pagination.reader import Reader
+from ._protocol.answers import TooLargeError
+from ._protocol.windows import DEFAULT_PER_PAGE, window_of
+from ._waiting import RequestBudget
+from .errors import PaginationError
+from .models import ExecutionContextListResponse
+
+if TYPE_CHECKING:
+    from ._http.endpoint import Endpoint
+    from .models import ListExecutionContextsOptions as Options
+
+
+def fetch_page(endpoint: Endpoint, options: Options) -> ExecutionContextListResponse:
+    """Read the page that `page` and `per_page` mean."""
+    checkpoint_of(options)  # raises if it is of another list
+    reader = Reader(endpoint, options, RequestBudget())
+    window = window_of(options, DEFAULT_PER_PAGE)
+    names = ("page", "per_page")
+    omitted = {name for name in names if getattr(options, name) is None}
+    known = reader.known_revision
+    try:
+        part = reader.ask(window, omitted)
+        if known is None and part.has_more and part.window.limit < window.limit:
+            part = reader.ask(window)  # the service has another default size
+    except TooLargeError as error:
+        raise error.error from error.error.__cause__
+    if window.offset and len(part.contexts) > window.limit:
+        raise PaginationError(
+            f"asked for {window.limit} contexts, got {len(part.contexts)}: the service "
+            "seems to ignore `page` and `per_page`. If it is an older build of the "
+            'offset revision, set pagination="offset"'
+        )
+    most = None if part.window == window else window.limit
+    contexts = part.contexts[:most]  # the service may have a larger default
+    more = part.has_more or len(contexts) < len(part.contexts)
+    return ExecutionContextListResponse(contexts, more)
