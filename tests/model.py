@@ -156,7 +156,7 @@ class Service:
         if self.kind == "page":
             limit = min(int(query.get("per_page", "20")), self.cap)
             window = Window((int(query.get("page", "1")) - 1) * limit, limit)
-            listed = self.contexts[window.offset : window.end]
+            listed = self._sorted(window)[window.offset : window.end]
             contexts = [evolve(context, last_activity_at=None) for context in listed]
         else:
             limit = min(int(query.get("limit", "50")), self.cap)

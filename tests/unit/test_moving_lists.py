@@ -18,6 +18,7 @@ from tests.model import (
     Scheduler,
     Service,
     given_by,
+    given_in_parts,
     known,
     once,
     until_error,
@@ -238,6 +239,36 @@ def test_walk__by_page_looks_at_the_top_after_repeats() -> None:
     assert [page.has_more for page in pages] == [True, True, False, True]
     assert service.queries[-1] == {"page": "2", "per_page": "100"}
     assert len(service.queries) == 5
+
+
+def test_walk__by_page_says_how_many_an_unfixed_order_hides() -> None:
+    """Each context that comes again hides another; a list at rest settles it."""
+    service = known("page", 400, tied=30, stable=False)
+    got, error = until_error(walk_of(service))
+    assert f"missing, about {400 - len(got)}: " in str(error)
+    more, error = until_error(walk_of(service, error.resume))
+    service.stable = True
+    got += more + given_by(service, error.resume)
+    assert sorted(got, key=str) == sorted(service.ids, key=str)
+
+
+@pytest.mark.parametrize(("added", "killed"), [(20, False), (0, True)])
+def test_walk__by_page_a_look_goes_on(*, added: int, killed: bool) -> None:
+    """A page's worth of contexts is added during the look, or it is cut short."""
+    service = known("page", 100)
+
+    def change(service: Service) -> None:
+        if len(service.queries) in {2, 3}:
+            for _ in range(13):
+                service.touch(99)
+        if len(service.queries) == 6:  # page 1 again
+            service.add(added)
+
+    service.change = change
+    is_killed = lambda: killed and len(service.queries) == 6  # noqa: E731
+    got = {*given_in_parts(service, Options(per_page=20), killed=is_killed)}
+    assert service.queries[5]["page"] == "1"
+    assert {*service.stayed} <= got
 
 
 def test_walk__by_page_read_ahead_loses_nothing_to_what_is_added(

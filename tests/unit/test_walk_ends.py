@@ -141,13 +141,20 @@ def test_walk__one_stale_answer(kind: Kind, stale: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "pages", [["ab", "cd", "ab", "gh", "ij"], ["ab", "cd", "cd", ""]]
+    ("rest", "missing"), [("ab gh", 2), ("cd gh", 2), ("cd ", 2), ("df gh", 1)]
 )
-def test_walk__repeats_that_the_next_page_does_not_continue(pages: list[str]) -> None:
-    """Page 3 comes as page 1 or 2: what page 4 has doesn't follow."""
+def test_walk__by_page_repeats_that_nothing_new_explains(
+    rest: str, missing: int
+) -> None:
+    """Page 3 has contexts of pages before, although nothing is new at the top."""
+    pages = ["ab", "cd", *rest.split(" ")]
     endpoint = Scripted(lambda number: pages[number - 1], pages=len(pages))
     got, error = until_error(walk_of(endpoint))
-    assert "missing between" in str(error)
+    assert str(error) == (
+        f"contexts may be missing, about {missing}: {missing} came again on a later "
+        "page, but only 0 are new at the top of the list. So its order isn't fixed, or "
+        "a page was out of date. A walk with `resume` reads all of it again"
+    )
     assert got == [*dict.fromkeys("".join(pages))]
     assert error.resume == Options(page=1, per_page=2)
 

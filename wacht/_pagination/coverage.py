@@ -103,7 +103,7 @@ class Coverage:
     tied: int = 0  # contexts of one time at the end; 0 if the last answer ended above
     stride: int = 0  # how far behind the end the next window begins
     spare: int = 0  # contexts that answers share beyond what joins them
-    repeated: bool = False  # whether contexts came again without an overlap
+    repeats: int = 0  # contexts that came again, read side by side
     mark: int = 0  # so many contexts were read before any could move to another place
     unproven: float | None = None  # a time that more contexts share than answers span
     doubt: str = ""  # why contexts may be missing, if no answer and no count can tell

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import partial
-from itertools import count, pairwise
+from itertools import count, islice, pairwise
 from math import inf, nan
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from .passes import Pass
 from .state import State, key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator, Mapping
 
     from wacht._protocol.windows import Slice
 
@@ -35,6 +35,11 @@ _TOO_FAST = (
     "contexts moved to the top of the list faster than they could be read; some may be "
     f"missing after {MAX_LOOKS} looks"
 )
+_UNEXPLAINED = (
+    "contexts may be missing, about {}: {} came again on a later page, but only {} are "
+    "new at the top of the list. So its order isn't fixed, or a page was out of date. "
+    "A walk with `resume` reads all of it again"
+)
 _UNMOVED = 8  # contexts whose order tells that they haven't moved
 
 
@@ -42,11 +47,10 @@ def second_looks(state: State, main: MainPass) -> Iterator[Page]:
     """Look for what the first reading may have missed, unless it is complete."""
     if main.is_complete:
         return
-    is_counted = False  # a part of the list may lose and get contexts at its top
-    if state.first.offset == 0:
-        is_counted = yield from _LOOKS[state.rule](state, main)
+    if state.first.offset == 0:  # a part of the list has no top that rests
+        yield from _LOOKS[state.rule](state, main)
     doubt, unproven = main.coverage.doubt, main.coverage.unproven
-    if unproven is not None and not is_counted:
+    if unproven is not None:
         doubt = doubt or _missing(state, main, unproven)
     if doubt:
         raise PaginationError(doubt)
@@ -57,7 +61,7 @@ class _Look(Pass):
     """A reading from the top, side by side, down to an answer that is the last."""
 
     def __init__(
-        self, state: State, size: int, is_last: Callable[[State, Slice], bool]
+        self, state: State, size: int, is_last: Callable[[Slice], bool]
     ) -> None:
         super().__init__(state, evolve(state.begin(), rule="place"), -inf)
         state.looks += 1
@@ -67,35 +71,47 @@ class _Look(Pass):
 
     def _page(self, part: Slice, interval: Interval) -> Page:
         self.answers += 1
-        if self._is_last(self._state, part):
+        if self._is_last(part):
             self.coverage = evolve(self.coverage, low=-inf)
         return super()._page(part, interval)
 
 
-def _by_place(state: State, main: MainPass) -> Generator[Page, None, bool]:
-    """Read the top until a page has nothing new, if contexts moved."""
-    if main.coverage.repeated and state.options.exhaustive is None:
-        yield from _Look(state, state.first.limit, State.knows).pages()
-    return False
+def _by_place(state: State, main: MainPass) -> Iterator[Page]:
+    """Read the top until a page has nothing new: that must explain all repeats."""
+    if not main.coverage.repeats or state.options.exhaustive is False:
+        return
+    mark = main.coverage.mark or len(state.given)
+    main.coverage = evolve(main.coverage, mark=mark)
+    before = set(islice(state.given, mark))
+    yield from _Look(state, state.first.limit, partial(_has_only, before)).pages()
+    # Each context that comes above a page's end lets one come again on the next page.
+    repeats, moved = main.coverage.repeats, len(state.given) - mark
+    if repeats > moved:
+        doubt = _UNEXPLAINED.format(repeats - moved, repeats, moved)
+        main.coverage = evolve(main.coverage, doubt=doubt)
 
 
-def _by_order(state: State, main: MainPass) -> Generator[Page, None, bool]:
+def _has_only(ids: set[str], part: Slice) -> bool:
+    return ids.issuperset(map(key, part.contexts))
+
+
+def _by_order(state: State, main: MainPass) -> Iterator[Page]:
     """Read the top until one answer ends with contexts that haven't moved."""
     mark = main.coverage.mark or len(state.order)
     for _ in range(MAX_LOOKS):
         main.coverage = evolve(main.coverage, mark=mark)
-        look = _Look(state, MAX_PER_PAGE, partial(_ends_unmoved, mark))
+        look = _Look(state, MAX_PER_PAGE, partial(_ends_unmoved, state.order, mark))
         yield from look.pages()
         mark = len(state.order)
         if look.answers == 1 or main.coverage.doubt:
-            return False
+            return
     raise PaginationError(_TOO_FAST)
 
 
-def _ends_unmoved(mark: int, state: State, part: Slice) -> bool:
+def _ends_unmoved(order: Mapping[str, int], mark: int, part: Slice) -> bool:
     """Return whether most of the last contexts follow each other as they did."""
     tail = part.contexts[-_UNMOVED:]
-    places = [state.order.get(key(context), nan) for context in tail]
+    places = [order.get(key(context), nan) for context in tail]
     unmoved = sum(b == a + 1 < mark for a, b in pairwise(places))
     return unmoved >= max(1, len(tail) // 2)
 
@@ -120,14 +136,17 @@ class TopPass(Pass):
         return super()._page(part, interval)
 
 
-def _by_activity(state: State, main: MainPass) -> Generator[Page, None, bool]:
+def _by_activity(state: State, main: MainPass) -> Iterator[Page]:
     """Count where only that tells, and read what became active."""
     agrees = yield from _counts_agree(state, main)
-    look = (yield from _at_top(state, main.coverage.newest)).coverage
-    if look.is_doubtful:
-        doubt = main.coverage.doubt or look.doubt
-        main.coverage = evolve(main.coverage, unproven=look.unproven, doubt=doubt)
-    return agrees and look.newest == main.coverage.newest
+    look, read = (
+        (yield from _at_top(state, main.coverage.newest)).coverage,
+        main.coverage,
+    )
+    unproven = read.unproven if look.unproven is None else look.unproven
+    if agrees and look.newest == read.newest:
+        unproven = None
+    main.coverage = evolve(read, unproven=unproven, doubt=read.doubt or look.doubt)
 
 
 def _at_top(state: State, mark: float) -> Generator[Page, None, TopPass]:

@@ -15,7 +15,6 @@ from wacht.models import MAX_PER_PAGE
 from wacht.models import ExecutionContextListResponse as Page
 
 from .prefetch import Prefetcher
-from .state import key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +27,6 @@ MAX_STALLED = 30  # answers in a row without a new context
 
 _OLDER_SIZE = 50  # of the pages of the older build, which ignores `page`
 _HINT = 'Set pagination="offset" for an older build of the offset revision, else "auto"'
-_SKIPPED = "contexts may be missing between a page that came again and the next one"
 
 
 class Pass:
@@ -171,8 +169,9 @@ class MainPass(Pass):
         self._ahead = Prefetcher(state.reader.read, state.options.prefetch)
         self.is_complete = False  # whether nothing is missing without a second look
         self.is_part = checkpoint is not None  # whether some was given before
-        self.is_anew = self.is_part and not coverage.begun  # in an order of its own
-        self._tail: str | None = None  # the last context of a page without
+        self.is_anew = False  # whether it reads again what was given before
+        if self.is_part and not coverage.begun:
+            self._begin_anew()
 
     @property
     def _left(self) -> int:
@@ -189,10 +188,14 @@ class MainPass(Pass):
         if self.coverage.rule != state.rule:
             self.coverage = state.begin()
             if begun:  # what another rule covered doesn't count by this one
-                self.is_part = self.is_anew = True
+                self._begin_anew()
                 self._restart()
                 return self._take()
         return self._checked(self._as_it_came(part))
+
+    def _begin_anew(self) -> None:
+        self.is_part = self.is_anew = True
+        self.ids = dict[str, None]()
 
     def _as_it_came(self, part: Slice) -> Slice:
         """Go on with smaller pages if the service has a smaller limit."""
@@ -209,39 +212,35 @@ class MainPass(Pass):
 
     def _checked(self, part: Slice) -> Slice:
         """Ask again for a page that has nothing new: it may be a stale answer."""
-        state, window = self._state, part.window
+        state = self._state
         if state.rule != "place" or not (part.has_more and state.knows(part)):
             return part
         self._stalled += 1
-        part = state.reader.read(window)
-        repeated = self._stalled // 2 * window.limit  # each page was read twice
-        is_first = window.end - repeated == state.first.end and repeated >= _OLDER_SIZE
-        if is_first and not self.is_anew and part.contexts and state.knows(part):
+        part = state.reader.read(part.window)
+        is_page_1 = len(state.given) == len(part.contexts) >= _OLDER_SIZE
+        if is_page_1 and state.knows(part) and not self.is_part:
             raise PaginationError(f"the service gave page 1 again and again. {_HINT}")
         return part
 
     def _page(self, part: Slice, interval: Interval) -> Page:
         state, before = self._state, self.coverage
-        places, duplicates = state.rule == "place", state.duplicates
-        if places and not self.is_anew and self._skips(part):
-            self.coverage = evolve(before, doubt=_SKIPPED)
+        places = state.rule == "place"
         page = super()._page(part, interval)
-        if places and state.duplicates > duplicates:
+        if places and (again := self._repeats(part, before.end)) > 0:
             self._restart()  # what was asked for together may have a gap
-            self.coverage = evolve(self.coverage, repeated=True)
-        calm = places and state.is_by_page and not self.coverage.repeated
+            self.coverage = evolve(self.coverage, repeats=before.repeats + again)
+        calm = places and state.is_by_page and not self.coverage.repeats
         is_whole = self.is_done and not state.first.offset
         self.is_complete = is_whole and (calm or not before.begun)
         return page
 
-    def _skips(self, part: Slice) -> bool:
-        """Return whether a page doesn't continue what came before repeated ones."""
-        known = part.contexts and self._state.knows(part)
-        tail, self._tail = self._tail, key(part.contexts[-1]) if known else None
-        if tail is None or not part.contexts:
-            return tail is not None and not part.has_more
-        edge = next(reversed(self._state.given), None)
-        return tail != edge and key(part.contexts[0]) not in self._state.given
+    def _repeats(self, part: Slice, end: int) -> int:
+        """Count what this reading had before, beyond what answers share anyway."""
+        ids = {context.id: None for context in part.contexts if context.id is not None}
+        known = len(ids.keys() & self.ids.keys())
+        if self.is_anew:
+            self.ids |= ids
+        return known - max(0, end - part.window.offset)
 
 
 def _page_size(state: State) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from itertools import dropwhile
 from math import inf, nextafter
 from sys import maxsize
 from typing import TYPE_CHECKING
@@ -81,19 +82,8 @@ class State:
         return Interval(part.window, inf, [], part.has_more)
 
     def fresh(self, part: Slice, low: float = -inf) -> list[AiExecutionContext]:
-        """
-        Return the contexts of an answer that are wanted and weren't given yet.
-
-        What stands above the place where the walk began isn't wanted: new contexts that
-        are newer than what is covered.
-        """
-        contexts, given = part.contexts, self.given
-        if part.window.offset < self.first.offset:
-            below = contexts[:]
-            while below and key(below[0]) not in given and time_of(below[0]) > low:
-                del below[0]
-            # By page, only what was given tells; if nothing of it is left, give all.
-            contexts = contexts if self.is_by_page and not below else below
+        """Return the contexts of an answer that are wanted and weren't given yet."""
+        contexts, given = self._from_first(part, low), self.given
         if self.rule != "place" and any(context.id is None for context in contexts):
             raise PaginationError(
                 "a context has no id, so overlapping answers can't be compared: walk "
@@ -109,6 +99,15 @@ class State:
                 fresh.setdefault(id_, context)
         self.duplicates += len(contexts) - len(fresh)
         return self.wanted([*fresh.values()])
+
+    def _from_first(self, part: Slice, low: float) -> list[AiExecutionContext]:
+        """Drop new contexts above the place where the walk began, newer than `low`."""
+        contexts, given = part.contexts, self.given
+        if part.window.offset >= self.first.offset:
+            return contexts
+        below = dropwhile(lambda c: key(c) not in given and time_of(c) > low, contexts)
+        # By page, only what was given tells; if nothing of it is left, give all.
+        return [*below] or contexts * self.is_by_page
 
     def knows(self, part: Slice) -> bool:
         """Return whether all contexts of an answer were given."""

@@ -33,6 +33,11 @@ if TYPE_CHECKING:
 
     from .coverage import Coverage
 
+_CHANGED = (
+    "the list changed during the walk: dropped %d repeats, stepped back %d times, "
+    "looked at the top %d times"
+)
+
 
 @define(eq=False)
 class Walk:
@@ -102,7 +107,8 @@ class Walk:
                 yield Page(data, page.has_more, self._resume(state))
             if not state.left:
                 return
-        _log_summary(state, main)
+        if main.coverage.repeats or state.steps_back or state.looks > 1:
+            logger.info(_CHANGED, state.duplicates, state.steps_back, state.looks)
         if main.is_complete and not reporter.progress.complete:
             reporter.send(state.budget, complete=True)
 
@@ -115,14 +121,3 @@ class Walk:
             state.given,
             len(state.given),
         ).options(self._filters)
-
-
-def _log_summary(state: State, main: MainPass) -> None:
-    if main.coverage.repeated or state.steps_back or state.looks > 1:
-        logger.info(
-            "the list changed during the walk: dropped %d repeats, stepped back %d "
-            "times, looked at the top %d times",
-            state.duplicates,
-            state.steps_back,
-            state.looks,
-        )
