@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.clock import Clock
 from wacht import WachtError
+from wacht.cli import partial as partial_module
 from wacht.cli.partial import replacing
 
 if TYPE_CHECKING:
@@ -65,6 +67,34 @@ def test_replacing__goes_on_behind_what_was_saved(tmp_path: Path) -> None:
         partial.file.write("end\n")
     assert path.read_text(encoding="utf-8") == "ü\nü\nend\n"
     assert [*tmp_path.iterdir()] == [path]
+
+
+class Slow:
+    """A state that takes a second to store."""
+
+    clock = Clock()
+
+    def __reduce__(self) -> tuple[type[float], tuple[float]]:
+        self.clock.sleep(1)
+        return float, (self.clock.now,)
+
+
+def test_replacing__stores_large_states_now_and_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partial_module, "monotonic", Slow.clock)
+    path = tmp_path / "contexts.csv"
+    stored: list[bytes] = []
+    with pytest.raises(KeyboardInterrupt), replacing(path, b"") as partial:  # noqa: PT012 - all of it
+        for _ in range(50):
+            partial.file.write("row\n")
+            partial.save(Slow())
+            stored.append((tmp_path / ".contexts.csv.checkpoint").read_bytes())
+            Slow.clock.sleep(1)
+        raise KeyboardInterrupt
+    assert len({*stored}) == 3
+    with replacing(path, b"") as partial:
+        assert partial.size == 50 * len("row\n")
 
 
 @pytest.mark.parametrize("change", ["secret", "checkpoint", "rows"])

@@ -8,6 +8,7 @@ import pickle
 import shutil
 import sys
 from contextlib import contextmanager, suppress
+from time import monotonic
 from typing import TYPE_CHECKING, Any, TextIO
 
 from attrs import define, field
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SIGNATURE = 32  # bytes
+_QUICK = 0.05  # seconds that it may take to store a checkpoint after each page
+_PAUSE = 20  # else times as long as it took, until the next one
 
 
 @contextmanager
@@ -42,7 +45,11 @@ def replacing(path: Path, secret: bytes) -> Generator[PartialFile]:
         with part.open("a", -1, "utf-8", "backslashreplace", "") as file:
             _lock(file)
             partial = PartialFile(file, checkpoint, secret)
-            yield partial
+            try:
+                yield partial
+            except BaseException:
+                partial.store()
+                raise
         if target.exists():
             shutil.copymode(target, part)
         part.replace(target)
@@ -83,6 +90,8 @@ class PartialFile:
     _checkpoint: Path
     _secret: bytes = field(repr=False)
     state: Any = field(default=None, init=False)
+    _unstored: tuple[int, object] | None = field(default=None, init=False)
+    _due: float = field(default=0.0, init=False)  # when to store the next checkpoint
 
     def __attrs_post_init__(self) -> None:
         size, self.state = self._saved()
@@ -103,13 +112,28 @@ class PartialFile:
         return os.fstat(self.file.fileno()).st_size
 
     def save(self, state: object) -> None:
-        """Keep what is written so far, and a state, for the next call."""
+        """
+        Keep what is written so far, and a state, for the next call.
+
+        A large one is stored now and then, and if an exception ends the call.
+        """
         self.file.flush()
-        saved = pickle.dumps((self.size, state))
+        self.state, self._unstored = state, (self.size, state)
+        if monotonic() >= self._due:
+            self.store()
+
+    def store(self) -> None:
+        """Store what was saved last."""
+        if self._unstored is None:
+            return
+        start = monotonic()
+        saved = pickle.dumps(self._unstored)
         new = self._checkpoint.with_suffix(".new")
         new.write_bytes(self._sign(saved) + saved)
         new.replace(self._checkpoint)
-        self.state = state
+        self._unstored = None
+        took = monotonic() - start
+        self._due = start + _PAUSE * took if took > _QUICK else start
 
     def _saved(self) -> tuple[int, Any]:
         with suppress(FileNotFoundError):
