@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from wacht._protocol.windows import Slice
 
-    from .coverage import Interval
-    from .passes import MainPass
+    from .coverage import Coverage, Interval
+    from .main_pass import MainPass
 MAX_LOOKS = 10
 # A change is visible within this many seconds of the time that it is dated to.
 DELAY = 2.0
@@ -83,16 +83,14 @@ def _by_place(state: State, main: MainPass) -> Iterator[Page]:
     mark = main.coverage.mark or len(state.given)
     main.coverage = evolve(main.coverage, mark=mark)
     before = set(islice(state.given, mark))
-    yield from _Look(state, state.first.limit, partial(_has_only, before)).pages()
+    size = state.first.limit
+    look = _Look(state, size, lambda p: before.issuperset(map(key, p.contexts)))
+    yield from look.pages()
     # Each context that comes above a page's end lets one come again on the next page.
     repeats, moved = main.coverage.repeats, len(state.given) - mark
     if repeats > moved:
         doubt = _UNEXPLAINED.format(repeats - moved, repeats, moved)
         main.coverage = evolve(main.coverage, doubt=doubt)
-
-
-def _has_only(ids: set[str], part: Slice) -> bool:
-    return ids.issuperset(map(key, part.contexts))
 
 
 def _by_order(state: State, main: MainPass) -> Iterator[Page]:
@@ -139,17 +137,15 @@ class TopPass(Pass):
 def _by_activity(state: State, main: MainPass) -> Iterator[Page]:
     """Count where only that tells, and read what became active."""
     agrees = yield from _counts_agree(state, main)
-    look, read = (
-        (yield from _at_top(state, main.coverage.newest)).coverage,
-        main.coverage,
-    )
+    read = main.coverage
+    look = yield from _at_top(state, read.newest)
     unproven = read.unproven if look.unproven is None else look.unproven
     if agrees and look.newest == read.newest:
         unproven = None
     main.coverage = evolve(read, unproven=unproven, doubt=read.doubt or look.doubt)
 
 
-def _at_top(state: State, mark: float) -> Generator[Page, None, TopPass]:
+def _at_top(state: State, mark: float) -> Generator[Page, None, Coverage]:
     """Read the top until one answer, or two looks, show all that became active."""
     before: set[tuple[int, str, float]] | None = None
     for _ in range(MAX_LOOKS):
@@ -158,7 +154,7 @@ def _at_top(state: State, mark: float) -> Generator[Page, None, TopPass]:
         yield from look.pages()
         calm = before is not None and look.seen <= before
         if look.shows_all or calm or look.coverage.is_doubtful:
-            return look
+            return look.coverage
         mark, before = look.coverage.newest, look.seen
     raise PaginationError(_TOO_FAST)
 

@@ -18,7 +18,7 @@ from wacht.models import ExecutionContextListResponse as Page
 
 from .checkpoint import Checkpoint, checkpoint_of
 from .looks import second_looks
-from .passes import MainPass
+from .main_pass import MainPass
 from .reader import Reader
 from .state import State
 
