@@ -37,7 +37,8 @@ def fetch_page(endpoint: Endpoint, options: Options) -> ExecutionContextListResp
             "seems to ignore `page` and `per_page`. If it is an older build of the "
             'offset revision, set pagination="offset"'
         )
-    most = None if part.window == window else window.limit
-    contexts = part.contexts[:most]  # the service may have a larger default
+    # Without `per_page`, the service may have a larger default.
+    most = window.limit if options.per_page or part.window != window else None
+    contexts = part.contexts[:most]
     more = part.has_more or len(contexts) < len(part.contexts)
     return ExecutionContextListResponse(contexts, more)

@@ -172,10 +172,10 @@ class Session:
         **filters: Unpack[ListFilters],
     ) -> ExecutionContextListResponse:
         """
-        Fetch one page, with one request.
+        Fetch one page.
 
-        A second request is sent if the first answer of a session shows that the service
-        pages in another way, and so gave another page.
+        This takes one request, or two while the session doesn't know yet in which way
+        the service pages.
 
         Args:
             options: Which page of which contexts.
@@ -189,7 +189,7 @@ class Session:
             ApiError: The service refused; it has a subclass for each usual status.
             RequestError: No whole answer came.
             DecodeError: The answer doesn't have the promised shape.
-            PaginationError: The service ignored a filter.
+            PaginationError: The service ignored a filter, or the page asked for.
 
         """
         from ._fetch import fetch_page  # noqa: PLC0415 - as the endpoint

@@ -90,7 +90,7 @@ def test_notes__command(
     count, *repeated, note = listing.notes(error)
     assert count == f"{size} context{'s' * (size != 1)} listed before that"
     assert repeated == [f"the rest begins with {again} of them again"] * bool(again)
-    start = "to go on, perhaps without contexts that moved: wacht list "
+    start = "to go on (contexts that moved may be missing): wacht list "
     assert note.startswith(f"{start}{command}")
 
 

@@ -37,7 +37,7 @@ def test_key__refused_without_being_shown(
     key: str, from_environment: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if from_environment and "\0" in key:
-        pytest.skip("the environment can't hold it")
+        pytest.skip("an environment variable can't hold a null character")
     if from_environment:
         monkeypatch.setenv("WACHT_API_KEY", key)
     with pytest.raises(ConfigError, match="the API key contains white space") as caught:

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 Options = ListExecutionContextsOptions
 
 MISSING = (
-    "missing: so many share the last_activity_at {}.000000Z that no answer spans them, "
-    "and their order isn't fixed. A filter by status or context_group makes such a "
-    "group smaller"
+    "missing: too many have the last_activity_at {}.000000Z to fit into one answer, "
+    "and the service lists them in no fixed order. Filter by status or context_group "
+    "to make the group smaller"
 )
 
 
@@ -245,7 +245,7 @@ def test_walk__by_page_says_how_many_an_unfixed_order_hides() -> None:
     """Each context that comes again hides another; a list at rest settles it."""
     service = known("page", 400, tied=30, stable=False)
     got, error = until_error(walk_of(service))
-    assert f"missing, about {400 - len(got)}: " in str(error)
+    assert f"about {400 - len(got)} contexts may be missing" in str(error)
     more, error = until_error(walk_of(service, error.resume))
     service.stable = True
     got += more + given_by(service, error.resume)
@@ -352,7 +352,7 @@ def test_walk__counts_contexts_without_a_time() -> None:
     assert given_by(service) == service.ids
     service.change = lambda service: service.contexts.pop(0)
     _, error = until_error(walk_of(service))
-    assert "share the last_activity_at null" in str(error)
+    assert "have the last_activity_at null" in str(error)
 
 
 def test_walk__by_page_says_that_the_top_never_rests() -> None:

@@ -151,12 +151,23 @@ def test_walk__by_page_repeats_that_nothing_new_explains(
     endpoint = Scripted(lambda number: pages[number - 1], pages=len(pages))
     got, error = until_error(walk_of(endpoint))
     assert str(error) == (
-        f"contexts may be missing, about {missing}: {missing} came again on a later "
-        "page, but only 0 are new at the top of the list. So its order isn't fixed, or "
-        "a page was out of date. A walk with `resume` reads all of it again"
+        f"about {missing} contexts may be missing: {missing} came again on a later "
+        "page, but only 0 are new at the top. The list has no fixed order, or the "
+        "service gave an old page, or some contexts twice. Try again, or filter by "
+        "agent_id or workflow_id"
     )
     assert got == [*dict.fromkeys("".join(pages))]
     assert error.resume == Options(page=1, per_page=2)
+
+
+def test_walk__by_page_an_end_behind_an_empty_page() -> None:
+    endpoint = Scripted(lambda number: ["ab", "", ""][number - 1], pages=3)
+    got, error = until_error(walk_of(endpoint))
+    assert str(error) == (
+        "contexts may be missing: the service said that there is more, but then gave "
+        "pages without anything new, the last of them empty"
+    )
+    assert got == ["a", "b"]
 
 
 def test_walk__the_older_build_without_the_setting() -> None:
@@ -466,10 +477,10 @@ def test_walk__repeats_that_go_on() -> None:
     )
     _, error = until_error(walk_of(endpoint))
     assert str(error) == (
-        "31 answers in a row had nothing new, although the service says that there is "
+        "30 answers in a row had nothing new, although the service says that there is "
         f"more. {OLDER}"
     )
-    assert len(endpoint.queries) == 33
+    assert len(endpoint.queries) == 32
 
 
 def test_walk__an_echo_that_is_gone() -> None:

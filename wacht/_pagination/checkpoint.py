@@ -30,7 +30,7 @@ class Checkpoint:
     first: Window
     coverage: Coverage
     given: Iterable[str] = field(repr=False)  # the walk goes on adding to it
-    count: int  # how many of them had been given here
+    count: int  # how many of them had been given at this point
 
     def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
         values = (self.filters, self.revision, self.first, self.coverage)
@@ -52,7 +52,7 @@ class Checkpoint:
 
 
 def checkpoint_of(options: Options) -> Checkpoint | None:
-    """Return the checkpoint that options go on from, if it is of the same list."""
+    """Return the checkpoint that options go on from; raise if it is of another list."""
     checkpoint = options._checkpoint  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - not for users
     if not isinstance(checkpoint, Checkpoint):
         return None

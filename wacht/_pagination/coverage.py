@@ -35,10 +35,7 @@ UNDATED = float_info.max  # PostgreSQL lists contexts without a time first
 
 _MOST_SPARE = 16  # contexts that answers share beyond what joins them
 _UNJOINED = "contexts may be missing: answers are too small or change too fast to join"
-_DISORDERED = (
-    "contexts may be missing: the list isn't in the order of newest activity first, so "
-    "nothing tells whether answers join"
-)
+_DISORDERED = "contexts may be missing: the list doesn't have the newest activity first"
 
 
 @frozen
@@ -126,9 +123,9 @@ class Coverage:
         return self._is_overlapped(interval)
 
     def add(self, interval: Interval, floor: float = -inf) -> Coverage:
-        """Return what is covered with an answer that joins; nothing below the floor."""
+        """Return what is covered with an answer; below the floor, nothing has to be."""
         joins = not self.proves or self._is_overlapped(interval)
-        base = self if joins else self.side_by_side()
+        base = self if joins else self.without_proof()
         dated = (time for time in interval.times if time != UNDATED)
         reaches = not self.proves or interval.oldest <= self.low
         stride = 2 * self.stride or MAX_PER_PAGE * (self.tied == 0)
@@ -147,8 +144,8 @@ class Coverage:
             doubt=doubt,
         )
 
-    def side_by_side(self) -> Coverage:
-        """Return the same, with what doesn't join read side by side."""
+    def without_proof(self) -> Coverage:
+        """Return the same, but what comes next needn't join: some may be missing."""
         if self.rule == "order":
             return evolve(self, doubt=_UNJOINED)
         dated = self.rule == "activity" and self.low < inf
@@ -191,7 +188,7 @@ class Coverage:
         return not self.begun or interval.newest > self.low or interval.newest == inf
 
     def _is_unspanned(self, limit: int) -> bool:
-        """Return whether no window of some size has contexts on both sides."""
+        """Return whether more contexts share the last time than a window can span."""
         return self.tied >= max(limit - 1, 1) or self.low == self.unproven
 
     def _overlap(self, most: int) -> int:

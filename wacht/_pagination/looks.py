@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from .coverage import Coverage, Interval
     from .main_pass import MainPass
+
 MAX_LOOKS = 10
 # A change is visible within this many seconds of the time that it is dated to.
 DELAY = 2.0
@@ -36,9 +37,9 @@ _TOO_FAST = (
     f"missing after {MAX_LOOKS} looks"
 )
 _UNEXPLAINED = (
-    "contexts may be missing, about {}: {} came again on a later page, but only {} are "
-    "new at the top of the list. So its order isn't fixed, or a page was out of date. "
-    "A walk with `resume` reads all of it again"
+    "about {} contexts may be missing: {} came again on a later page, but only {} are "
+    "new at the top. The list has no fixed order, or the service gave an old page, or "
+    "some contexts twice. Try again, or filter by agent_id or workflow_id"
 )
 _UNMOVED = 8  # contexts whose order tells that they haven't moved
 
@@ -47,7 +48,7 @@ def second_looks(state: State, main: MainPass) -> Iterator[Page]:
     """Look for what the first reading may have missed, unless it is complete."""
     if main.is_complete:
         return
-    if state.first.offset == 0:  # a part of the list has no top that rests
+    if state.first.offset == 0:  # a walk from a later page on doesn't cover the top
         yield from _LOOKS[state.rule](state, main)
     doubt, unproven = main.coverage.doubt, main.coverage.unproven
     if unproven is not None:
@@ -114,7 +115,7 @@ def _ends_unmoved(order: Mapping[str, int], mark: int, part: Slice) -> bool:
     return unmoved >= max(1, len(tail) // 2)
 
 
-class TopPass(Pass):
+class _TopPass(Pass):
     """A reading from the top down to some time before a mark, or of the whole list."""
 
     def __init__(self, state: State, mark: float = -inf) -> None:
@@ -150,7 +151,7 @@ def _at_top(state: State, mark: float) -> Generator[Page, None, Coverage]:
     before: set[tuple[int, str, float]] | None = None
     for _ in range(MAX_LOOKS):
         state.looks += 1
-        look = TopPass(state, mark)
+        look = _TopPass(state, mark)
         yield from look.pages()
         calm = before is not None and look.seen <= before
         if look.shows_all or calm or look.coverage.is_doubtful:
@@ -164,13 +165,13 @@ def _counts_agree(state: State, main: MainPass) -> Generator[Page, None, bool]:
     if main.coverage.unproven is None:
         return False
     first: Pass = main
-    if main.is_part:  # then its own count says nothing
-        first = TopPass(state)
+    if main.is_continued:  # it hasn't counted the whole list
+        first = _TopPass(state)
         yield from first.pages()
     if len(first.ids) != first.length:
         return False
     # Contexts that leave the list hide missing ones from one count, but not from two.
-    again = TopPass(state)
+    again = _TopPass(state)
     yield from again.pages()
     newest = {again.coverage.newest, first.coverage.newest, main.coverage.newest}
     return len(newest) == 1 and again.length == len(again.ids) == first.length
@@ -183,9 +184,9 @@ def _missing(state: State, main: MainPass, time: float) -> str:
     if time != UNDATED:
         shared = f"{datetime.fromtimestamp(time, UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
     return (
-        f"{what} missing: so many share the last_activity_at {shared} that no answer "
-        "spans them, and their order isn't fixed. A filter by status or context_group "
-        "makes such a group smaller"
+        f"{what} missing: too many have the last_activity_at {shared} to fit into one "
+        "answer, and the service lists them in no fixed order. Filter by status or "
+        "context_group to make the group smaller"
     )
 
 

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from .coverage import Interval
     from .state import State
 
+_ENDED = (
+    "contexts may be missing: the service said that there is more, but then gave pages "
+    "without anything new, the last of them empty"
+)
 _OLDER_SIZE = 50  # of the pages of the older build, which ignores `page`
 
 
@@ -33,9 +37,9 @@ class MainPass(Pass):
         super().__init__(state, coverage, state.floor, state.options.prefetch)
         self._size = state.first.limit if checkpoint else _page_size(state)
         self.is_complete = False  # whether nothing is missing without a second look
-        self.is_part = checkpoint is not None  # whether some was given before
-        self.is_anew = self.is_part and not coverage.begun  # and is read again
-        self.ids = dict[str, None]() if self.is_anew else state.given
+        self.is_continued = checkpoint is not None  # whether some was given before
+        self.is_rereading = self.is_continued and not coverage.begun
+        self.ids = dict[str, None]() if self.is_rereading else state.given
 
     @property
     def _left(self) -> int:
@@ -52,12 +56,12 @@ class MainPass(Pass):
         if self.coverage.rule != state.rule:
             self.coverage = state.begin()
             if begun:  # what another rule covered doesn't count by this one
-                self.is_part, self.is_anew, self.ids = True, True, {}
+                self.is_continued, self.is_rereading, self.ids = True, True, {}
                 self._restart()
                 return self._take()
-        return self._checked(self._as_it_came(part))
+        return self._reread_if_stale(self._with_served_size(part))
 
-    def _as_it_came(self, part: Slice) -> Slice:
+    def _with_served_size(self, part: Slice) -> Slice:
         """Go on with smaller pages if the service has a smaller limit."""
         state, size, begun = self._state, len(part.contexts), self.coverage.begun
         is_whole = begun and state.rule == "place"
@@ -70,7 +74,7 @@ class MainPass(Pass):
             state.first, self._size = window, size
         return evolve(part, window=window)
 
-    def _checked(self, part: Slice) -> Slice:
+    def _reread_if_stale(self, part: Slice) -> Slice:
         """Ask again for a page that has nothing new: it may be a stale answer."""
         state = self._state
         if state.rule != "place" or not (part.has_more and state.knows(part)):
@@ -78,19 +82,21 @@ class MainPass(Pass):
         self._stalled += 1
         part = state.reader.read(part.window)
         is_page_1 = len(state.given) == len(part.contexts) >= _OLDER_SIZE
-        if is_page_1 and state.knows(part) and not self.is_part:
+        if is_page_1 and state.knows(part) and not self.is_continued:
             raise PaginationError(f"the service gave page 1 again and again. {HINT}")
         return part
 
     def _page(self, part: Slice, interval: Interval) -> Page:
         state, before = self._state, self.coverage
         places = state.rule == "place"
+        if places and self._stalled > 1 and not (part.contexts or part.has_more):
+            self.coverage = evolve(before, doubt=_ENDED)
         page = super()._page(part, interval)
         if places and (again := self._repeats(part, before.end)) > 0:
             self._restart()  # what was asked for together may have a gap
             self.coverage = evolve(self.coverage, repeats=before.repeats + again)
         calm = places and state.is_by_page and not self.coverage.repeats
-        is_whole = self.is_done and not state.first.offset
+        is_whole = self.is_done and not (state.first.offset or self.coverage.doubt)
         self.is_complete = is_whole and (calm or not before.begun)
         return page
 
@@ -98,7 +104,7 @@ class MainPass(Pass):
         """Count what this reading had before, beyond what answers share anyway."""
         ids = {context.id: None for context in part.contexts if context.id is not None}
         known = len(ids.keys() & self.ids.keys())
-        if self.is_anew:
+        if self.is_rereading:
             self.ids |= ids
         return known - max(0, end - part.window.offset)
 

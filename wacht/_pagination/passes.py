@@ -40,6 +40,8 @@ class Pass:
         self._size = MAX_PER_PAGE
         self._ahead = Prefetcher(state.reader.read, prefetch)
         self._stalled = 0  # answers without anything new, in a row
+        # What was read ahead comes before the answer that closes a gap.
+        self._most_stalled = MAX_STALLED + 2 * state.options.prefetch
         self._known = len(state.given)  # contexts that it may read once more
         self._held: list[Slice] = []  # answers that don't join yet
         self._apart: Window | None = None  # the highest of them since the last join
@@ -53,7 +55,7 @@ class Pass:
         """Read on until all that is needed is covered; yield what is new."""
         while not self.is_done:
             self._held.append(latest := self._take())
-            while (joining := self._joining()) is not None:
+            while (joining := self._take_joining()) is not None:
                 page = self._page(*joining)
                 if self._apart and self._apart.offset <= self.coverage.end:
                     self._apart = None
@@ -88,24 +90,19 @@ class Pass:
     def _take(self) -> Slice:
         state = self._state
         state.budget.remaining()
-        known = state.reader.known_revision
-        asked, part = self._ahead.take(self._window())
-        if known is not None:  # else the size may be the service's default
-            state.note_size(asked, part)
-        self._check_progress()
-        return part
-
-    def _check_progress(self) -> None:
-        # What was read ahead comes before the answer that closes a gap.
-        most = MAX_STALLED + 2 * self._state.options.prefetch
-        self._stalled += 1
-        if self._stalled == most // 2:
-            self.coverage = self.coverage.side_by_side()
-        if self._stalled > most:
+        if self._stalled >= self._most_stalled:
             raise PaginationError(
                 f"{self._stalled} answers in a row had nothing new, although the "
                 f"service says that there is more. {HINT}"
             )
+        known = state.reader.known_revision
+        asked, part = self._ahead.take(self._window())
+        if known is not None:  # else the size may be the service's default
+            state.note_size(asked, part)
+        self._stalled += 1
+        if self._stalled == self._most_stalled // 2:
+            self.coverage = self.coverage.without_proof()
+        return part
 
     def _window(self) -> Window:
         if self._apart is None:
@@ -129,7 +126,7 @@ class Pass:
             return Window(window.offset, gcd(window.offset, size))
         return self._state.reader.revision.window_at(window, self._state.most)
 
-    def _joining(self) -> tuple[Slice, Interval] | None:
+    def _take_joining(self) -> tuple[Slice, Interval] | None:
         """Take the highest answer that joins what is covered."""
         for part in sorted(self._held, key=lambda held: held.window.offset):
             interval = self._state.interval(part)

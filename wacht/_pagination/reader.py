@@ -62,10 +62,11 @@ class Reader:
     def ask(
         self, window: Window, omitted: Collection[str] = (), *, retry: bool = True
     ) -> Slice:
+        """Ask for a window, and again if another revision turns out to be served."""
         revision = self.revision
         window = revision.window_at(window)
         place = revision.query(window)
-        if not retry and self.known_revision is None:  # each ignores the other's
+        if not retry and self.known_revision is None:  # each ignores the other
             place |= OffsetRevision().query(window)
         query = write_query(
             {name: place[name] for name in place if name not in omitted}, self._options
@@ -81,7 +82,7 @@ class Reader:
         return part
 
     def _negotiated(self, revision: Revision, answer: Answer) -> Revision:
-        """Learn from the echo which revision is served."""
+        """Learn from the echo which revision is served; return it, if it's known."""
         if self._endpoint.fixed:
             return revision
         if answer.applied is not None:

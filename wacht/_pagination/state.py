@@ -93,7 +93,7 @@ class State:
             for context in contexts:
                 self.order.setdefault(key(context), len(self.order))
         fresh: dict[str | int, AiExecutionContext] = {}
-        for number, context in enumerate(contexts):  # two without an id may be two
+        for number, context in enumerate(contexts):  # without an id, all count
             id_ = number if context.id is None else context.id
             if id_ not in given:
                 fresh.setdefault(id_, context)
@@ -107,7 +107,7 @@ class State:
             return contexts
         below = dropwhile(lambda c: key(c) not in given and time_of(c) > low, contexts)
         # By page, only what was given tells; if nothing of it is left, give all.
-        return [*below] or contexts * self.is_by_page
+        return [*below] or (contexts if self.is_by_page else [])
 
     def knows(self, part: Slice) -> bool:
         """Return whether all contexts of an answer were given."""

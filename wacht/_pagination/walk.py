@@ -101,7 +101,8 @@ class Walk:
             complete, duplicates = main.is_complete and not is_cut, state.duplicates
             reporter.page(state.budget, len(data), duplicates, complete=complete)
             state.give(data)
-            if not is_cut and not (main.is_anew and main.coverage.rule == "order"):
+            # The next walk couldn't tell the order of a second reading from the first.
+            if not is_cut and not (main.is_rereading and main.coverage.rule == "order"):
                 self._covered = main.coverage
             if data or (number == 1 and not self._checkpoint):  # else it repeats others
                 yield Page(data, page.has_more, self._resume(state))

@@ -15,7 +15,7 @@ import click
 
 from wacht._version import __version__
 from wacht.errors import WachtError
-from wacht.models import MAX_PAGE, MAX_PER_PAGE
+from wacht.models import MAX_PER_PAGE
 
 from .formats import FORMATS, Style, table
 from .listing import Listing
@@ -152,7 +152,7 @@ _PATH = click.Path(dir_okay=False, path_type=Path)
 @click.option("--limit", type=_POSITIVE, help="At most this many.")
 @click.option("--exhaustive/--no-exhaustive", default=None, help=_EXHAUSTIVE)
 @click.option("--per-page", type=_PER_PAGE, help="100 if not set.")
-@click.option("--page", type=click.IntRange(1, MAX_PAGE), help="Where to start.")
+@click.option("--page", type=_POSITIVE, help="Where to start.")
 @click.option("--prefetch", type=int, default=0, help="Pages to request ahead.")
 @click.option("--deadline", type=float, help="Seconds for all, waits included.")
 @click.option("--pagination", type=_PAGINATION, default="auto")

@@ -125,9 +125,13 @@ class Listing:
         if output := self._params["output"]:
             yield f"nothing was written to {output}"
             lasting = isinstance(error, _LASTING_ERRORS)
-            if self._partial and self._partial.state and not lasting:
+            if self._partial and self._partial.state:
                 count = self._partial.state[0]
-                yield f"the same command goes on after {count:,} contexts"
+                if lasting:
+                    found = f"the {count:,} contexts that were found"
+                    yield f"{found} are in {self._partial.file.name}"
+                else:
+                    yield f"the same command goes on after {count:,} contexts"
         elif self.listed:
             count = sum(self.listed)
             yield f"{count:,} context{'s' * (count != 1)} listed before that"
@@ -148,7 +152,7 @@ class Listing:
         if again:
             yield f"the rest begins with {again} of them again"
         yield (
-            "to go on, perhaps without contexts that moved: "
+            "to go on (contexts that moved may be missing): "
             f"{command_line(self._ctx, **changes)}"
         )
 
@@ -157,7 +161,7 @@ class Listing:
     ) -> Generator[ExecutionContextListResponse, None, None]:
         filters = () if self._resume else ListFilters.__optional_keys__
         walk = {name: self._params[name] for name in (*filters, *_WALK_OPTIONS)}
-        if self._params["since"] is None:  # else it counts what is left by the filter
+        if self._params["since"] is None:  # else it counts what passes the filter
             walk["limit"] = self._left()
         if not self._params["verbose"]:
             walk["progress"] = wait_display(to_file=self._params["output"] is not None)

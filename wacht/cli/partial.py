@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SIGNATURE = 32  # bytes
-_QUICK = 0.05  # seconds that it may take to store a checkpoint after each page
-_PAUSE = 20  # else times as long as it took, until the next one
+_QUICK = 0.05  # seconds: what is stored faster is stored after each page
+_PAUSE = 20  # what is slower, after 20 times as long as it took to store it
 
 
 @contextmanager
@@ -115,7 +115,7 @@ class PartialFile:
         """
         Keep what is written so far, and a state, for the next call.
 
-        A large one is stored now and then, and if an exception ends the call.
+        A large one is stored now and then, and always if an exception ends the call.
         """
         self.file.flush()
         self.state, self._unstored = state, (self.size, state)
