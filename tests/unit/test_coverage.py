@@ -7,8 +7,7 @@ from math import inf
 
 import pytest
 from attrs import evolve
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from wacht import AiExecutionContext
 from wacht._pagination.coverage import (

@@ -9,8 +9,7 @@ from typing import Any, Literal
 import attrs
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from tests.strategies import JSON_FIELDS, TIMES, decoded_contexts, json_values, texts
 from wacht.dataframe import to_dataframe

@@ -6,8 +6,7 @@ from typing import Any
 from xml.etree.ElementTree import Element, fromstring
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from tests.strategies import json_values, texts
 from wacht._render.html import COLUMNS, card_html, table_html

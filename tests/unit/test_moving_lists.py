@@ -24,7 +24,7 @@ from tests.model import (
     until_error,
     walk_of,
 )
-from wacht import AiExecutionContext, ListExecutionContextsOptions
+from wacht import AiExecutionContext, ListExecutionContextsOptions, RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -244,11 +244,15 @@ def test_walk__by_page_looks_at_the_top_after_repeats() -> None:
 def test_walk__by_page_says_how_many_an_unfixed_order_hides() -> None:
     """Each context that comes again hides another; a list at rest settles it."""
     service = known("page", 400, tied=30, stable=False)
-    got, error = until_error(walk_of(service))
+    got, error = until_error(walk_of(service, Options(per_page=10)))
     assert f"about {400 - len(got)} contexts may be missing" in str(error)
+    assert len(service.queries) < 60  # the look ends
     more, error = until_error(walk_of(service, error.resume))
     service.stable = True
-    got += more + given_by(service, error.resume)
+    service.errors[len(service.queries) + 3] = RequestError("refused")
+    rest, error = until_error(walk_of(service, error.resume))
+    service.change = once(len(service.queries) + 2, lambda service: service.touch(390))
+    got += more + rest + given_by(service, error.resume)
     assert sorted(got, key=str) == sorted(service.ids, key=str)
 
 
@@ -269,6 +273,14 @@ def test_walk__by_page_a_look_goes_on(*, added: int, killed: bool) -> None:
     got = {*given_in_parts(service, Options(per_page=20), killed=is_killed)}
     assert service.queries[5]["page"] == "1"
     assert {*service.stayed} <= got
+
+
+def test_walk__by_page_a_look_passes_known_contexts() -> None:
+    """They moved as well, and stand above one that nothing else shows."""
+    service = known("page", 6)
+    service.change = once(2, lambda s: [s.touch(n) for n in (5, 2, 2)])
+    got = given_by(service, Options(per_page=2))
+    assert sorted(got, key=str) == sorted(service.ids, key=str)
 
 
 def test_walk__by_page_read_ahead_loses_nothing_to_what_is_added(

@@ -9,8 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tqdm.auto import tqdm
 
-from wacht import ConfigError, InvalidRequestError, RequestError, WalkProgress
-from wacht import _progress as progress_module
+from wacht import (
+    ConfigError,
+    InvalidRequestError,
+    RequestError,
+    WalkProgress,
+    _progress as progress_module,
+)
 from wacht._progress import open_report
 
 if TYPE_CHECKING:

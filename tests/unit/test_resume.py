@@ -98,6 +98,26 @@ def test_resume__of_a_cut_page() -> None:
     assert ids_of(page) + given_by(service, page.resume) == service.ids
 
 
+@pytest.mark.parametrize("moved", [0, 2, 6])
+def test_resume__by_page_behind_a_limit(moved: int) -> None:
+    """What it cut off, of the list or of a look, is no repeat in the next walk."""
+    for limit in range(1, 13):
+        service = known("page", 12)
+        service.change = once(2, lambda s: [s.touch(11) for _ in range(moved)])
+        pages = [*walk_of(service, Options(per_page=4), limit=limit).pages()]
+        got = ids_of(chain(*pages)) + given_by(service, pages[-1].resume)
+        assert sorted(got, key=str) == sorted(service.ids, key=str)
+
+
+def test_resume__by_page_after_a_first_request_that_failed() -> None:
+    """Nothing was given, so each page is a checkpoint as in any first walk."""
+    service = known("page", 300)
+    service.errors[1] = RequestError("refused")
+    _, error = until_error(walk_of(service, exhaustive=True))
+    *_, page, _ = walk_of(service, error.resume, exhaustive=True).pages()
+    assert travelled(page).page == 3
+
+
 def test_resume__with_an_earlier_time() -> None:
     """What wasn't wanted before wasn't given either."""
     service = known("offset", 250)

@@ -8,8 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from urllib3 import HTTPResponse, Retry
 from urllib3.exceptions import ConnectTimeoutError, DecodeError, ProtocolError
 

@@ -8,8 +8,7 @@ from urllib.parse import parse_qs, urlencode
 
 import pytest
 from attrs import evolve
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 import wacht
 from tests import strategies

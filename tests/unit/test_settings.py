@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 import requests
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 import wacht
 from wacht import ConfigError

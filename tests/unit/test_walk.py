@@ -10,8 +10,7 @@ from random import Random
 
 import pytest
 from attrs import evolve
-from hypothesis import assume, example, given, settings
-from hypothesis import strategies as st
+from hypothesis import assume, example, given, settings, strategies as st
 
 from tests.model import (
     KINDS,

@@ -101,7 +101,7 @@ class Coverage:
     stride: int = 0  # how far behind the end the next window begins
     spare: int = 0  # contexts that answers share beyond what joins them
     repeats: int = 0  # contexts that came again, read side by side
-    mark: int = 0  # so many contexts were read before any could move to another place
+    mark: int = 0  # so many contexts were read before the first look or gap
     unproven: float | None = None  # a time that more contexts share than answers span
     doubt: str = ""  # why contexts may be missing, if no answer and no count can tell
 
@@ -127,6 +127,7 @@ class Coverage:
         joins = not self.proves or self._is_overlapped(interval)
         base = self if joins else self.without_proof()
         dated = (time for time in interval.times if time != UNDATED)
+        end = interval.window.end if self.proves else max(self.end, interval.window.end)
         reaches = not self.proves or interval.oldest <= self.low
         stride = 2 * self.stride or MAX_PER_PAGE * (self.tied == 0)
         oldest = max(interval.oldest, floor)
@@ -135,7 +136,7 @@ class Coverage:
             oldest = inf  # nothing tells what is behind it
         return evolve(
             base,
-            end=interval.window.end,
+            end=end,
             begun=True,
             low=min(self.low, oldest),
             newest=max(dated, default=-inf) if self.newest == -inf else self.newest,

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from wacht.errors import PaginationError
-from wacht.models import MAX_PER_PAGE
-from wacht.models import ExecutionContextListResponse as Page
+from wacht.models import MAX_PER_PAGE, ExecutionContextListResponse as Page
 
 from .coverage import UNDATED
 from .passes import Pass
@@ -37,9 +36,9 @@ _TOO_FAST = (
     f"missing after {MAX_LOOKS} looks"
 )
 _UNEXPLAINED = (
-    "about {} contexts may be missing: {} came again on a later page, but only {} are "
-    "new at the top. The list has no fixed order, or the service gave an old page, or "
-    "some contexts twice. Try again, or filter by agent_id or workflow_id"
+    "about {} contexts may be missing: {} came again on a later page, but {} are new "
+    "at the top. The list may have no fixed order, or the service gave an old page, "
+    "or some contexts twice. Try again, or filter by agent_id or workflow_id"
 )
 _UNMOVED = 8  # contexts whose order tells that they haven't moved
 
@@ -66,30 +65,36 @@ class _Look(Pass):
     ) -> None:
         super().__init__(state, evolve(state.begin(), rule="place"), -inf)
         state.looks += 1
+        self.ids = dict[str, None]()
         self.answers = 0
         self._size = size
         self._is_last = is_last
 
     def _page(self, part: Slice, interval: Interval) -> Page:
         self.answers += 1
+        self.ids |= dict.fromkeys(map(key, part.contexts))
         if self._is_last(part):
             self.coverage = evolve(self.coverage, low=-inf)
         return super()._page(part, interval)
 
 
 def _by_place(state: State, main: MainPass) -> Iterator[Page]:
-    """Read the top until a page has nothing new: that must explain all repeats."""
+    """Read the top until a page has nothing new, and all repeats are explained."""
     if not main.coverage.repeats or state.options.exhaustive is False:
         return
     mark = main.coverage.mark or len(state.given)
     main.coverage = evolve(main.coverage, mark=mark)
-    before = set(islice(state.given, mark))
-    size = state.first.limit
-    look = _Look(state, size, lambda p: before.issuperset(map(key, p.contexts)))
+    before = set(main.ids if main.is_rereading else islice(state.given, mark))
+    repeats = main.coverage.repeats
+
+    def is_last(part: Slice) -> bool:
+        explained = len(look.ids.keys() - before) >= repeats or look.answers > MAX_LOOKS
+        return explained and before.issuperset(map(key, part.contexts))
+
+    look = _Look(state, state.first.limit, is_last)
     yield from look.pages()
     # Each context that comes above a page's end lets one come again on the next page.
-    repeats, moved = main.coverage.repeats, len(state.given) - mark
-    if repeats > moved:
+    if (moved := len(look.ids.keys() - before)) < repeats:
         doubt = _UNEXPLAINED.format(repeats - moved, repeats, moved)
         main.coverage = evolve(main.coverage, doubt=doubt)
 

@@ -18,10 +18,7 @@ if TYPE_CHECKING:
     from .coverage import Interval
     from .state import State
 
-_ENDED = (
-    "contexts may be missing: the service said that there is more, but then gave pages "
-    "without anything new, the last of them empty"
-)
+_ENDED = "contexts may be missing: the list ended behind a page that had nothing new"
 _OLDER_SIZE = 50  # of the pages of the older build, which ignores `page`
 
 
@@ -38,7 +35,7 @@ class MainPass(Pass):
         self._size = state.first.limit if checkpoint else _page_size(state)
         self.is_complete = False  # whether nothing is missing without a second look
         self.is_continued = checkpoint is not None  # whether some was given before
-        self.is_rereading = self.is_continued and not coverage.begun
+        self.is_rereading = bool(state.given) and not coverage.begun
         self.ids = dict[str, None]() if self.is_rereading else state.given
 
     @property

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from wacht._protocol.windows import Window
 from wacht.errors import PaginationError
-from wacht.models import MAX_PER_PAGE
-from wacht.models import ExecutionContextListResponse as Page
+from wacht.models import MAX_PER_PAGE, ExecutionContextListResponse as Page
 
 from .prefetch import Prefetcher
 
@@ -40,8 +39,7 @@ class Pass:
         self._size = MAX_PER_PAGE
         self._ahead = Prefetcher(state.reader.read, prefetch)
         self._stalled = 0  # answers without anything new, in a row
-        # What was read ahead comes before the answer that closes a gap.
-        self._most_stalled = MAX_STALLED + 2 * state.options.prefetch
+        self._most_stalled = MAX_STALLED + 2 * state.options.prefetch  # ahead of a gap
         self._known = len(state.given)  # contexts that it may read once more
         self._held: list[Slice] = []  # answers that don't join yet
         self._apart: Window | None = None  # the highest of them since the last join

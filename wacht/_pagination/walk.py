@@ -13,8 +13,7 @@ from wacht._protocol.revisions import filters_of
 from wacht._protocol.windows import window_of
 from wacht._waiting import Deadline, RequestBudget, logger
 from wacht.errors import WachtError
-from wacht.models import MAX_PER_PAGE
-from wacht.models import ExecutionContextListResponse as Page
+from wacht.models import MAX_PER_PAGE, ExecutionContextListResponse as Page
 
 from .checkpoint import Checkpoint, checkpoint_of
 from .looks import second_looks
@@ -101,8 +100,11 @@ class Walk:
             complete, duplicates = main.is_complete and not is_cut, state.duplicates
             reporter.page(state.budget, len(data), duplicates, complete=complete)
             state.give(data)
-            # The next walk couldn't tell the order of a second reading from the first.
-            if not is_cut and not (main.is_rereading and main.coverage.rule == "order"):
+            if is_cut:  # the next walk reads this page again
+                repeats = self._covered.repeats - len(data)
+                self._covered = evolve(self._covered, repeats=repeats)
+            # Without times, the next walk can't tell a second reading from the first.
+            elif not main.is_rereading or main.coverage.rule == "activity":
                 self._covered = main.coverage
             if data or (number == 1 and not self._checkpoint):  # else it repeats others
                 yield Page(data, page.has_more, self._resume(state))
@@ -114,11 +116,7 @@ class Walk:
             reporter.send(state.budget, complete=True)
 
     def _resume(self, state: State) -> ListExecutionContextsOptions:
-        return Checkpoint(
-            filters_of(self._filters),
-            state.reader.known_revision,
-            state.first,
-            self._covered,
-            state.given,
-            len(state.given),
-        ).options(self._filters)
+        filters, revision = filters_of(self._filters), state.reader.known_revision
+        first, covered, given = state.first, self._covered, state.given
+        checkpoint = Checkpoint(filters, revision, first, covered, given, len(given))
+        return checkpoint.options(self._filters)
