@@ -98,7 +98,7 @@ class MainPass(Pass):
         return page
 
     def _repeats(self, part: Slice, end: int) -> int:
-        """Count what this reading had before, beyond what answers share anyway."""
+        """Note what is read; count what comes again, beyond what answers share."""
         ids = {context.id: None for context in part.contexts if context.id is not None}
         known = len(ids.keys() & self.ids.keys())
         if self.is_rereading:
