@@ -203,15 +203,19 @@ def test_walk__says_which_contexts_may_be_missing(
     assert {*service.stayed} <= {*got}
 
 
+@pytest.mark.parametrize("above", [0, 200])
 def test_walk__says_how_many_contexts_are_missing(
-    monkeypatch: pytest.MonkeyPatch,
+    above: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Equal times come in another order each time, so some are never shown."""
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     time.tzset()
     service = known("offset", 300, tied=300, stable=False)
+    service.show(
+        [c for n in range(above) for c in at(n + 1, f"n{n}")] + service.contexts
+    )
     got, error = until_error(walk_of(service))
-    missing = f"about {300 - len(got)} contexts are "
+    missing = f"about {300 + above - len(got)} contexts are "
     assert str(error) == missing + MISSING.format("2026-01-01T00:00:00")
     monkeypatch.undo()
     time.tzset()

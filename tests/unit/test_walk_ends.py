@@ -141,22 +141,27 @@ def test_walk__one_stale_answer(kind: Kind, stale: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rest", "missing"), [("ab gh", 2), ("cd gh", 2), ("cd ", 2), ("df gh", 1)]
+    ("rest", "repeats", "new"),
+    [("ab gh", 2, ""), ("cd gh", 2, "x"), ("cd ", 2, ""), ("df gh", 1, "")],
 )
 def test_walk__by_page_repeats_that_nothing_new_explains(
-    rest: str, missing: int
+    rest: str, repeats: int, new: str
 ) -> None:
-    """Page 3 has contexts of pages before, although nothing is new at the top."""
+    """Page 3 has contexts of pages before, although less is new at the top."""
     pages = ["ab", "cd", *rest.split(" ")]
-    endpoint = Scripted(lambda number: pages[number - 1], pages=len(pages))
+    tops = [pages[0], f"{new}ab"[:2]]
+    endpoint = Scripted(
+        lambda number: tops.pop(0) if number == 1 and tops else pages[number - 1],
+        pages=len(pages),
+    )
     got, error = until_error(walk_of(endpoint))
     assert str(error) == (
-        f"about {missing} contexts may be missing: {missing} came again on a later "
-        "page, but 0 are new at the top. The list may have no fixed order, or the "
-        "service gave an old page, or some contexts twice. Try again, or filter by "
-        "agent_id or workflow_id"
+        f"about {repeats - len(new)} contexts may be missing: {repeats} came again on "
+        f"a later page, but {len(new)} are new at the top. The list may have no fixed "
+        "order, or the service gave an old page, or some contexts twice. Try again, or "
+        "filter by agent_id or workflow_id"
     )
-    assert got == [*dict.fromkeys("".join(pages))]
+    assert got == [*dict.fromkeys("".join(pages) + new)]
     assert error.resume == Options(page=1, per_page=2)
 
 
