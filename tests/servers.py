@@ -75,10 +75,6 @@ class RawServer:
     def __exit__(self, *_error: object) -> None:
         self._server.close()
 
-    @property
-    def connections(self) -> int:
-        return self._server.connections
-
     def session(self, **kw: Any) -> wacht.Session:
         """Return a session for this server, without a throttle."""
         defaults = {"api_key": KEY, "base_url": self.url, "throttle": None}

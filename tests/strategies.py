@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from enum import Enum, IntEnum
 from typing import Any, TypeAlias
 
 from hypothesis import strategies as st
@@ -12,6 +13,18 @@ from wacht._protocol.decoding import structure_page
 from wacht.models import FIELD_NAMES, MAX_PAGE, MAX_PER_PAGE
 
 Json: TypeAlias = Any
+
+
+class Agents(str, Enum):  # noqa: UP042 - the one whose str() isn't its value
+    FIRST = "agent_123"
+
+
+class Sizes(IntEnum):
+    SMALL = 7
+
+    def __str__(self) -> str:
+        return "small"
+
 
 TIMES = ("created_at", "updated_at", "last_activity_at", "completed_at")
 JSON_FIELDS = (

@@ -90,19 +90,13 @@ def _until(condition: Callable[[], bool]) -> None:
         time.sleep(0.001)
 
 
-@pytest.mark.parametrize(
-    ("revision", "extra"),
-    [
-        ("page", {}),
-        ("offset", {"limit": 50, "offset": 0}),
-        ("offset-without-echo", {}),
-    ],
-)
-def test_sandbox__revisions(revision: Any, extra: dict[str, int]) -> None:
+@pytest.mark.parametrize("revision", ["page", "offset", "offset-without-echo"])
+def test_sandbox__revisions(revision: Any) -> None:
     with Sandbox(5, revision=revision) as sandbox, _asking(sandbox) as ask:
         answer = json.loads(ask()[1])
         assert repr(sandbox) == f"Sandbox('{sandbox.url}', revision={revision!r})"
-    assert answer == {"data": sandbox.contexts, "has_more": False} | extra
+    assert answer["data"] == sandbox.contexts
+    assert ("limit" in answer) is (revision == "offset")
     assert ("status" in answer["data"][0]) is (revision != "page")
 
 

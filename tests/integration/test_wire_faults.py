@@ -7,7 +7,7 @@ import gzip
 import re
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import requests
@@ -18,9 +18,6 @@ import wacht
 from tests.leaks import leaks
 from tests.model import ids_of
 from tests.servers import KEEP, KEY, RawServer, Script, Wire, page_of
-
-if TYPE_CHECKING:
-    from wacht.sandbox import Sandbox
 
 QUICK = {"backoff_factor": 0.01, "status_forcelist": [429, *range(500, 600)]}
 ATTEMPTS = 3
@@ -232,17 +229,6 @@ def test_fault__always(name: str) -> None:
     assert outcome.seconds < 15  # no read timeout of 30 s has passed
 
 
-def test_deadline__in_a_fault(sandbox: Sandbox) -> None:
-    """On a caller's connections; on ours, walks are tested."""
-    with sandbox.session(retry=Retry(0), http=requests.Session()) as session:
-        sandbox.stall(60, times=None)
-        start = time.monotonic()
-        with pytest.raises(wacht.DeadlineExceededError) as caught:
-            ids_of(session.iter_execution_contexts(deadline=0.3))
-        assert time.monotonic() - start < 20
-        assert caught.value.resume is not None
-
-
 CHUNKS = b"".join(chunk(bytes([byte])) for byte in gzip.compress(PAGE))
 
 
@@ -259,13 +245,6 @@ def test_page__in_each_encoding(answer: bytes) -> None:
     with RawServer(lambda w: w.send(answer)) as server, server.session() as session:
         assert ids_of(iter(session.fetch_execution_contexts())) == ["1", "2", "3"]
         assert len(server.heads) == 1
-
-
-def test_connection__kept_alive() -> None:
-    with RawServer() as server, server.session() as session:
-        assert ids_of(session.iter_execution_contexts(per_page=10)) == server.ids
-        assert len(server.heads) == 25
-        assert server.connections == 1
 
 
 @pytest.mark.parametrize("own", [False, True])

@@ -192,12 +192,6 @@ def test_content__that_somebody_has_read(content: bytes) -> None:
     assert read(made, max_bytes=9).body == content[:9]
 
 
-def test_file__of_an_adapter() -> None:
-    made = response()
-    made.raw = io.BytesIO(PAGE)
-    assert read(made).body == PAGE
-
-
 def test_hook__reads_before_others() -> None:
     """What they see is the content; what they put in its place is read anew."""
     timer = ResponseTimer(5, 30, 60, 60, lambda: None)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import pickle
 from datetime import UTC, datetime, timedelta, timezone
-from enum import Enum, IntEnum
 from typing import Any
 
 import attrs
 import pytest
 
+from tests.strategies import Agents, Sizes
 from wacht import (
     AiExecutionContext,
     ExecutionContextListResponse,
@@ -35,14 +35,6 @@ PAGE = ExecutionContextListResponse(
 TEXT_OPTIONS = ["agent_id", "workflow_id", "status", "context_group"]
 
 
-class Pages(IntEnum):
-    SECOND = 2
-
-
-class Agents(str, Enum):  # noqa: UP042 - the one whose str() is not its value
-    FIRST = "agent_123"
-
-
 def options(**values: Any) -> ListExecutionContextsOptions:
     return ListExecutionContextsOptions(**values)
 
@@ -54,7 +46,7 @@ def refusal(**values: Any) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("page", [1, Pages.SECOND, MAX_PAGE])
+@pytest.mark.parametrize("page", [1, Sizes.SMALL, MAX_PAGE])
 @pytest.mark.parametrize("per_page", [1, 100])
 def test_options__numbers_in_range(page: int, per_page: int) -> None:
     accepted = options(page=page, per_page=per_page)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import Enum, IntEnum
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
@@ -12,6 +11,7 @@ from hypothesis import example, given, strategies as st
 
 import wacht
 from tests import strategies
+from tests.strategies import Agents, Sizes
 from wacht import AiExecutionContext, ListExecutionContextsOptions
 from wacht._protocol.answers import Answer
 from wacht._protocol.revisions import (
@@ -30,17 +30,6 @@ GONE = (
     "^asked for limit=100, offset=200, the service no longer says what it applied. "
     "It may have changed: try again, the next request finds out$"
 )
-
-
-class Agents(str, Enum):  # noqa: UP042 - the one whose str() isn't its value
-    FIRST = "agent_123"
-
-
-class Sizes(IntEnum):
-    SMALL = 7
-
-    def __str__(self) -> str:
-        return "small"
 
 
 def options(**fields: Any) -> ListExecutionContextsOptions:

@@ -104,13 +104,6 @@ def test_base_url__refused(url: str, message: str) -> None:
         assert base_url(url, allow_plain_http=True) == url
 
 
-@pytest.mark.parametrize("url", [b"https://api.wacht.dev", 0, False, []])
-def test_base_url__no_string(url: Any) -> None:
-    """A falsy value isn't taken for an omitted one."""
-    with pytest.raises(ConfigError, match=r"^base_url: expected a string, got "):
-        base_url(url)
-
-
 def test_base_url__from_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without an argument, `WACHT_BASE_URL` counts; if that is empty, the default."""
     assert base_url(None) == "https://api.wacht.dev"
@@ -171,6 +164,7 @@ def test_timeout__refused(seconds: Any) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
+        *(("base_url", url, "a string, got ") for url in (b"https://x", 0, False, [])),
         ("retry", 3, "a urllib3.Retry, got 3"),
         ("http", requests.Session, "a requests.Session, got <class"),
         ("throttle", wacht.Throttle, "a wacht.Throttle, None, or an object with its "),
@@ -182,6 +176,7 @@ def test_timeout__refused(seconds: Any) -> None:
     ],
 )
 def test_setting__refused(name: str, value: Any, expected: str) -> None:
+    """A falsy value isn't taken for an omitted one."""
     with pytest.raises(ConfigError) as caught:
         settings(**{name: value})
     assert str(caught.value).startswith(f"{name}: expected {expected}")
