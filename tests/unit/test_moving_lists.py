@@ -252,6 +252,7 @@ def test_walk__by_page_says_how_many_an_unfixed_order_hides() -> None:
     assert f"about {400 - len(got)} contexts may be missing" in str(error)
     assert len(service.queries) < 60  # the look ends
     more, error = until_error(walk_of(service, error.resume))
+    assert len(service.queries) < 120
     service.stable = True
     service.errors[len(service.queries) + 3] = RequestError("refused")
     rest, error = until_error(walk_of(service, error.resume))

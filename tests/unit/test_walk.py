@@ -241,10 +241,8 @@ def test_limit__asks_for_a_smaller_page(options: Options, query: object) -> None
 def test_active_since__by_page(*, learned: bool) -> None:
     service = known("page", 250) if learned else Service(250, "page")
     _, error = until_error(walk_of(service, active_since=START))
-    assert str(error) == (
-        "active_since needs a list by activity, which only the offset revision of the "
-        "service has; this service lists by page"
-    )
+    expected = "active_since needs the offset revision; this service lists by page"
+    assert str(error) == expected
     assert len(service.queries) <= 1
 
 

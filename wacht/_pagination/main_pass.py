@@ -12,6 +12,7 @@ from wacht.errors import PaginationError
 from wacht.models import ExecutionContextListResponse as Page
 
 from .passes import HINT, Pass
+from .state import key
 
 if TYPE_CHECKING:
     from .checkpoint import Checkpoint
@@ -47,8 +48,7 @@ class MainPass(Pass):
         part = super()._take()
         if state.is_by_page and state.options.active_since:
             raise PaginationError(
-                "active_since needs a list by activity, which only the offset revision "
-                "of the service has; this service lists by page"
+                "active_since needs the offset revision; this service lists by page"
             )
         if self.coverage.rule != state.rule:
             self.coverage = state.begin()
@@ -74,7 +74,8 @@ class MainPass(Pass):
     def _reread_if_stale(self, part: Slice) -> Slice:
         """Ask again for a page that has nothing new: it may be a stale answer."""
         state = self._state
-        if state.rule != "place" or not (part.has_more and state.knows(part)):
+        known = (key(context) in self.ids for context in part.contexts)
+        if state.rule != "place" or not (part.has_more and all(known)):
             return part
         self._stalled += 1
         part = state.reader.read(part.window)

@@ -49,8 +49,7 @@ class Reader:
         return self._read_less(window, too_large)
 
     def _read_less(self, window: Window, too_large: Exception) -> Slice:
-        limits = dict.fromkeys(max(1, window.limit // 4**n) for n in range(1, 5))
-        for limit in limits:
+        for limit in dict.fromkeys(max(1, window.limit // 4**n) for n in range(1, 5)):
             try:  # a service that is down must not cost another row of attempts
                 return self.ask(Window(window.offset, limit), retry=False)
             except TooLargeError as error:
