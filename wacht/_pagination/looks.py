@@ -15,7 +15,7 @@ from wacht.models import MAX_PER_PAGE, ExecutionContextListResponse as Page
 
 from .coverage import UNDATED
 from .passes import Pass
-from .state import State, key
+from .state import State, all_in, key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
@@ -79,7 +79,7 @@ class _Look(Pass):
 
 
 def _by_place(state: State, main: MainPass) -> Iterator[Page]:
-    """Read the top until a page has nothing new, and all repeats are explained."""
+    """Read down to a known page, once all repeats are explained or after ten pages."""
     if not main.coverage.repeats or state.options.exhaustive is False:
         return
     mark = main.coverage.mark or len(state.given)
@@ -89,7 +89,7 @@ def _by_place(state: State, main: MainPass) -> Iterator[Page]:
 
     def is_last(part: Slice) -> bool:
         explained = len(look.ids.keys() - before) >= repeats or look.answers > MAX_LOOKS
-        return explained and before.issuperset(map(key, part.contexts))
+        return explained and all_in(part, before)
 
     look = _Look(state, state.first.limit, is_last)
     yield from look.pages()

@@ -12,7 +12,7 @@ from wacht.errors import PaginationError
 from wacht.models import ExecutionContextListResponse as Page
 
 from .passes import HINT, Pass
-from .state import key
+from .state import all_in
 
 if TYPE_CHECKING:
     from .checkpoint import Checkpoint
@@ -74,13 +74,12 @@ class MainPass(Pass):
     def _reread_if_stale(self, part: Slice) -> Slice:
         """Ask again for a page that has nothing new: it may be a stale answer."""
         state = self._state
-        known = (key(context) in self.ids for context in part.contexts)
-        if state.rule != "place" or not (part.has_more and all(known)):
+        if state.rule != "place" or not (part.has_more and all_in(part, self.ids)):
             return part
         self._stalled += 1
         part = state.reader.read(part.window)
         is_page_1 = len(state.given) == len(part.contexts) >= _OLDER_SIZE
-        if is_page_1 and state.knows(part) and not self.is_continued:
+        if is_page_1 and all_in(part, state.given) and not self.is_continued:
             raise PaginationError(f"the service gave page 1 again and again. {HINT}")
         return part
 

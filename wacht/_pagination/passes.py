@@ -11,6 +11,7 @@ from wacht.errors import PaginationError
 from wacht.models import MAX_PER_PAGE, ExecutionContextListResponse as Page
 
 from .prefetch import Prefetcher
+from .state import all_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from .state import State
 
 MAX_STALLED = 30  # answers in a row without a new context
-
 HINT = 'Set pagination="offset" for an older build of the offset revision, else "auto"'
 
 
@@ -138,7 +138,7 @@ class Pass:
         fresh = state.fresh(part, low)
         if not self.is_done:
             self.coverage = self.coverage.add(interval, self._floor)
-        stalled = (state.knows(part) or not fresh) and self.coverage.low == low
+        stalled = (all_in(part, state.given) or not fresh) and self.coverage.low == low
         if stalled:
             self._known -= len(part.contexts)
         if not stalled or (part.contexts and self._known >= 0):

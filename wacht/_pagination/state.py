@@ -109,10 +109,6 @@ class State:
         # By page, only what was given tells; if nothing of it is left, give all.
         return [*below] or (contexts if self.is_by_page else [])
 
-    def knows(self, part: Slice) -> bool:
-        """Return whether all contexts of an answer were given."""
-        return all(key(context) in self.given for context in part.contexts)
-
     def wanted(self, contexts: list[AiExecutionContext]) -> list[AiExecutionContext]:
         """Return the contexts that are as new as the user wants them."""
         if self.options.active_since is None:
@@ -131,6 +127,11 @@ class State:
             self.most, self._successes = part.window.limit, 0
         elif self._successes >= _GROWTH:
             self.most, self._successes = min(2 * self.most, self.cap), 0
+
+
+def all_in(part: Slice, ids: dict[str, None] | set[str]) -> bool:
+    """Return whether all contexts of an answer are among these."""
+    return all(key(context) in ids for context in part.contexts)
 
 
 def key(context: AiExecutionContext) -> str:
