@@ -8,15 +8,17 @@ lists without a socket or a thread.
 from __future__ import annotations
 
 import pickle
+from abc import ABC, abstractmethod
 from concurrent.futures import Future
 from contextlib import nullcontext
 from copy import copy
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any, Literal
+from zlib import crc32
 
 import pytest
-from attrs import evolve, fields_dict
+from attrs import evolve, fields_dict, frozen
 
 from wacht import (
     AiExecutionContext,
@@ -41,31 +43,122 @@ if TYPE_CHECKING:
     from wacht._protocol.revisions import Query, Revision
     from wacht._waiting import RequestBudget
 
+    Contexts = list[AiExecutionContext]
+
 Kind = Literal["page", "offset", "older"]
 
 KINDS: tuple[Kind, ...] = ("page", "offset", "older")
+AHEAD = (4e9, 4e9 + 1)  # seconds that a wrong clock is ahead
 DELAY = 2.0  # seconds: how long after its time a change may become visible
 START = datetime(2026, 1, 1, tzinfo=UTC)
+TIMES = ("created_at", "last_activity_at")
 
 
-class Service:
+@frozen
+class Order:
+    """
+    How a list is sorted, and which times its contexts show.
+
+    PostgreSQL lists contexts without a time first where the newest comes first, unless
+    the query says NULLS LAST, and last where the oldest does.
+    """
+
+    time: Literal["created_at", "last_activity_at"] = "last_activity_at"
+    shows: tuple[str, ...] = TIMES
+    newest_first: bool = True
+    undated_last: bool = False
+
+    def sorted(self, contexts: Iterable[AiExecutionContext]) -> Contexts:
+        """Sort contexts; equal times keep their order."""
+        return sorted(contexts, key=self.key, reverse=self.newest_first)
+
+    def key(self, context: AiExecutionContext) -> tuple[bool, datetime]:
+        """Return what contexts are sorted by."""
+        time: datetime | None = getattr(context, self.time)
+        return (time is None) != self.undated_last, time or START
+
+    def shown(self, context: AiExecutionContext) -> AiExecutionContext:
+        """Return a context without the times that aren't shown."""
+        hidden = [name for name in TIMES if name not in self.shows]
+        return evolve(context, **dict.fromkeys(hidden)) if hidden else context
+
+
+ACTIVITY = Order()
+CREATED = Order("created_at", ("created_at",))
+OLDEST = evolve(CREATED, newest_first=False)
+# `created_at` seems to be the order until a context becomes active.
+HIDDEN = Order(shows=("created_at",))
+
+
+class StandIn(ABC):
+    """
+    What stands in for an `Endpoint`: it notes what it is asked, and answers.
+
+    Args:
+        kind: Which revision to serve; "older" is the offset revision without an echo.
+        cap: The most contexts that the service gives at once.
+        revision: The revision that the caller fixed.
+
+    Attributes:
+        queries: What was asked, in order.
+        retries: Whether each request may be repeated.
+
+    """
+
+    def __init__(
+        self,
+        kind: Kind = "offset",
+        *,
+        cap: int = 100,
+        revision: Revision | None = None,
+    ) -> None:
+        self.kind: Kind = kind
+        self.cap = cap
+        self.revision = revision
+        self.fixed = revision is not None
+        self.service = "stand-in"
+        self.queries: list[Query] = []
+        self.retries: list[bool] = []
+
+    def ask(self, query: Query, budget: RequestBudget, *, retry: bool = True) -> Answer:
+        """Answer a query, as `Endpoint.ask` does."""
+        budget.remaining()
+        budget.count_request(1)
+        self.queries.append(query)
+        self.retries.append(retry)
+        return self.answer(query)
+
+    def window(self, query: Query) -> Window:
+        """Return the window that a query means."""
+        if self.kind == "page":
+            limit = min(int(query.get("per_page", "20")), self.cap)
+            return Window((int(query.get("page", "1")) - 1) * limit, limit)
+        limit = min(int(query.get("limit", "50")), self.cap)
+        return Window(int(query.get("offset", "0")), limit)
+
+    @abstractmethod
+    def answer(self, query: Query) -> Answer:
+        """Answer a query, or raise."""
+
+
+class Service(StandIn):
     """
     The service, in the place of an `Endpoint`.
 
     Args:
-        contexts: How many contexts there are, newest activity first.
-        kind: Which revision to serve; "older" is the offset revision without an echo.
+        contexts: How many contexts there are.
+        kind: As for any stand-in, and so are `cap` and `revision`.
+        order: How the list is sorted; by default by activity, which pages don't show.
         gap: Seconds between the times of two contexts that follow each other.
         tied: How many contexts share each time.
         stable: Whether contexts of one time keep their order in every window.
-        cap: The most contexts that the service gives at once.
-        start: The time of the first context.
-        revision: The revision that the caller fixed.
+        start: The newest time.
 
     Attributes:
-        contexts: The list as it is now.
-        queries: What was asked, in order.
-        retries: Whether each request may be repeated.
+        contexts: The list as it is now, with all its times.
+        now: The service's clock.
+        step: Seconds between two changes.
+        hidden: How many in a hundred contexts the service leaves out of its answers.
         errors: What to raise instead of an answer, by the number of the request from 1.
         change: Called with the service after each answer.
         alter: What comes in place of an answer.
@@ -78,33 +171,29 @@ class Service:
         contexts: int = 250,
         kind: Kind = "offset",
         *,
+        order: Order | None = None,
         gap: float = 1.0,
         tied: int = 1,
         stable: bool = True,
-        cap: int = 100,
         start: datetime = START,
-        revision: Revision | None = None,
+        **traits: Any,
     ) -> None:
-        self.kind: Kind = kind
-        self.revision = revision
-        self.fixed = revision is not None
+        super().__init__(kind, **traits)
+        self.order = order or (HIDDEN if kind == "page" else ACTIVITY)
         self.stable = stable
-        self.cap = cap
-        self.contexts = [
-            AiExecutionContext(
-                id=f"c{number}",
-                last_activity_at=start - timedelta(seconds=gap * (number // tied)),
-            )
-            for number in range(contexts)
-        ]
-        self.queries: list[Query] = []
-        self.retries: list[bool] = []
+        times = [start - timedelta(seconds=gap * (n // tied)) for n in range(contexts)]
+        self.contexts = self.order.sorted(
+            AiExecutionContext(id=f"c{number}", created_at=time, last_activity_at=time)
+            for number, time in enumerate(times)
+        )
+        self.now = START
+        self.step = 0.25
+        self.hidden = 0
         self.errors: dict[int, Exception] = {}
         self.change: Callable[[Service], object] = lambda _service: None
         self.alter: Callable[[Answer], Answer] = lambda answer: answer
         self.before_answer: Callable[[], object] = lambda: None
         self.stayed = self.ids
-        self._now = START
         self._added = 0
 
     @property
@@ -112,12 +201,8 @@ class Service:
         """The ids of the contexts, in order."""
         return [context.id for context in self.contexts]
 
-    def ask(self, query: Query, budget: RequestBudget, *, retry: bool = True) -> Answer:
-        """Answer a query, as `Endpoint.ask` does."""
-        budget.remaining()
-        budget.count_request(1)
-        self.queries.append(query)
-        self.retries.append(retry)
+    def answer(self, query: Query) -> Answer:
+        """Answer a query, then change the list."""
         number = len(self.queries)
         self.before_answer()
         if error := self.errors.get(number):
@@ -131,52 +216,49 @@ class Service:
     def touch(self, place: int, *, late: float = 0.0) -> None:
         """Let a context become active; a late commit is dated back."""
         context = self.contexts.pop(place)
-        self._now += timedelta(seconds=0.25)
-        time = max(
-            context.last_activity_at or START, self._now - timedelta(seconds=late)
-        )
+        self._pass_step()
+        time, last = self.now - timedelta(seconds=late), context.last_activity_at
+        if last and time < last <= self.now:
+            time = last
         self.show([evolve(context, last_activity_at=time), *self.contexts])
 
     def add(self, number: int = 1) -> None:
         """Add contexts."""
         for _ in range(number):
             self._added += 1
-            self.put_back(AiExecutionContext(id=f"new{self._added}"))
+            self._pass_step()
+            new = AiExecutionContext(id=f"new{self._added}", created_at=self.now)
+            self.show([evolve(new, last_activity_at=self.now), *self.contexts])
 
     def put_back(self, context: AiExecutionContext) -> None:
         """Let a context that had left the list come back, as its status changed."""
-        self._now += timedelta(seconds=0.25)
-        self.show([evolve(context, last_activity_at=self._now), *self.contexts])
+        self._pass_step()
+        self.show([evolve(context, last_activity_at=self.now), *self.contexts])
 
     def show(self, contexts: Iterable[AiExecutionContext]) -> None:
-        """Let the list be these from now on, newest activity first."""
-        self.contexts = newest_first(contexts)
+        """Let the list be these from now on, in its order."""
+        self.contexts = self.order.sorted(contexts)
+
+    def leaves_out(self, context: AiExecutionContext) -> bool:
+        """Return whether a context never shows, although pages count it."""
+        return crc32(f"{context.id}".encode()) % 100 < self.hidden
 
     def _answer(self, query: Query) -> Answer:
-        if self.kind == "page":
-            limit = min(int(query.get("per_page", "20")), self.cap)
-            window = Window((int(query.get("page", "1")) - 1) * limit, limit)
-            listed = self._sorted(window)[window.offset : window.end]
-            contexts = [evolve(context, last_activity_at=None) for context in listed]
-        else:
-            limit = min(int(query.get("limit", "50")), self.cap)
-            window = Window(int(query.get("offset", "0")), limit)
-            contexts = self._sorted(window)[window.offset : window.end]
+        window = self.window(query)
+        listed = self._listed(window)[window.offset : window.end]
+        contexts = [self.order.shown(c) for c in listed if not self.leaves_out(c)]
         applied = window if self.kind == "offset" else None
         return Answer(contexts, window.end < len(self.contexts), applied)
 
-    def _sorted(self, window: Window) -> list[AiExecutionContext]:
+    def _listed(self, window: Window) -> Contexts:
         if self.stable:
             return self.contexts
         # As PostgreSQL, which keeps limit + offset rows while it sorts.
-        return newest_first(
-            Random(window.end).sample(self.contexts, len(self.contexts))
-        )
+        shuffled = Random(window.end).sample(self.contexts, len(self.contexts))
+        return self.order.sorted(shuffled)
 
-
-def newest_first(contexts: Iterable[AiExecutionContext]) -> list[AiExecutionContext]:
-    """Sort contexts; equal times keep their order."""
-    return sorted(contexts, key=lambda c: c.last_activity_at or START, reverse=True)
+    def _pass_step(self) -> None:
+        self.now += timedelta(seconds=self.step)
 
 
 def once(
@@ -224,9 +306,12 @@ class Changes:
     def __call__(self, service: Service) -> None:
         """Change the list once."""
         self._answers -= 1
-        if self._answers < 0:
-            return
-        for _ in range(self._random.randint(0, self._most)):
+        if self._answers >= 0:
+            self.some(service, self._most)
+
+    def some(self, service: Service, most: int) -> None:
+        """Change the list at most so many times."""
+        for _ in range(self._random.randint(0, most)):
             kind = self._random.choice(self._kinds)
             if service.contexts or kind in {"add", "enter"}:
                 getattr(self, f"_{kind}")(service)
@@ -239,6 +324,16 @@ class Changes:
 
     def _late(self, service: Service) -> None:
         service.touch(self._any(service), late=self._random.uniform(0, DELAY))
+
+    def _ahead(self, service: Service) -> None:
+        """Let a writer with a wrong clock touch a context."""
+        service.touch(self._any(service), late=-self._random.choice(AHEAD))
+
+    def _chase(self, service: Service) -> None:
+        """Touch what the next answer would show."""
+        place = service.window(service.queries[-1]).end + self._random.randint(0, 9)
+        if place < len(service.contexts):
+            service.touch(place)
 
     def _add(self, service: Service) -> None:
         service.add()
@@ -262,12 +357,9 @@ class Changes:
 
     def _border(self, service: Service) -> None:
         """Change what stands at the border of the last window."""
-        query = service.queries[-1]
-        limit = int(query.get("limit") or query["per_page"])
-        offset = int(query.get("offset") or (int(query["page"]) - 1) * limit)
-        place = self._random.choice([offset, offset + limit]) + self._random.randint(
-            -2, 2
-        )
+        window = service.window(service.queries[-1])
+        place = self._random.choice([window.offset, window.end])
+        place += self._random.randint(-2, 2)
         if 0 <= place < len(service.contexts):
             if self._random.random() < 0.5:
                 service.touch(place)
@@ -370,13 +462,18 @@ def given_in_parts(
     options: ListExecutionContextsOptions | None = None,
     *,
     killed: Callable[[], bool] = lambda: False,
+    pause: Callable[[], object] = lambda: None,
+    limit: int | None = None,
     **settings: Any,
 ) -> Iterator[str | None]:
     """Walk through a service, and on after each failure, or if it was killed."""
     for _ in range(20):
         try:
-            for page in walk_of(service, options, **settings).pages():
+            for page in walk_of(service, options, limit=limit, **settings).pages():
                 yield from ids_of(page)
+                limit = limit and limit - len(page)
+                if limit == 0:
+                    return
                 if killed():
                     options = travelled(page)
                     break
@@ -384,6 +481,7 @@ def given_in_parts(
                 return
         except (DeadlineExceededError, RequestError, ServerError) as error:
             options = travelled(error)
+        pause()
     raise PaginationError("it was broken too often")
 
 

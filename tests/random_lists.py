@@ -1,41 +1,86 @@
 """
-Walks through lists that change at random: `python tests/random_lists.py`.
+Walks through lists that change at random: `python tests/random_lists.py 0 1000 chase`.
 
 Each seed is one list, with everything that the service may do to it. Prints each walk
-that missed a context in silence, gave one twice or went on and on.
+that broke a promise, and for each kind of list how its walks ended.
 """
 
 from __future__ import annotations
 
 import sys
 from collections import Counter
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import repeat
+from multiprocessing import Pool
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from attrs import frozen
+from attrs import evolve, frozen
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tests.model import (
-    REVISIONS,
-    Changes,
-    Kind,
-    Scheduler,
-    Service,
-    given_in_parts,
-)
-from wacht import ListExecutionContextsOptions, PaginationError, RequestError
+from tests import model
+from tests.model import ACTIVITY, CREATED, HIDDEN, OLDEST, START, TIMES, Service
+from wacht import ListExecutionContextsOptions as Options, PaginationError, RequestError
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Sequence
 
-    from wacht import AiExecutionContext
+    from wacht import WalkProgress
+    from wacht._protocol.answers import Answer
+
+_ENDS = ("error, lost", "error, needless", "error, as it must")
+_BOTH = evolve(CREATED, shows=TIMES)
+_NULLS_LAST = evolve(ACTIVITY, undated_last=True)
 
 
-_KINDS = ("touch", "late", "add", "remove", "leave", "enter", "burst", "border")
-_BY_PAGE = ("touch", "add", "remove")  # the others need times
+@frozen
+class Profile:
+    """
+    A kind of list, and how it is read.
+
+    Attributes:
+        revision: Which one is served.
+        orders: What the list may be sorted by.
+        exhaustive: How it may be read.
+        proves: Whether a walk that ends without an error has missed nothing.
+        fair: Whether that can be proven, so that errors are few.
+
+    """
+
+    revision: model.Kind = "offset"
+    orders: Sequence[model.Order] = (ACTIVITY,)
+    exhaustive: Sequence[bool | None] = (True,)
+    proves: bool = True
+    fair: bool = True
+    changes: Sequence[str] = (
+        *("touch", "late", "add", "remove", "leave", "enter", "burst", "border"),
+    )
+    sizes: Sequence[int] = (0, 3, 30, 60, 150, 400)
+    ties: Sequence[int] = (1, 1, 1, 2, 5, 30, 90, 97, 98, 99, 100, 120, 150)
+    caps: Sequence[int] = (100,)
+
+
+_PAGE = Profile("page", caps=(100,) * 15 + (10,))
+_UNSHOWN = evolve(_PAGE, orders=(HIDDEN,), fair=False, sizes=(60, 150, 400))
+_ALL = (HIDDEN, CREATED, _BOTH, OLDEST, ACTIVITY)
+PROFILES = {
+    "offset": Profile(exhaustive=(None, True), caps=(100, 100, 100, 50, 10)),
+    "chase": Profile(changes=("chase", "late", "burst"), caps=(10, 25)),
+    "groups": Profile(sizes=(20, 60), ties=(3, 4, 5, 9, 10, 15), caps=(4, 5, 10)),
+    "older": Profile("older", caps=(100, 50, 10)),
+    "unset": Profile("older", exhaustive=(None,), proves=False, fair=False),
+    "disorder": Profile(orders=(_BOTH, _NULLS_LAST), fair=False),
+    "page": evolve(_PAGE, orders=_ALL, exhaustive=(None, False), proves=False),
+    "created": evolve(_PAGE, orders=(CREATED, _BOTH)),
+    "oldest": evolve(_PAGE, orders=(OLDEST, evolve(OLDEST, shows=TIMES))),
+    "activity": evolve(_PAGE, orders=(ACTIVITY, evolve(ACTIVITY, shows=TIMES[1:]))),
+    "seeming": _UNSHOWN,  # to be sorted by `created_at`, until contexts move
+    "hidden": _UNSHOWN,
+}
 
 
 @frozen
@@ -44,103 +89,195 @@ class Outcome:
     What a walk came to.
 
     Attributes:
+        wrong: The promise that it broke, or "".
         missed: Contexts that stayed in the list and weren't given.
-        twice: Contexts that were given twice.
-        error: The kind of error that ended it, or "".
+        error: What ended it, or "".
         requests: How many it took.
+        fair: Whether an error is needless if nothing was missed.
 
     """
 
+    wrong: str
     missed: int
-    twice: int
     error: str
     requests: int
+    fair: bool
 
     @property
-    def is_wrong(self) -> bool:
-        """Whether it broke its promise."""
-        silent = self.missed > 0 and not self.error
-        return silent or self.twice > 0 or self.requests > 2000
+    def end(self) -> str:
+        """How the walk ended, in a few words."""
+        lost = "lost" if self.missed else "needless" if self.fair else "as it must"
+        return f"error, {lost}" if self.error else "end"
 
 
-def walk(seed: int, kind: Kind = "offset") -> Outcome:
+class _List:
+    """A list that changes, and what a walk says of it."""
+
+    def __init__(self, random: Random, kind: str) -> None:
+        self.random, self.profile = random, (profile := PROFILES[kind])
+        self.service = service = Service(
+            random.randint(0, random.choice(profile.sizes)),
+            profile.revision,
+            order=random.choice(profile.orders),
+            gap=random.choice([0.01, 0.1, 1, 10, 100]),
+            tied=random.choice(profile.ties),
+            stable=random.choice([True, False]),
+            cap=random.choice(profile.caps),
+        )
+        changes = random.sample(profile.changes, random.randint(1, 3))
+        most, answers = random.choice([1, 2, 6]), random.choice([0, 3, 10, 30])
+        self.is_whole = False  # whether one answer was the whole list
+        self.is_complete = False  # whether the walk said so
+        self.short = random.sample(range(2, 12), random.choice([0] * 9 + [3]))
+        service.hidden = random.choice([0] * 18 + [5, 20])
+        broken = random.sample(range(1, 30), random.choice([0, 0, 1, 3]))
+        service.errors = {number: RequestError("refused") for number in broken}
+        trait = random.choice(["", "", "", "", "", "ahead", "undated", "other"])
+        trait = "undated" if service.order.undated_last else trait
+        trait = "other" if kind == "hidden" else trait
+        self._vary(trait, random.randint(0, 400 * (kind != "hidden")))
+        self.changes = model.Changes(
+            random, [*changes, *["ahead"] * (trait == "ahead")], most, answers
+        )
+        odd = service.hidden or self.short or service.cap < 100 or trait == "undated"
+        self.is_fair = profile.fair and not (profile.revision == "page" and odd)
+        service.stayed = service.ids
+        service.change, service.alter = self.change, self.alter
+
+    def _vary(self, trait: str, first: int) -> None:
+        """Give contexts other times than those that go with their places."""
+        random, contexts = self.random, self.service.contexts
+        name = self.service.order.time
+        number = min(random.choice([1, 3, 20, 97, 98, 99, 100]), len(contexts))
+        places = random.sample(range(len(contexts)), number)
+        ahead = [datetime.max.replace(tzinfo=UTC), START + timedelta(seconds=4e9)]
+        times: Any = repeat(random.choice(ahead) if trait == "ahead" else None)
+        if trait == "other":  # the list isn't sorted by
+            [name] = {*TIMES} - {name}
+            places = [*range(first, len(contexts))]
+            values = [getattr(context, name) for context in contexts[first:]]
+            times = random.sample(values, len(values))
+        for place, time in zip(places if trait else [], times, strict=False):
+            contexts[place] = evolve(contexts[place], **{name: time})
+        self.service.show(contexts)
+
+    def change(self, service: Service) -> None:
+        """Let time pass, and change the list."""
+        service.step = self.random.choice([0, 0, 0.01, 0.25])
+        service.now += timedelta(seconds=self.random.choice([0, 0, 0.1, 1]))
+        self.changes(service)
+
+    def alter(self, answer: Answer) -> Answer:
+        """Cut some answers short, or leave them empty, although the list goes on."""
+        query = self.service.queries[-1]
+        self.is_whole |= not (self.service.window(query).offset or answer.has_more)
+        if len(self.service.queries) not in self.short or not answer.has_more:
+            return answer
+        number = self.random.choice([0, self.random.randint(0, 99)])
+        return evolve(answer, contexts=answer.contexts[:number])
+
+    def pause(self) -> None:
+        """Let time pass, and much happen, before a walk goes on."""
+        self.service.now += timedelta(seconds=self.random.choice([0, 1, 60, 3600]))
+        self.changes.some(self.service, self.random.choice([0, 0, 10, 100]))
+
+    def note(self, progress: WalkProgress) -> None:
+        """Note what a walk says of itself."""
+        self.is_complete |= progress.complete
+
+    def wanted(self, options: Options, since: datetime | None) -> list[Any]:
+        """Return the contexts that a walk gives if they stay."""
+        service, order = self.service, self.service.order
+        start = ((options.page or 1) - 1) * (options.per_page or 100)
+        wanted = service.contexts[start:]
+        if start and wanted and not service.stable:  # which equal times are above?
+            last = order.key(service.contexts[start - 1])
+            wanted = [c for c in wanted if order.key(c) != last]
+        return [
+            c
+            for c in wanted
+            if not service.leaves_out(c)
+            and (since is None or (c.last_activity_at and c.last_activity_at >= since))
+        ]
+
+    def broken_promise(self, *, twice: int, missed: int, silent: bool) -> str:
+        """Return which promise a walk broke."""
+        unproven = self.is_complete and not (self.profile.proves or self.is_whole)
+        promises = {
+            "gave contexts twice": twice,
+            "doesn't end": len(self.service.queries) > 2000,
+            "called complete, and isn't": self.is_complete and missed,
+            "called complete without a proof": unproven,
+            "lost in silence": self.profile.proves and missed and silent,
+        }
+        return next((name for name, broken in promises.items() if broken), "")
+
+
+def walk(seed: int, kind: str = "offset") -> Outcome:
     """Walk through the list of a seed, and on after each failure."""
-    random = Random(seed)
-    service = _service(random, kind)
-    kinds = random.sample(_BY_PAGE if kind == "page" else _KINDS, random.randint(1, 3))
-    most, answers = random.choice([1, 2, 6]), random.choice([0, 3, 10, 30])
-    service.change = Changes(random, kinds, most, answers)
-    broken = random.sample(range(1, 30), random.choice([0, 0, 1, 3]))
-    service.errors = {number: RequestError("refused") for number in broken}
-    settings: dict[str, Any] = {"prefetch": random.choice([0, 0, 1, 3, 8])}
-    if kind == "page":
-        settings["exhaustive"] = True
-    elif random.random() < 0.15 and service.contexts:
-        settings["active_since"] = _time(random.choice(service.contexts))
-    options = ListExecutionContextsOptions(
-        page=random.choice([1, 1, 1, 2, 3]),
+    random = Random(f"{kind} {seed}")
+    listed = _List(random, kind)
+    service, profile = listed.service, listed.profile
+    own_size = service.kind == "page" and service.cap < 100  # where does page 2 begin?
+    options = Options(
+        page=random.choice([1, 1, 1, 1 if own_size else 2, 1 if own_size else 3]),
         per_page=random.choice([1, 3, 7, 20, 100]),
     )
-    wanted = _wanted(service, options, settings.get("active_since"))
+    times = [c.last_activity_at for c in service.contexts if c.last_activity_at]
+    since = None
+    if profile.revision == "offset" and times and random.random() < 0.15:
+        since = random.choice(times)
+    limit = random.choice([None] * 7 + [1, 10, 99, 250])
+    if kind == "older" or options.page != 1 or random.random() < 0.5:
+        # Else the second request would say what stands on page 2.
+        service.revision = None if kind == "unset" else model.REVISIONS[service.kind]
+    wanted = listed.wanted(options, since)
     got: list[str | None] = []
-    error = ""
+    error = crash = ""
     with pytest.MonkeyPatch.context() as patch:
-        Scheduler(service, seed, patch)
-        settings["killed"] = lambda: random.random() < 0.02  # and started again
+        model.Scheduler(service, seed, patch)
+        parts = model.given_in_parts(
+            service,
+            options,
+            killed=lambda: random.random() < 0.02,  # and started again
+            pause=listed.pause,
+            limit=limit,
+            report=listed.note,
+            exhaustive=random.choice(profile.exhaustive),
+            active_since=since,
+            prefetch=random.choice([0, 0, 1, 3, 8]),
+        )
         try:
-            got.extend(given_in_parts(service, options, **settings))
-        except PaginationError as found:
+            got.extend(parts)
+        except Exception as found:  # noqa: BLE001 - a bare one is what we look for
             error = str(found)
+            crash = "" if isinstance(found, PaginationError) else repr(found)
     if options.page != 1:  # what became active has left this part of the list
         wanted = [context for context in wanted if context in service.contexts]
-    missed = {context.id for context in wanted} & set(service.stayed) - set(got)
-    return Outcome(len(missed), len(got) - len(set(got)), error, len(service.queries))
-
-
-def _wanted(
-    service: Service, options: ListExecutionContextsOptions, since: datetime | None
-) -> list[AiExecutionContext]:
-    """Return the contexts that a walk gives if they stay."""
-    page, per_page = options.page or 1, options.per_page or 100
-    wanted = [c for c in service.contexts if since is None or _time(c) >= since]
-    if page > 1:
-        # Otherwise the second request would say what stands on page 2.
-        service.revision = REVISIONS[service.kind]
-        above = service.contexts[: (page - 1) * per_page]
-        wanted = [c for c in wanted if c not in above]
-        if not service.stable:  # which of the equal times are above differs
-            wanted = [c for c in wanted if _time(c) < _time(above[-1])]
-    return wanted
-
-
-def _time(context: AiExecutionContext) -> datetime:
-    assert context.last_activity_at
-    return context.last_activity_at
-
-
-def _service(random: Random, kind: Kind) -> Service:
-    size = random.choice([0, 3, 30, 60, 150, 400])
-    return Service(
-        random.randint(0, size),
-        kind,
-        gap=random.choice([0.01, 0.1, 1, 10, 100]),
-        tied=random.choice([1, 1, 1, 2, 5, 30, 90, 150]),
-        stable=random.choice([True, False]) or kind == "page",  # no proof otherwise
-        cap=random.choice([100, 100, 100, 50, 10]) if kind == "offset" else 100,
+    missed = len({c.id for c in wanted} & {*service.stayed} - {*got})
+    wrong = crash or listed.broken_promise(
+        twice=len(got) - len({*got}),
+        missed=missed,
+        silent=not error and len(got) != limit,
     )
+    return Outcome(wrong, missed, error, len(service.queries), listed.is_fair)
 
 
 def main() -> None:
-    first, last = (*map(int, sys.argv[1:]), *[0, sys.maxsize][len(sys.argv) - 1 :])
-    ends: Counter[str] = Counter()
-    for seed in range(first, last):
-        outcome = walk(seed)
-        needless = outcome.error != "" and outcome.missed == 0
-        ends["needless error" if needless else "error" * bool(outcome.error)] += 1
-        if outcome.is_wrong:
-            print(f"seed {seed}: {outcome}", flush=True)
-        if seed % 1000 == 999:
-            print(f"{seed + 1 - first} walks: {dict(ends)}", flush=True)
+    first, last, *kinds = sys.argv[1:]
+    seeds = range(int(first), int(last))
+    with Pool(2) as pool:
+        for kind in kinds or PROFILES:
+            ends: Counter[str] = Counter()
+            outcomes = pool.imap(partial(walk, kind=kind), seeds, chunksize=50)
+            for seed, outcome in zip(seeds, outcomes, strict=True):
+                ends.update([outcome.end, *["wrong"] * bool(outcome.wrong)])
+                ends["requests"] += outcome.requests
+                if outcome.wrong:
+                    print(f"{kind} {seed}: {outcome}", flush=True)
+            cells = [f"{100 * ends[end] / len(seeds):6.2f} % {end}" for end in _ENDS]
+            cells += [f"{ends['requests'] / len(seeds):.1f} requests"]
+            print(f"{kind}: {ends['wrong']} wrong, {', '.join(cells)}", flush=True)
 
 
 if __name__ == "__main__":
