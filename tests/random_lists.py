@@ -213,6 +213,11 @@ class _List:
         return next((name for name, broken in promises.items() if broken), "")
 
 
+def _active(service: Service, since: datetime) -> list[Any]:
+    listed = service.contexts
+    return [c for c in listed if c.last_activity_at and c.last_activity_at >= since]
+
+
 def walk(seed: int, kind: str = "offset") -> Outcome:
     """Walk through the list of a seed, and on after each failure."""
     random = Random(f"{kind} {seed}")
@@ -231,6 +236,8 @@ def walk(seed: int, kind: str = "offset") -> Outcome:
     if kind == "older" or options.page != 1 or random.random() < 0.5:
         # Else the second request would say what stands on page 2.
         service.revision = None if kind == "unset" else model.REVISIONS[service.kind]
+    if options.page != 1:  # where that page begins shows in the first answer
+        service.errors.pop(1, None)
     wanted = listed.wanted(options, since)
     got: list[str | None] = []
     error = crash = ""
@@ -254,6 +261,8 @@ def walk(seed: int, kind: str = "offset") -> Outcome:
             crash = "" if isinstance(found, PaginationError) else repr(found)
     if options.page != 1:  # what became active has left this part of the list
         wanted = [context for context in wanted if context in service.contexts]
+    if since is not None:  # one that was dated ahead may be older now
+        wanted = [c for c in wanted if c.id in {d.id for d in _active(service, since)}]
     missed = len({c.id for c in wanted} & {*service.stayed} - {*got})
     wrong = crash or listed.broken_promise(
         twice=len(got) - len({*got}),

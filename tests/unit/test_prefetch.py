@@ -10,7 +10,7 @@ import pytest
 from wacht import RequestError
 from wacht._pagination import prefetch
 from wacht._pagination.prefetch import Prefetcher
-from wacht._protocol.windows import Slice, Window
+from wacht._protocol.windows import Batch, Window
 from wacht._threads import Task
 
 if TYPE_CHECKING:
@@ -34,19 +34,19 @@ class Source:
         self.errors: dict[int, Exception] = {}
         self._length = length
 
-    def __call__(self, window: Window) -> Slice:
+    def __call__(self, window: Window) -> Batch:
         self.asked.append(window.offset)
         self.threads.append(threading.current_thread())
         if error := self.errors.get(window.offset):
             raise error
-        return Slice(window, [], window.end < self._length)
+        return Batch(window, [], window.end < self._length)
 
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Answer what is read ahead at once, as threads with all the time they need."""
 
-    def start(name: str, call: Callable[[], Slice]) -> Task[Slice]:
+    def start(name: str, call: Callable[[], Batch]) -> Task[Batch]:
         task = Task(name, call)
         task.exception()
         return task
@@ -61,7 +61,7 @@ def behind(end: int, until: int = 10**9) -> Iterator[Window]:
 def read_all(ahead: Prefetcher) -> list[int]:
     offsets: list[int] = []
     while True:
-        _, part = ahead.take(Window(len(offsets) * SIZE, SIZE))
+        _, part = ahead.take(lambda: Window(len(offsets) * SIZE, SIZE))
         offsets.append(part.window.offset)
         if not part.has_more:
             return offsets
@@ -80,11 +80,11 @@ def test_prefetch__gives_all_in_order(depth: int) -> None:
 def test_prefetch__requests_as_many_as_its_depth() -> None:
     source = Source()
     ahead = Prefetcher(source, 3)
-    ahead.take(Window(0, SIZE))
+    ahead.take(lambda: Window(0, SIZE))
     assert source.asked == [0]
     ahead.plan(behind(SIZE))
     assert source.asked == [0, 10, 20, 30]
-    ahead.take(Window(10, SIZE))
+    ahead.take(lambda: Window(10, SIZE))
     ahead.plan(behind(40))
     assert source.asked == [0, 10, 20, 30, 40]
 
@@ -106,7 +106,7 @@ def test_prefetch__restarts_with_one_and_doubles() -> None:
     for end in range(10, 60, SIZE):
         ahead.plan(behind(ahead.last.end if ahead.last else end))
         counts.append(len(ahead._ahead))
-        ahead.take(Window(end, SIZE))
+        ahead.take(lambda end=end: Window(end, SIZE))  # type: ignore[misc]
     assert counts == [1, 2, 4, 5, 5]
 
 
@@ -128,9 +128,9 @@ def test_prefetch__raises_an_error_at_its_turn() -> None:
     ahead = Prefetcher(source, 8)
     ahead.plan(behind(SIZE))
     assert source.asked == [10, 20]
-    ahead.take(Window(10, SIZE))
+    ahead.take(lambda: Window(10, SIZE))
     with pytest.raises(RequestError) as caught:
-        ahead.take(Window(20, SIZE))
+        ahead.take(lambda: Window(20, SIZE))
     assert caught.value is error
 
 
@@ -141,5 +141,5 @@ def test_prefetch__after_a_fork_reads_by_itself(
     ahead = Prefetcher(source, 2)
     ahead.plan(behind(SIZE))
     monkeypatch.setattr("os.getpid", lambda: -1)
-    ahead.take(Window(10, SIZE))
+    ahead.take(lambda: Window(10, SIZE))
     assert source.asked == [10, 20, 10]

@@ -21,7 +21,7 @@ from wacht._protocol.revisions import (
     filters_of,
     write_query,
 )
-from wacht._protocol.windows import Slice, Window, window_of
+from wacht._protocol.windows import Batch, Window, window_of
 from wacht.models import OPTION_NAMES
 
 PAGE, ECHOING, SILENT = PageRevision(), OffsetRevision(), OffsetRevision(echoes=False)
@@ -40,7 +40,7 @@ def answer(*contexts: dict[str, str], applied: Window | None = None) -> Answer:
     return Answer([AiExecutionContext(**c) for c in contexts], True, applied)  # noqa: FBT003
 
 
-def read(revision: Revision, answered: Answer, **filters: str) -> Slice:
+def read(revision: Revision, answered: Answer, **filters: str) -> Batch:
     return revision.read(answered, WINDOW, options(**filters))
 
 
@@ -109,10 +109,10 @@ def test_page_revision__takes_the_page_asked_for() -> None:
     )
 
 
-def test_offset_revision__takes_what_came() -> None:
-    """The service may have a smaller limit than what was asked for."""
+def test_offset_revision__believes_the_limit_that_is_echoed() -> None:
+    """A shorter answer leaves out contexts; without an echo, it shows the limit."""
     run = read(ECHOING, answer({"id": "1"}, applied=Window(200, 50)))
-    assert (run.window, run.has_more) == (Window(200, 1), True)
+    assert (run.window, run.has_more) == (Window(200, 50), True)
     assert run.contexts == [AiExecutionContext(id="1")]
     assert read(ECHOING, answer(applied=WINDOW)).window == WINDOW
     assert read(SILENT, answer({"id": "1"})).window == Window(200, 1)

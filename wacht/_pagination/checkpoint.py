@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from wacht._protocol.windows import Window
     from wacht.models import ListExecutionContextsOptions as Options
 
-    from .coverage import Coverage
+    from .position import Position
 
 
 @frozen
@@ -28,22 +28,22 @@ class Checkpoint:
     filters: dict[str, str]
     revision: Revision | None  # None as long as it isn't known
     first: Window
-    coverage: Coverage
-    given: Iterable[str] = field(repr=False)  # the walk goes on adding to it
+    position: Position
+    yielded: Iterable[str] = field(repr=False)  # the walk goes on adding to it
     count: int  # how many of them had been given at this point
 
     def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
-        values = (self.filters, self.revision, self.first, self.coverage)
+        values = (self.filters, self.revision, self.first, self.position)
         return type(self), (*values, self.ids(), self.count)
 
     def ids(self) -> dict[str, None]:
         """Return the ids that had been given, in order."""
-        return dict.fromkeys(islice(self.given, self.count))
+        return dict.fromkeys(islice(self.yielded, self.count))
 
     @property
     def page(self) -> int:
         """The number of the page in which the walk ended."""
-        return min(self.coverage.end // self.first.limit + 1, MAX_PAGE)
+        return min(self.position.search.end // self.first.limit + 1, MAX_PAGE)
 
     def options(self, options: Options) -> Options:
         """Return the options for a walk that goes on from here."""

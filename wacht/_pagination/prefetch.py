@@ -13,24 +13,25 @@ from wacht._waiting import logger
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from wacht._protocol.windows import Slice, Window
+    from wacht._protocol.windows import Batch, Window
 
 
 class Prefetcher:
-    """Give slices in the order of their windows, some of them read ahead."""
+    """Give batches in the order of their windows, some of them read ahead."""
 
-    def __init__(self, read: Callable[[Window], Slice], depth: int) -> None:
+    def __init__(self, read: Callable[[Window], Batch], depth: int) -> None:
         self._read = read
         self._depth = self._reach = depth
-        self._ahead: deque[tuple[Window, Task[Slice]]] = deque()
+        self._ahead: deque[tuple[Window, Task[Batch]]] = deque()
         self._process = os.getpid()
 
-    def take(self, window: Window) -> tuple[Window, Slice]:
-        """Return the window whose turn it is, or else the given one, and what came."""
+    def take(self, choose: Callable[[], Window]) -> tuple[Window, Batch]:
+        """Return the window whose turn it is, or else the chosen one, and what came."""
         if self._process != os.getpid():
             self._ahead.clear()  # the threads stayed in the parent of the fork
             self._process = os.getpid()
         if not self._ahead:
+            window = choose()
             return window, self._read(window)
         window = self._ahead[0][0]  # no name for the task: its error would hold it
         return window, self._ahead.popleft()[1].result()
@@ -60,7 +61,7 @@ class Prefetcher:
         self._reach = min(self._depth, 1)
 
 
-def _ends_list(ahead: tuple[Window, Task[Slice]]) -> bool:
+def _ends_list(ahead: tuple[Window, Task[Batch]]) -> bool:
     """Return whether no window behind this one can be needed."""
     _, task = ahead
     return task.done() and (task.exception() is not None or not task.result().has_more)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from wacht._http.endpoint import Endpoint
     from wacht._protocol.answers import Answer
     from wacht._protocol.revisions import Revision
-    from wacht._protocol.windows import Slice
+    from wacht._protocol.windows import Batch
     from wacht._waiting import RequestBudget
     from wacht.models import ListExecutionContextsOptions as Options
 
@@ -29,6 +29,7 @@ class Reader:
     _endpoint: Endpoint
     _options: Options
     _budget: RequestBudget
+    has_own_size: bool = False  # whether the service's pages aren't as long as asked
 
     @property
     def revision(self) -> Revision:
@@ -40,15 +41,17 @@ class Reader:
         """The revision that is served; None as long as it isn't known."""
         return self._endpoint.revision
 
-    def read(self, window: Window) -> Slice:
+    def read(self, window: Window) -> Batch:
         """Read a window, or only its beginning if all of it is too large or slow."""
         try:
             return self.ask(window)
         except TooLargeError as error:
             too_large = error.error
+            if self.has_own_size:  # nothing tells where parts would begin
+                raise too_large from too_large.__cause__
         return self._read_less(window, too_large)
 
-    def _read_less(self, window: Window, too_large: Exception) -> Slice:
+    def _read_less(self, window: Window, too_large: Exception) -> Batch:
         for limit in dict.fromkeys(max(1, window.limit // 4**n) for n in range(1, 5)):
             try:  # a service that is down must not cost another row of attempts
                 return self.ask(Window(window.offset, limit), retry=False)
@@ -60,7 +63,7 @@ class Reader:
 
     def ask(
         self, window: Window, omitted: Collection[str] = (), *, retry: bool = True
-    ) -> Slice:
+    ) -> Batch:
         """Ask for a window, and again if another revision turns out to be served."""
         revision = self.revision
         window = revision.window_at(window)
@@ -76,9 +79,9 @@ class Reader:
             if answer.applied.offset != window.offset:
                 return self.ask(window)
             revision = served
-        part = revision.read(answer, window, self._options)
+        batch = revision.read(answer, window, self._options)
         self._budget.remaining()  # decoding takes time, too
-        return part
+        return batch
 
     def _negotiated(self, revision: Revision, answer: Answer) -> Revision:
         """Learn from the echo which revision is served; return it, if it's known."""
@@ -88,6 +91,6 @@ class Reader:
             self._endpoint.revision = OffsetRevision()
         elif revision.echoes:
             self._endpoint.revision = None  # for the next request to find out
-        elif not revision.by_activity:
+        elif revision.name == "page":
             self._endpoint.revision = self._endpoint.revision or revision
-        return revision if revision.by_activity else self.revision
+        return revision if revision.name == "offset" else self.revision

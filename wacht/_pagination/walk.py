@@ -16,9 +16,9 @@ from wacht.errors import WachtError
 from wacht.models import MAX_PER_PAGE, ExecutionContextListResponse as Page
 
 from .checkpoint import Checkpoint, checkpoint_of
-from .looks import second_looks
-from .main_pass import MainPass
+from .first_scan import FirstScan
 from .reader import Reader
+from .rechecks import rechecks
 from .state import State
 
 if TYPE_CHECKING:
@@ -30,11 +30,15 @@ if TYPE_CHECKING:
     from wacht._progress import Report
     from wacht.models import AiExecutionContext, ListExecutionContextsOptions
 
-    from .coverage import Coverage
+    from .position import Position
 
 _CHANGED = (
     "the list changed during the walk: dropped %d repeats, stepped back %d times, "
     "looked at the top %d times"
+)
+_UNPROVEN = (
+    "complete is False: plain pages can't prove that no context moved between them; "
+    "exhaustive=True can"
 )
 
 
@@ -47,7 +51,7 @@ class Walk:
     _options: WalkOptions
     _open_report: AbstractContextManager[Report | None]
     _checkpoint: Checkpoint | None = field(init=False)
-    _covered: Coverage = field(init=False)  # with what was handed over
+    _position: Position = field(init=False)  # with what was handed over
 
     def __attrs_post_init__(self) -> None:
         self._checkpoint = checkpoint_of(self._filters)
@@ -64,15 +68,15 @@ class Walk:
             reporter = Reporter(report)
             budget = RequestBudget(Deadline(self._options.deadline), reporter.wait)
             state = self._state(budget)
-            main = MainPass(state, self._checkpoint)
-            self._covered = main.coverage
+            first = FirstScan(state, self._checkpoint)
+            self._position = first.position
             try:
-                yield from self._handed_over(state, main, reporter)
+                yield from self._handed_over(state, first, reporter)
             except WachtError as error:
                 # If all was read, only a reading of all can settle a doubt.
-                anew = main.is_done and main.coverage.is_doubtful
+                anew = first.is_done and first.position.is_ambiguous
                 if anew and state.first.offset == 0:
-                    self._covered = state.begin()
+                    self._position = state.begin()
                 error.resume = self._resume(state)
                 raise
             finally:
@@ -90,33 +94,35 @@ class Walk:
         return State(reader, budget, self._options, first, checkpoint.ids())
 
     def _handed_over(
-        self, state: State, main: MainPass, reporter: Reporter
+        self, state: State, first: FirstScan, reporter: Reporter
     ) -> Iterator[Page]:
-        state.left = self._options.limit or state.left
-        pages = chain(main.pages(), second_looks(state, main))
+        state.remaining = self._options.limit or state.remaining
+        pages = chain(first.pages(), rechecks(state, first))
         for number, page in enumerate(pages, 1):
-            data = page.data[: state.left]
+            data = page.data[: state.remaining]
             is_cut = len(data) < len(page.data)
-            complete, duplicates = main.is_complete and not is_cut, state.duplicates
+            complete, duplicates = first.is_complete and not is_cut, state.duplicates
             reporter.page(state.budget, len(data), duplicates, complete=complete)
             state.give(data)
             if is_cut:  # the next walk reads this page again
-                repeats = self._covered.repeats - len(data)
-                self._covered = evolve(self._covered, repeats=repeats)
+                repeats = self._position.repeats - len(data)
+                self._position = evolve(self._position, repeats=repeats)
             # Without times, the next walk can't tell a second reading from the first.
-            elif not main.is_rereading or main.coverage.rule == "activity":
-                self._covered = main.coverage
+            elif not first.is_rereading or first.position.coverages:
+                self._position = first.position
             if data or (number == 1 and not self._checkpoint):  # else it repeats others
                 yield Page(data, page.has_more, self._resume(state))
-            if not state.left:
+            if not state.remaining:
                 return
-        if main.coverage.repeats or state.steps_back or state.looks > 1:
-            logger.info(_CHANGED, state.duplicates, state.steps_back, state.looks)
-        if main.is_complete and not reporter.progress.complete:
+        if first.position.repeats or state.steps_back or state.rechecks > 1:
+            logger.info(_CHANGED, state.duplicates, state.steps_back, state.rechecks)
+        if not first.is_complete and self._options.exhaustive is None:
+            logger.info(_UNPROVEN)
+        elif first.is_complete and not reporter.progress.complete:
             reporter.send(state.budget, complete=True)
 
     def _resume(self, state: State) -> ListExecutionContextsOptions:
         filters, revision = filters_of(self._filters), state.reader.known_revision
-        first, covered, given = state.first, self._covered, state.given
+        first, covered, given = state.first, self._position, state.yielded
         checkpoint = Checkpoint(filters, revision, first, covered, given, len(given))
         return checkpoint.options(self._filters)

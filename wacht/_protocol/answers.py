@@ -39,6 +39,7 @@ class Answer:
     contexts: list[AiExecutionContext] = field(repr=False)  # they may echo the key
     has_more: bool
     applied: Window | None  # if the service echoes it, as the offset revision does
+    date: str | None = None  # the header
 
 
 def read_answer(reply: Reply, *, attempts: int, redactor: Redactor) -> Answer:
@@ -65,7 +66,8 @@ def _read(reply: Reply, redactor: Redactor) -> Answer:
 
     document = _document(reply, redactor)
     page = structure_page(document, redactor.redact_text)
-    return Answer(page.data, page.has_more, _applied_window(document))
+    date = reply.headers.get("date")
+    return Answer(page.data, page.has_more, _applied_window(document), date)
 
 
 def _document(reply: Reply, redactor: Redactor) -> Any:

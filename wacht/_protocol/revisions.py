@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import frozen
 
+from wacht._contexts import OFFSET_SORT_TIMES, PAGE_SORT_TIMES, SortTime
 from wacht._render.text import safe_repr
 from wacht.errors import PaginationError
 from wacht.models import FILTER_NAMES, MAX_PER_PAGE
 
-from .windows import Slice, Window
+from .windows import Batch, Window
 
 if TYPE_CHECKING:
     from wacht.models import ListExecutionContextsOptions
@@ -27,7 +28,7 @@ class Revision(ABC):
 
     name: ClassVar[str]  # the value of `Session(pagination=…)` that fixes it
     filters: ClassVar[tuple[str, ...]]  # those that it applies; it ignores others
-    by_activity: ClassVar[bool]  # the newest activity comes first, so contexts move
+    sort_times: ClassVar[tuple[SortTime, ...]]  # the list may be sorted by one of them
     echoes: bool = False  # answers say which window was applied
 
     @abstractmethod
@@ -41,8 +42,8 @@ class Revision(ABC):
     @abstractmethod
     def read(
         self, answer: Answer, window: Window, options: ListExecutionContextsOptions
-    ) -> Slice:
-        """Return the slice that an answer gives; raise if a query value was ignored."""
+    ) -> Batch:
+        """Return the batch that an answer gives; raise if a query value was ignored."""
 
 
 @frozen
@@ -51,7 +52,7 @@ class PageRevision(Revision):
 
     name: ClassVar[str] = "page"
     filters: ClassVar[tuple[str, ...]] = ("agent_id", "workflow_id")
-    by_activity: ClassVar[bool] = False
+    sort_times: ClassVar[tuple[SortTime, ...]] = PAGE_SORT_TIMES
 
     def query(self, window: Window) -> dict[str, int]:
         return {"page": window.offset // window.limit + 1, "per_page": window.limit}
@@ -71,7 +72,7 @@ class PageRevision(Revision):
 
     def read(
         self, answer: Answer, window: Window, options: ListExecutionContextsOptions
-    ) -> Slice:
+    ) -> Batch:
         """Take the page as the one asked for, since the service doesn't say."""
         if answer.applied not in (None, window):
             raise PaginationError(
@@ -80,7 +81,7 @@ class PageRevision(Revision):
                 '"offset" or "auto"'
             )
         _check_filters(answer, options, self)
-        return Slice(window, answer.contexts, answer.has_more)
+        return Batch(window, answer.contexts, answer.has_more, answer.date)
 
 
 @frozen
@@ -89,7 +90,7 @@ class OffsetRevision(Revision):
 
     name: ClassVar[str] = "offset"
     filters: ClassVar[tuple[str, ...]] = ("status", "context_group")
-    by_activity: ClassVar[bool] = True
+    sort_times: ClassVar[tuple[SortTime, ...]] = OFFSET_SORT_TIMES
     echoes: bool = True
 
     def query(self, window: Window) -> dict[str, int]:
@@ -101,7 +102,7 @@ class OffsetRevision(Revision):
 
     def read(
         self, answer: Answer, window: Window, options: ListExecutionContextsOptions
-    ) -> Slice:
+    ) -> Batch:
         """Take as many contexts as came; the service may have a smaller limit."""
         applied = answer.applied
         if applied is None and self.echoes:
@@ -112,9 +113,11 @@ class OffsetRevision(Revision):
         if applied is not None and applied.offset != window.offset:
             raise PaginationError(f"asked for {window}, the service applied {applied}")
         _check_filters(answer, options, self)
-        if answer.has_more and answer.contexts:
+        if applied is not None:
+            window = applied
+        elif answer.has_more and answer.contexts:
             window = Window(window.offset, len(answer.contexts))
-        return Slice(window, answer.contexts, answer.has_more)
+        return Batch(window, answer.contexts, answer.has_more, answer.date)
 
 
 REVISIONS: dict[str, Revision] = {
@@ -145,7 +148,7 @@ def _check_filters(
     A context may leave out a field. But if it isn't certain that the service knows the
     filter, it must be there: the page revision leaves out what it can't filter by.
     """
-    uncertain = revision.by_activity and answer.applied is None
+    uncertain = revision.name == "offset" and answer.applied is None
     for name, wanted in filters_of(options).items():
         supported = name in revision.filters
         accepted = (wanted, None) if supported and not uncertain else (wanted,)

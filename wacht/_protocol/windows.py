@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from attrs import field, frozen
@@ -35,9 +38,22 @@ def window_of(options: ListExecutionContextsOptions, default_size: int) -> Windo
 
 
 @frozen(eq=False)
-class Slice:
+class Batch:
     """Contexts that followed each other in the list at one moment."""
 
     window: Window  # where they were; the next window to read begins at its end
     contexts: list[AiExecutionContext] = field(repr=False)  # they may echo the key
     has_more: bool  # whether the list went on behind them
+    date: str | None = None  # the header, if the service sent it
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether these are all contexts of the list."""
+        return self.window.offset == 0 and not self.has_more
+
+    @property
+    def sent_at(self) -> datetime:
+        """The service's time, to the second; this machine's if it doesn't say."""
+        with suppress(ValueError, OverflowError):  # anything may be there
+            return parsedate_to_datetime(self.date or "").astimezone(UTC)
+        return datetime.now(UTC)
