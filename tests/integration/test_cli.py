@@ -9,7 +9,7 @@ import re
 import runpy
 import signal
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from tests.servers import RawServer
 from wacht import cli
 from wacht.cli import commands
 from wacht.sandbox import Sandbox
+from wacht.sandbox.data import REFERENCE, make_contexts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,7 +124,7 @@ def test_terminal__parquet_with_a_bar(
             ["limit=100 offset=0 status=failed context_group=g"],
         ),
         (
-            "--pagination=offset --active-since=2025-10-31 --no-exhaustive",
+            "--pagination=offset --active-since=7d --no-exhaustive",
             ["limit=100 offset=0"],
         ),
         (
@@ -193,14 +194,16 @@ def test_output__goes_on_after_an_error(
 ) -> None:
     """An age still means the time that it meant at first."""
     path = tmp_path / "contexts.jsonl"
-    arguments = ["list", "--output", str(path), "--since=16d"]
-    now = datetime(2025, 10, 30, tzinfo=UTC)
+    arguments = ["list", "--output", str(path), "--since=20d"]
+    made = make_contexts(250)
+    sandbox.contexts[:] = made[::2] + made[1::2]  # recent ones on the first two pages
+    now, oldest = REFERENCE, REFERENCE - timedelta(days=20)
     monkeypatch.setattr(commands, "datetime", SimpleNamespace(now=lambda _zone: now))
     sandbox._live = lambda _contexts: sandbox.answer(status, "not now")
     assert cli.main(arguments) == 1
-    note = "the same command goes on after 97 contexts"
+    note = "the same command goes on after 56 contexts"
     if status == 400:  # which the same command would meet again
-        note = f"the 97 contexts that were found are in {tmp_path}/.contexts.jsonl.part"
+        note = f"the 56 contexts that were found are in {tmp_path}/.contexts.jsonl.part"
     assert capsys.readouterr().err.endswith(
         f"; nothing was written to {path}; {note}\n"
     )
@@ -208,13 +211,13 @@ def test_output__goes_on_after_an_error(
     sandbox.heal()
     now += timedelta(days=1)
     assert cli.main([*arguments, "--verbose"]) == 0
-    assert capsys.readouterr().err == "wacht: going on after 97 contexts\n"
+    assert capsys.readouterr().err == "wacht: going on after 56 contexts\n"
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     assert rows
     assert [row["id"] for row in rows] == [
         context["id"]
         for context in sandbox.contexts
-        if context["created_at"] >= "2025-10-14"
+        if datetime.fromisoformat(context["created_at"]) >= oldest
     ]
 
 

@@ -4,22 +4,22 @@ from typing import Any
 
 from wacht.sandbox import Changes
 from wacht.sandbox.changes import with_ties
-from wacht.sandbox.data import make_contexts
-from wacht.sandbox.service import last_activity
+from wacht.sandbox.data import make_contexts, make_page_contexts
+from wacht.sandbox.service import last_activity, time_of
 
 
 def _ids(contexts: list[Any]) -> list[str]:
     return [context["id"] for context in contexts]
 
 
-def _changed(changes: Changes, *, all_fields: bool = True, times: int = 1) -> list[Any]:
-    contexts: list[Any] = [*make_contexts(100, all_fields=all_fields)]
+def _changed(changes: Changes, *, times: int = 1) -> list[Any]:
+    contexts: list[Any] = [*ORIGINAL]
     for _ in range(times):
         changes(contexts)
     return contexts
 
 
-ORIGINAL = make_contexts(100, all_fields=True)
+ORIGINAL = make_contexts(100)
 
 
 def test_changes__active() -> None:
@@ -50,13 +50,31 @@ def test_changes__removed() -> None:
     assert set(new) == {"id", "created_at", "last_activity_at"}
 
 
-def test_changes__list_without_activity() -> None:
-    contexts = _changed(Changes(active=1, added=1), all_fields=False)
-    assert "last_activity_at" not in contexts[0] | contexts[1]
-    assert len(contexts) == 101
-    contexts = []
-    Changes(added=1)(contexts)
+def test_changes__page_revision() -> None:
+    """Its contexts don't show activity; new ones show that they are the newest."""
+    original: list[Any] = make_page_contexts(100)
+    contexts = original.copy()
+    for _ in range(2):
+        Changes(active=1)(contexts)
+        Changes(added=2)(contexts)
+    assert contexts[4:] == original
+    assert all("last_activity_at" not in context for context in contexts)
+    times = [time_of(context, "created_at") for context in contexts]
+    assert times == sorted(times, reverse=True)
+    assert len(set(times[:5])) == 5
+
+
+def test_changes__empty_list() -> None:
+    contexts: list[Any] = []
+    Changes(active=1, added=1, removed=1)(contexts)
     assert set(contexts[0]) == {"id", "created_at"}
+
+
+def test_changes__list_of_the_future() -> None:
+    """What changes is newer than all contexts, whatever their dates are."""
+    future = [{"id": "1", "created_at": "2999-01-01T00:00:00Z"}]
+    Changes(added=1)(future)
+    assert future[0]["created_at"] == "2999-01-01T00:00:00.250000Z"
 
 
 def test_changes__seed() -> None:

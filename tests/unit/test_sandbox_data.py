@@ -1,18 +1,18 @@
-"""The invented contexts are realistic and the same at every run."""
+"""The invented contexts are realistic and the same at every run, but for dates."""
 
 import re
 from collections import Counter
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from wacht.sandbox.data import make_contexts
+from wacht.sandbox.data import REFERENCE, make_contexts, make_page_contexts
 
 TIME = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.(?P<digits>\d{1,9}))?(?P<zone>Z|[+-]\d\d:\d\d)"
 )
 
 
-CONTEXTS = make_contexts(250, all_fields=True)
+CONTEXTS = make_contexts(250)
 
 
 def _values(field: str) -> list[Any]:
@@ -20,10 +20,11 @@ def _values(field: str) -> list[Any]:
 
 
 def test_make_contexts__same_at_every_run() -> None:
-    first, *_ = contexts = make_contexts(30, all_fields=True)
-    assert contexts == make_contexts(30, all_fields=True)
-    assert first["id"] == "1433470680879333376"
-    assert first["created_at"] == "2025-10-30T15:00:42.91Z"
+    first, *_ = contexts = make_contexts(30)
+    assert contexts == make_contexts(30)
+    assert first["id"] == "1432931697573232640"
+    age = REFERENCE - datetime.fromisoformat(first["created_at"])
+    assert age == timedelta(hours=20, minutes=41, microseconds=714_421)
 
 
 def test_make_contexts__ids() -> None:
@@ -31,7 +32,7 @@ def test_make_contexts__ids() -> None:
     assert len(ids) == len(CONTEXTS) == 250
     assert all(2**53 < int(id_) < 2**63 for id_ in ids)
     assert {*map(type, _values("parent_context_id"))} == {int, type(None)}
-    assert make_contexts(0, all_fields=True) == []
+    assert make_contexts(0) == []
 
 
 def test_make_contexts__newest_activity_first() -> None:
@@ -40,6 +41,22 @@ def test_make_contexts__newest_activity_first() -> None:
     assert active == sorted(active, reverse=True)
     assert created != sorted(created, reverse=True)
     assert all(map(datetime.__lt__, created, active))
+
+
+def test_make_contexts__recent_but_not_in_the_future() -> None:
+    assert timedelta(hours=1) <= datetime.now(UTC) - REFERENCE < timedelta(days=1)
+    ages = [REFERENCE - datetime.fromisoformat(v) for v in _values("created_at")]
+    assert sum(age < timedelta(days=1.5) for age in ages) > 5
+    assert max(ages) < timedelta(weeks=7)
+
+
+def test_make_page_contexts__newest_first() -> None:
+    contexts = make_page_contexts(250)
+    created = [datetime.fromisoformat(context["created_at"]) for context in contexts]
+    assert created == sorted(created, reverse=True)
+    whole = {context["id"]: context for context in CONTEXTS}
+    assert all(context.items() <= whole[context["id"]].items() for context in contexts)
+    assert "last_activity_at" not in set().union(*contexts)
 
 
 def test_make_contexts__times_in_every_form() -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 
 from .data import REFERENCE, snowflake, utc_text
-from .service import NEVER, Context, last_activity
+from .service import OFFSET_SORT_TIME, PAGE_SORT_TIME, Context, last_activity, time_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,9 +25,11 @@ class Changes:
     Pass one to a sandbox as `live`, and a new one to each sandbox.
 
     Args:
-        active: How many contexts become active: each moves to the front and, if the
-            list has times of activity, gets a `last_activity_at` newer than all others.
-        added: How many new contexts appear at the front.
+        active: How many contexts become active: each moves to the front, with a
+            `last_activity_at` newer than all others. A list without that field, as the
+            page revision's, stays as it is.
+        added: How many new contexts appear at the front, with times newer than all
+            others.
         removed: How many contexts disappear.
         seed: Each seed gives other changes.
     """
@@ -40,40 +42,39 @@ class Changes:
     def __attrs_post_init__(self) -> None:
         self._random = Random(self.seed)  # noqa: S311 - not a secret
         self._now = REFERENCE
-        self._with_activity = False
 
     def __call__(self, contexts: list[Context]) -> None:
         """Change a list once, in place."""
-        newest = max(map(last_activity, contexts), default=NEVER)
-        self._with_activity |= newest > NEVER
-        self._now = max(self._now, newest)
+        names = PAGE_SORT_TIME, OFFSET_SORT_TIME
+        times = [time_of(context, name) for name in names for context in contexts]
+        self._now = max([self._now, *times])
+        with_activity = any(context.get(OFFSET_SORT_TIME) for context in contexts)
         for _ in range(min(self.removed, len(contexts))):
             self._take(contexts)
-        for _ in range(min(self.active, len(contexts))):
-            contexts.insert(0, {**self._take(contexts), **self._activity()})
+        for _ in range(min(self.active, len(contexts)) if with_activity else 0):
+            active = self._take(contexts)
+            contexts.insert(0, {**active, OFFSET_SORT_TIME: self._tick()})
         for _ in range(self.added):
             # A copy of another, so that filters find it as well.
             pattern: Context = self._random.choice(contexts) if contexts else {}
-            activity = self._activity()
-            new = {
-                "id": str(snowflake(self._now, 0)),
-                "created_at": utc_text(self._now),
-            }
+            now = self._tick()
+            new = {"id": str(snowflake(self._now, 0)), PAGE_SORT_TIME: now}
+            activity = {OFFSET_SORT_TIME: now} if with_activity else {}
             contexts.insert(0, {**pattern, **new, **activity})
 
     def _take(self, contexts: list[Context]) -> Context:
         return contexts.pop(self._random.randrange(len(contexts)))
 
-    def _activity(self) -> dict[str, Any]:
+    def _tick(self) -> str:
         self._now += _STEP
-        return {"last_activity_at": utc_text(self._now)} if self._with_activity else {}
+        return utc_text(self._now)
 
 
 def with_ties(contexts: Iterable[Context], size: int) -> list[Context]:
     """Order contexts by activity and let each `size` of them share one time."""
     ordered = sorted(contexts, key=last_activity, reverse=True)
-    times = [context.get("last_activity_at") for context in ordered[::size]]
+    times = [context.get(OFFSET_SORT_TIME) for context in ordered[::size]]
     return [
-        {**context, "last_activity_at": times[index // size]}
+        {**context, OFFSET_SORT_TIME: times[index // size]}
         for index, context in enumerate(ordered)
     ]

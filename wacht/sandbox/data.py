@@ -1,4 +1,4 @@
-"""Made-up contexts, realistic and the same at every run."""
+"""Made-up contexts, realistic and the same at every run, but for their dates."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ from datetime import UTC, datetime, timedelta, timezone
 from random import Random
 from typing import Any
 
-# All times count back from here, so that every run is the same.
-REFERENCE = datetime(2025, 11, 3, 16, 20, tzinfo=UTC)
+from .service import PAGE_FIELDS, PAGE_SORT_TIME, time_of
 
-_HOURS = range(1, 6 * 7 * 24)
-_WORKDAYS, _WORKING_HOURS = range(5), range(7, 18)
-_LONGEST_LIFE_SECONDS = 5 * 24 * 60 * 60
-_SNOWFLAKES_SINCE = datetime(2015, 1, 1, tzinfo=UTC)
+# All times count back from here. Changes count forward, and need an hour for that: no
+# time may be in the future. Whole seconds, or cut fractions would differ between runs.
+REFERENCE = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+
+_OLDEST = timedelta(weeks=6)
+_LONGEST_LIFE = timedelta(days=5)
+_SNOWFLAKES_SINCE = REFERENCE - timedelta(weeks=565)  # the ids are always the same
 _SEQUENCE_BITS = 22
 
 _OFTEN_MISSING = ("workflow_id", "user_id", "session_id", "title", "context_group")
-_PAGE_FIELDS = {"id", "agent_id", "context", "created_at", *_OFTEN_MISSING[:3]}
 _UNFINISHED = ("idle", "idle", "running", "waiting_for_input", "interrupted")
 _STATUSES = (*_UNFINISHED, "failed", *["completed"] * 4)
 _DIGITS = (0, 1, 2, 3, 3, 4, 5, 6, 6, 6, 6, 7, 8, 9, 9, 9)
@@ -30,33 +31,25 @@ _AGENTS = (
 )
 
 
-def make_contexts(count: int, *, all_fields: bool) -> list[dict[str, Any]]:
-    """
-    Make this many contexts, newest activity first, mostly in working hours.
-
-    Args:
-        count: How many.
-        all_fields: Whether to add the fields that only the offset revision has.
-    """
+def make_contexts(count: int) -> list[dict[str, Any]]:
+    """Make this many contexts, newest activity first."""
     chance = Random(3)  # noqa: S311 - not a secret
-    hours = [REFERENCE - timedelta(hours=number) for number in _HOURS]
-    weights = [
-        12 if hour.weekday() in _WORKDAYS and hour.hour in _WORKING_HOURS else 1
-        for hour in hours
+    ages = sorted(_OLDEST * chance.random() for _ in range(count))
+    return [_context(n, REFERENCE - age, chance) for n, age in enumerate(ages)]
+
+
+def make_page_contexts(count: int) -> list[dict[str, Any]]:
+    """Make contexts as the page revision lists them: few fields, the newest first."""
+    made = [
+        {name: value for name, value in context.items() if name in PAGE_FIELDS}
+        for context in make_contexts(count)
     ]
-    chosen = chance.choices(hours, weights, k=count)
-    times = [hour + timedelta(hours=chance.random()) for hour in chosen]
-    made = [_context(n, t, chance) for n, t in enumerate(sorted(times, reverse=True))]
-    return made if all_fields else [_page_fields(context) for context in made]
-
-
-def _page_fields(context: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in context.items() if name in _PAGE_FIELDS}
+    return sorted(made, key=lambda c: time_of(c, PAGE_SORT_TIME), reverse=True)
 
 
 def _context(number: int, active: datetime, chance: Random) -> dict[str, Any]:
     agent_id, group, *titles = chance.choice(_AGENTS)
-    created = active - timedelta(seconds=chance.randrange(60, _LONGEST_LIFE_SECONDS))
+    created = active - timedelta(minutes=1) - _LONGEST_LIFE * chance.random() ** 3
     case = chance.randrange(10_000, 100_000)
     status = chance.choice(_STATUSES)
     ended = status not in _UNFINISHED

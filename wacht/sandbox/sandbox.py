@@ -13,7 +13,7 @@ import attrs
 from wacht._render.text import safe_repr
 
 from .changes import with_ties
-from .data import make_contexts
+from .data import make_contexts, make_page_contexts
 from .faults import Faults, Script, check_choice, whole
 from .server import Action, Pause, Request, Response, Server
 from .service import (
@@ -75,8 +75,8 @@ class Sandbox(Faults):
     gets a 429, and isn't counted.
 
     Args:
-        contexts: How many contexts to make up, the same at every run; or the contexts
-            themselves, JSON objects that are served as they are.
+        contexts: How many contexts to make up, the same at every run but for their
+            dates; or the contexts themselves, JSON objects that are served as they are.
         api_key: The only key that is accepted.
         revision: The revision of the endpoint. `"page"` takes `page` and `per_page`;
             `"offset"` takes `limit` and `offset`, and echoes them;
@@ -94,7 +94,8 @@ class Sandbox(Faults):
     Attributes:
         contexts: The contexts. Insert, remove or move some while a client reads them:
             each request sees the list as it is then. The page revision lists them in
-            this order, the offset revisions by `last_activity_at`, newest first.
+            this order: those that the sandbox made up by `created_at`, newest first.
+            The offset revisions sort them by `last_activity_at`, newest first.
         url: Where it listens, for a session's `base_url`.
 
     Raises:
@@ -224,7 +225,8 @@ def _contexts(
     if isinstance(contexts, int):
         if contexts < 0:
             raise ValueError(f"contexts: expected 0 or more, got {contexts}")
-        return [*make_contexts(contexts, all_fields=revision != "page")]
+        make = make_page_contexts if revision == "page" else make_contexts
+        return [*make(contexts)]
     listed = list(contexts)
     for index, context in enumerate(listed):
         try:

@@ -22,10 +22,17 @@ SandboxRevision = Literal["page", "offset", "offset-without-echo"]
 Context: TypeAlias = Mapping[str, Any]
 Query: TypeAlias = Mapping[str, str]
 
+# The facts about the list.
 PATH = "/ai/execution-contexts"
-NEVER = datetime.min.replace(tzinfo=UTC)
+_PAGE_FILTERS = ("agent_id", "workflow_id")
+PAGE_FIELDS = {"id", *_PAGE_FILTERS, "user_id", "session_id", "context", "created_at"}
+PAGE_SORT_TIME = "created_at"
+_OFFSET_FILTERS = ("status", "context_group")
+OFFSET_SORT_TIME = "last_activity_at"
+_PER_PAGE, _LIMIT = 20, 50  # by default
+_MAX = 100  # of either
 
-_MAX_PER_PAGE = 100
+_NEVER = datetime.min.replace(tzinfo=UTC)
 _NUMBER = re.compile(r"[0-9]{1,18}")  # always fits 64 bits
 
 
@@ -110,11 +117,11 @@ def listing(
     try:
         if revision == "page":
             return json_response(200, _by_page(contexts, query))
-        limit = _size(query, "limit", 50)
+        limit = _size(query, "limit", _LIMIT)
         offset = _number(query, "offset", 0)
     except _UnreadableError as error:
         return _text(400, f"Failed to deserialize query string: {error}")
-    chosen = _filtered(contexts, query, "status", "context_group")
+    chosen = _filtered(contexts, query, _OFFSET_FILTERS)
     if unstable_ties:
         # PostgreSQL keeps limit + offset rows while it sorts, hence the seed.
         Random(limit + offset).shuffle(chosen)  # noqa: S311 - not a secret
@@ -125,15 +132,20 @@ def listing(
 
 def _by_page(contexts: Sequence[Context], query: Query) -> dict[str, Any]:
     page = max(_number(query, "page", 1), 1)
-    per_page = _size(query, "per_page", 20)
-    chosen = _filtered(contexts, query, "agent_id", "workflow_id")
+    per_page = _size(query, "per_page", _PER_PAGE)
+    chosen = _filtered(contexts, query, _PAGE_FILTERS)
     return _slice(chosen, (page - 1) * per_page, per_page)
 
 
 def last_activity(context: Context) -> datetime:
     """Return the time of the last activity; without one, the earliest possible time."""
-    value = context.get("last_activity_at")
-    return _parsed(value) if isinstance(value, str) else NEVER
+    return time_of(context, OFFSET_SORT_TIME)
+
+
+def time_of(context: Context, field: str) -> datetime:
+    """Return the time in a field; without one, the earliest possible time."""
+    value = context.get(field)
+    return _parsed(value) if isinstance(value, str) else _NEVER
 
 
 @lru_cache(maxsize=1 << 20)  # the same contexts are sorted again for each request
@@ -141,7 +153,7 @@ def _parsed(text: str) -> datetime:
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
-        return NEVER
+        return _NEVER
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
@@ -153,10 +165,12 @@ def _number(query: Query, key: str, default: int) -> int:
 
 
 def _size(query: Query, key: str, default: int) -> int:
-    return min(max(_number(query, key, default), 1), _MAX_PER_PAGE)
+    return min(max(_number(query, key, default), 1), _MAX)
 
 
-def _filtered(contexts: Sequence[Context], query: Query, *keys: str) -> list[Context]:
+def _filtered(
+    contexts: Sequence[Context], query: Query, keys: tuple[str, ...]
+) -> list[Context]:
     wanted = [(key, query[key]) for key in keys if key in query]
     return [c for c in contexts if all(c.get(key) == value for key, value in wanted)]
 
