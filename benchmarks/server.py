@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 PER_PAGE = 100
 FIRST_ID = 1_329_980_420_571_430_000
-NUMBER = re.compile(rb"[?&](?:page|after|starting_after)=([0-9]+)")
+NUMBER = re.compile(r"[?&](?:page|after|starting_after)=([0-9]+)")
 TIME = "2026-03-01T12:34:56.123456Z"
 
 
@@ -94,24 +94,22 @@ def _framed(body: bytes, headers: bytes = b"", status: bytes = b"200 OK") -> byt
 
 
 SHAPES = {
-    b"/ai/execution-contexts": "page",
-    b"/v1/files": "openai",
-    b"/v1/customers": "stripe",
-    b"/api/v4/projects": "gitlab",
+    "/ai/execution-contexts": "page",
+    "/v1/files": "openai",
+    "/v1/customers": "stripe",
+    "/api/v4/projects": "gitlab",
 }
 
 
-def respond(head: bytes, pages: int) -> bytes:
-    """Answer a request's head."""
-    target = head.split(b" ", 2)[1]
-    shape = SHAPES[target.partition(b"?")[0]]
-    number = NUMBER.search(target)
+def respond(request: Request, pages: int) -> bytes:
+    """Answer a request."""
+    shape = SHAPES[request.target.partition("?")[0]]
+    number = NUMBER.search(request.target)
     asked = int(number[1]) if number else 1
     page = (asked - FIRST_ID) // PER_PAGE + 2 if asked >= FIRST_ID else asked
     whole = answer(shape, page, pages)
     if shape == "gitlab":
-        host = re.search(rb"(?i)\r\nhost: ([^\r]+)", head)
-        whole = whole.replace(b"{host}", host[1] if host else b"")
+        whole = whole.replace(b"{host}", request.headers["Host"].encode())
     return whole
 
 
@@ -149,7 +147,7 @@ def main(pages: int, latency: float, scale: float) -> None:
             yield _framed(text, status=b"429 Too Many Requests")
         else:
             yield Pause(latency)
-            yield respond(request.head, pages)
+            yield respond(request, pages)
 
     print(Server(play).url, flush=True)
     threading.Event().wait()

@@ -23,7 +23,9 @@ class Wire:
     """The server's end of a connection, once a request has come."""
 
     def __init__(self, request: Request) -> None:
-        self.head = request.head
+        headers = [f"{name}: {value}" for name, value in request.headers.items()]
+        lines = [f"{request.method} {request.target} HTTP/1.1", *headers]
+        self.head = "\r\n".join(lines).encode("latin-1")
         self._request = request
 
     @property
@@ -81,10 +83,10 @@ class RawServer:
         return wacht.Session(**(defaults | kw))
 
     def _respond(self, request: Request) -> Iterator[Action]:
-        with self._lock:
-            self.heads.append(request.head)
-            scripted = len(self.heads) <= self._times
         wire = Wire(request)
+        with self._lock:
+            self.heads.append(wire.head)
+            scripted = len(self.heads) <= self._times
         if self._script is None or not scripted:
             wire.answer(self._page(wire.query))
         elif self._script(wire) is not KEEP:

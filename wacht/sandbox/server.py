@@ -11,13 +11,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from http.client import responses as _PHRASES  # noqa: N812 - a table, and constant
-from typing import Any, TypeAlias
+from http.server import BaseHTTPRequestHandler
+from typing import Any, NoReturn, TypeAlias
 
 import attrs
 
 _FRAMING = {"content-length", "transfer-encoding"}
 _RESET_ON_CLOSE = (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-_MAX_BYTES = 64 * 1024  # of a request's head, and of its body; a GET has none
+_MAX_BYTES = 64 * 1024  # of a line of a request, and of its body; a GET has none
 _POLL_SECONDS = 0.02  # how long closing may wait for the accepting thread
 
 
@@ -63,12 +64,10 @@ class Request:
     A request as it came.
 
     Attributes:
-        head: The request line and the headers, as bytes.
         headers: The headers, each name in the form `Content-Type`.
         perform: Performs one action now, for callers that don't return them.
     """
 
-    head: bytes
     method: str
     target: str
     headers: dict[str, str]
@@ -79,56 +78,52 @@ Respond: TypeAlias = Callable[[Request], Iterable[Action]]
 
 
 class _RefusedError(Exception):
-    """End the connection, after an answer with this status if there is one."""
+    """A request was refused, and the client has got the answer."""
 
 
-class _Connection(socketserver.StreamRequestHandler):
+class _Connection(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
+    protocol_version = "HTTP/1.1"  # keeps connections
     server: Server  # pyright: ignore[reportIncompatibleVariableOverride] - its only one
-    _ended = False
 
-    def handle(self) -> None:
-        while not self._ended:
-            try:
-                request = self._receive()
-            except _RefusedError as error:
-                if error.args:
-                    self.request.sendall(Response(*error.args).head)
-                return
-            for action in self.server.respond(request):
-                self._perform(action)
-                if isinstance(action, End):
-                    break
+    def handle_one_request(self) -> None:
+        self.close_connection = True  # the parser knows better
+        if first := self.rfile.read(1):  # else the client has left
+            with contextlib.suppress(_RefusedError):
+                self._respond(self._receive(first))
 
-    def _receive(self) -> Request:
-        head = self._receive_head()
-        request_line, *lines = head.splitlines()[:-1]
-        headers = dict(map(_header, lines))
+    def _respond(self, request: Request) -> None:
+        for action in self.server.respond(request):
+            self._perform(action)
+            if isinstance(action, End):
+                break
+
+    def _receive(self, first: bytes) -> Request:
+        if not first.isalpha():  # a TLS handshake, which has no lines
+            self.send_error(400)
+        self.raw_requestline = first + self.rfile.readline(_MAX_BYTES)
+        if len(self.raw_requestline) > _MAX_BYTES:
+            self.send_error(431)
+        self.parse_request()
         try:
-            method, target, version = request_line.decode("latin-1").split()
-            length = int(headers.get("Content-Length", "0"))
+            length = int(self.headers.get("Content-Length", "0"))
         except ValueError:
-            raise _RefusedError(400) from None
+            self.send_error(400)
         if not 0 <= length <= _MAX_BYTES:
-            raise _RefusedError(413)
+            self.send_error(413)
         self.rfile.read(length)
-        connection = headers.get("Connection", "").lower()
-        self._ended = version == "HTTP/1.0" or connection == "close"
-        return Request(head, method, target, headers, self._perform)
+        headers = {name.title(): value for name, value in self.headers.items()}
+        return Request(self.command, self.path, headers, self._perform)
 
-    def _receive_head(self) -> bytes:
-        """Read the request line, the headers and the empty line after them."""
-        head = bytearray(self.rfile.read(1))
-        if head and not head.isalpha():  # a TLS handshake, which has no lines
-            raise _RefusedError(400)
-        while not head.endswith((b"\n\r\n", b"\n\n")):
-            line = self.rfile.readline(_MAX_BYTES - len(head))
-            if len(head) == _MAX_BYTES:
-                raise _RefusedError(431)
-            if not line:
-                raise _RefusedError  # the client has left
-            head += line
-        return bytes(head)
+    def send_error(
+        self,
+        code: int,
+        message: str | None = None,  # noqa: ARG002 - the parser's words
+        explain: str | None = None,  # noqa: ARG002 - likewise
+    ) -> NoReturn:
+        self.close_connection = True
+        self.request.sendall(Response(code).head)
+        raise _RefusedError
 
     def _perform(self, action: Action) -> None:
         if isinstance(action, bytes):
@@ -137,17 +132,12 @@ class _Connection(socketserver.StreamRequestHandler):
             if self.server.closing.wait(action.seconds):
                 raise ConnectionAbortedError("the server closes")
         else:
-            self._ended = True
+            self.close_connection = True
             if action is End.RESET:
                 self.request.setsockopt(*_RESET_ON_CLOSE)
                 # Both, and now: socketserver would first send the FIN of a clean close.
                 self.rfile.close()
                 self.request.close()
-
-
-def _header(line: bytes) -> tuple[str, str]:
-    name, _, value = line.decode("latin-1").partition(":")
-    return name.strip().title(), value.strip()
 
 
 class Server(socketserver.ThreadingTCPServer):
