@@ -97,10 +97,6 @@ def check_endpoint(method: str, path: str) -> Response | None:
     return None
 
 
-class _UnreadableError(Exception):
-    pass
-
-
 def listing(
     revision: SandboxRevision,
     contexts: Sequence[Context],
@@ -115,26 +111,29 @@ def listing(
     `limit` and `offset`.
     """
     try:
-        if revision == "page":
-            return json_response(200, _by_page(contexts, query))
-        limit = _size(query, "limit", _LIMIT)
-        offset = _number(query, "offset", 0)
-    except _UnreadableError as error:
+        start, size = _window(revision, query)
+    except ValueError as error:
         return _text(400, f"Failed to deserialize query string: {error}")
-    chosen = _filtered(contexts, query, _OFFSET_FILTERS)
-    if unstable_ties:
+    by_page = revision == "page"
+    chosen = _filtered(contexts, query, _PAGE_FILTERS if by_page else _OFFSET_FILTERS)
+    if unstable_ties and not by_page:
         # PostgreSQL keeps limit + offset rows while it sorts, hence the seed.
-        Random(limit + offset).shuffle(chosen)  # noqa: S311 - not a secret
-    chosen.sort(key=last_activity, reverse=True)  # keeps ties in order
-    echo = {"limit": limit, "offset": offset} if revision == "offset" else {}
-    return json_response(200, _slice(chosen, offset, limit) | echo)
+        Random(size + start).shuffle(chosen)  # noqa: S311 - not a secret
+    if not by_page:
+        chosen.sort(key=last_activity, reverse=True)  # keeps ties in order
+    end = start + size
+    # json only takes dicts, and a caller's context may be any mapping.
+    data = [dict(context) for context in chosen[start:end]]
+    echo = {"limit": size, "offset": start} if revision == "offset" else {}
+    return json_response(200, {"data": data, "has_more": end < len(chosen)} | echo)
 
 
-def _by_page(contexts: Sequence[Context], query: Query) -> dict[str, Any]:
-    page = max(_number(query, "page", 1), 1)
+def _window(revision: SandboxRevision, query: Query) -> tuple[int, int]:
+    """Return how many contexts come before a page, and how many it holds at most."""
+    if revision != "page":
+        return _number(query, "offset", 0), _size(query, "limit", _LIMIT)
     per_page = _size(query, "per_page", _PER_PAGE)
-    chosen = _filtered(contexts, query, _PAGE_FILTERS)
-    return _slice(chosen, (page - 1) * per_page, per_page)
+    return (max(_number(query, "page", 1), 1) - 1) * per_page, per_page
 
 
 def last_activity(context: Context) -> datetime:
@@ -160,7 +159,7 @@ def _parsed(text: str) -> datetime:
 def _number(query: Query, key: str, default: int) -> int:
     value = query.get(key, str(default))
     if not _NUMBER.fullmatch(value):
-        raise _UnreadableError(f"{key}: invalid digit found in string")
+        raise ValueError(f"{key}: invalid digit found in string")
     return int(value)
 
 
@@ -173,13 +172,6 @@ def _filtered(
 ) -> list[Context]:
     wanted = [(key, query[key]) for key in keys if key in query]
     return [c for c in contexts if all(c.get(key) == value for key, value in wanted)]
-
-
-def _slice(contexts: Sequence[Context], start: int, length: int) -> dict[str, Any]:
-    end = start + length
-    # json only takes dicts, and a caller's context may be any mapping.
-    data = [dict(context) for context in contexts[start:end]]
-    return {"data": data, "has_more": end < len(contexts)}
 
 
 def json_response(status: int, value: object) -> Response:
