@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from attrs import Attribute, field, frozen
 
 from ._render.text import safe_repr
-from ._validators import choice, integer, is_seconds
+from ._validators import choice, expect, integer, is_seconds
 from .errors import ConfigError
 
 if TYPE_CHECKING:
@@ -93,41 +93,24 @@ def _check_timeout(_: object, attribute: Attribute[Any], value: Any) -> None:
         )
 
 
-def _check_retry(_: object, attribute: Attribute[Any], value: object) -> None:
+def _is_retry(value: object) -> bool:
     from urllib3 import Retry  # noqa: PLC0415 - slow to import, comes with a session
 
-    _check_type(attribute, value, Retry, "urllib3.Retry")
+    return value is None or isinstance(value, Retry)
 
 
-def _check_http(_: object, attribute: Attribute[Any], value: object) -> None:
+def _is_http(value: object) -> bool:
     from requests import Session  # noqa: PLC0415 - slow to import, comes with a session
 
-    _check_type(attribute, value, Session, "requests.Session")
+    return value is None or isinstance(value, Session)
 
 
-def _check_type(
-    attribute: Attribute[Any], value: object, kind: type, name: str
-) -> None:
-    if value is not None and not isinstance(value, kind):
-        raise ConfigError(
-            f"{attribute.name}: expected a {name}, got {safe_repr(value)}"
-        )
-
-
-def _check_throttle(_: object, attribute: Attribute[Any], value: object) -> None:
+def _is_throttle(value: object) -> bool:
     has_slots = callable(getattr(value, "slot", None)) and not isinstance(value, type)
-    if value is not None and value != "shared" and not has_slots:
-        raise ConfigError(
-            f"{attribute.name}: expected a wacht.Throttle, None, or an object with its "
-            f"method slot(), got {safe_repr(value)}"
-        )
+    return value is None or value == "shared" or has_slots
 
 
-def _check_flag(_: object, attribute: Attribute[Any], value: object) -> None:
-    if not isinstance(value, bool):
-        raise ConfigError(
-            f"{attribute.name}: expected True or False, got {safe_repr(value)}"
-        )
+_A_THROTTLE = "a wacht.Throttle, None, or an object with its method slot()"
 
 
 @frozen(kw_only=True)
@@ -140,12 +123,20 @@ class Settings:
 
     """
 
-    allow_plain_http: bool = field(validator=_check_flag)
+    allow_plain_http: bool = field(
+        validator=expect(ConfigError, "True or False", lambda v: isinstance(v, bool))
+    )
     base_url: str = field(converter=_base_url, validator=_check_encryption)
     timeout: tuple[float, float] = field(converter=_pair, validator=_check_timeout)
-    retry: urllib3.Retry | None = field(validator=_check_retry)
-    throttle: SupportsSlot | Literal["shared"] | None = field(validator=_check_throttle)
-    http: requests.Session | None = field(validator=_check_http)
+    retry: urllib3.Retry | None = field(
+        validator=expect(ConfigError, "a urllib3.Retry", _is_retry)
+    )
+    throttle: SupportsSlot | Literal["shared"] | None = field(
+        validator=expect(ConfigError, _A_THROTTLE, _is_throttle)
+    )
+    http: requests.Session | None = field(
+        validator=expect(ConfigError, "a requests.Session", _is_http)
+    )
     pagination: Pagination = field(
         validator=choice(ConfigError, "auto", "page", "offset")
     )

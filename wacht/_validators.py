@@ -6,6 +6,8 @@ from datetime import datetime
 from threading import TIMEOUT_MAX
 from typing import TYPE_CHECKING, Any, TypeGuard
 
+from attrs.validators import and_
+
 from ._render.text import safe_repr
 
 if TYPE_CHECKING:
@@ -16,32 +18,36 @@ if TYPE_CHECKING:
     Validator = Callable[[Any, Attribute[Any], Any], None]
 
 
-def integer(error: type[Exception], low: int, high: int | None = None) -> Validator:
-    """Accept integers from `low` to `high`, but no booleans."""
-    span = f"an integer from {low} to {high}" if high else "a positive integer"
+def expect(
+    error: type[Exception], what: str, accepts: Callable[[object], bool]
+) -> Validator:
+    """Raise an error that says what was expected, for values that aren't accepted."""
 
     def check(_instance: object, attribute: Attribute[Any], value: object) -> None:
-        if (
-            not isinstance(value, int)
-            or isinstance(value, bool)
-            or not low <= value <= (high or value)
-        ):
-            raise error(f"{attribute.name}: expected {span}, got {safe_repr(value)}")
+        if not accepts(value):
+            raise error(f"{attribute.name}: expected {what}, got {safe_repr(value)}")
 
     return check
+
+
+def integer(error: type[Exception], low: int, high: int | None = None) -> Validator:
+    """Accept integers from `low` to `high`, but no booleans."""
+
+    def accepts(value: object) -> bool:
+        return (
+            isinstance(value, int)
+            and not isinstance(value, bool)
+            and low <= value <= (high or value)
+        )
+
+    span = f"an integer from {low} to {high}" if high else "a positive integer"
+    return expect(error, span, accepts)
 
 
 def seconds(error: type[Exception]) -> Validator:
     """Accept a positive number of seconds that threads and sockets can wait."""
-
-    def check(_instance: object, attribute: Attribute[Any], value: object) -> None:
-        if not is_seconds(value):
-            raise error(
-                f"{attribute.name}: expected seconds, a number above 0 and up to "
-                f"{TIMEOUT_MAX:.0f}, got {safe_repr(value)}"
-            )
-
-    return check
+    what = f"seconds, a number above 0 and up to {TIMEOUT_MAX:.0f}"
+    return expect(error, what, is_seconds)
 
 
 def is_seconds(value: object) -> TypeGuard[float]:
@@ -55,46 +61,31 @@ def is_seconds(value: object) -> TypeGuard[float]:
 
 def aware(error: type[Exception]) -> Validator:
     """Accept datetimes with a time zone."""
+    return expect(error, "a datetime with a time zone", _is_aware)
 
-    def check(_instance: object, attribute: Attribute[Any], value: object) -> None:
-        if not isinstance(value, datetime) or value.utcoffset() is None:
-            raise error(
-                f"{attribute.name}: expected a datetime with a time zone, got "
-                f"{safe_repr(value)}"
-            )
 
-    return check
+def _is_aware(value: object) -> bool:
+    return isinstance(value, datetime) and value.utcoffset() is not None
 
 
 def text(error: type[Exception]) -> Validator:
     """Accept non-empty strings that UTF-8 can encode."""
+    return and_(
+        expect(error, "a non-empty string", lambda v: isinstance(v, str) and v != ""),
+        expect(error, "text that UTF-8 can encode", _is_encodable),
+    )
 
-    def check(_instance: object, attribute: Attribute[Any], value: object) -> None:
-        if not isinstance(value, str) or not value:
-            raise error(
-                f"{attribute.name}: expected a non-empty string, got {safe_repr(value)}"
-            )
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise error(
-                f"{attribute.name}: expected text that UTF-8 can encode, got "
-                f"{safe_repr(value)}"
-            ) from None
 
-    return check
+def _is_encodable(value: Any) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def choice(error: type[Exception], *choices: object) -> Validator:
-    """Accept one of a few values."""
+    """Accept one of a few values; 1 is not True."""
+    typed = [(type(choice), choice) for choice in choices]
     names = ", ".join(map(repr, choices))
-
-    def check(_instance: object, attribute: Attribute[Any], value: object) -> None:
-        if not any(
-            value is c or (type(value) is type(c) and value == c) for c in choices
-        ):
-            raise error(
-                f"{attribute.name}: expected one of {names}, got {safe_repr(value)}"
-            )
-
-    return check
+    return expect(error, f"one of {names}", lambda v: (type(v), v) in typed)
