@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from importlib.util import find_spec
 from math import ceil
 from threading import Lock, Thread
@@ -20,7 +20,7 @@ from wacht.errors import ConfigError, InvalidRequestError
 from wacht.models import WalkProgress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from wacht._waiting import RequestBudget
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 TICK = 1.0  # seconds between two steps of a countdown
 
+_SPENT = ("requests", "retries", "waited")
 _REASON_LENGTH = 25  # the whole bar fits into 80 columns
 _LAYOUT = "{n_fmt} contexts [{elapsed}, {rate_noinv_fmt}{postfix}]"  # without a total
 
@@ -61,7 +62,7 @@ def open_report(
         )
     if find_spec("tqdm") is None:
         raise ConfigError("progress=True needs tqdm: install the extra notebook")
-    return _open_bar(total)
+    return _Bar(total)
 
 
 class Reporter:
@@ -82,9 +83,8 @@ class Reporter:
         if self._report is None:
             return
         with self._lock.get():
-            names = ("requests", "retries", "waited")
-            news |= {name: getattr(budget, name) for name in names}
-            self.progress = evolve(self.progress, **news)
+            spent = {name: getattr(budget, name) for name in _SPENT}
+            self.progress = evolve(self.progress, **news, **spent)
             self._report(self.progress)
 
     def page(
@@ -106,21 +106,6 @@ class Reporter:
         self.send(budget, waiting=seconds, reason=reason)
 
 
-@contextmanager
-def _open_bar(total: int | None) -> Generator[Report]:
-    from tqdm.auto import tqdm  # noqa: PLC0415 - an extra, and slow to import
-
-    layout = _LAYOUT if total is None else None
-    shown = sys.stderr is not None
-    bar = _Bar(tqdm(total=total, unit="", bar_format=layout, disable=not shown))
-    try:
-        yield bar.report
-    except BaseException:
-        bar.close(ended=False)
-        raise
-    bar.close(ended=True)
-
-
 class _Bar:
     """
     Draw progress with tqdm, and count down while the walk waits.
@@ -129,29 +114,28 @@ class _Bar:
     nothing. Errors of tqdm never reach the walk.
     """
 
-    def __init__(self, bar: Any) -> None:
-        self._bar = bar
+    def __init__(self, total: int | None) -> None:
+        self._total = total
         self._progress = WalkProgress()
         self._stop = Event()
         self._countdown: Thread | None = None
+
+    def __enter__(self) -> Report:
+        from tqdm.auto import tqdm  # noqa: PLC0415 - an extra, and slow to import
+
         self._process = os.getpid()
+        total, disable = self._total, sys.stderr is None
+        layout = _LAYOUT if total is None else None
+        self._bar: Any = tqdm(total=total, unit="", bar_format=layout, disable=disable)
+        return self.report
 
-    def report(self, progress: WalkProgress) -> None:
-        if self._is_the_parents():
-            return
-        self._end_countdown()
-        self._progress = progress
-        self._draw(progress.waiting)
-        if progress.waiting is not None:
-            self._start_countdown(progress.waiting)
-
-    def close(self, *, ended: bool) -> None:
-        if self._is_the_parents():
+    def __exit__(self, error: type[BaseException] | None, *_rest: object) -> None:
+        if os.getpid() != self._process:
             self._bar.disable = True  # turns all its methods into no-ops
             return
         self._end_countdown()
         self._draw(None)
-        whole = ended or self._progress.complete  # left at the last context
+        whole = error is None or self._progress.complete  # left at the last context
         with suppress(Exception):
             if whole and self._bar.total is not None:
                 self._bar.total = self._bar.n  # the list may be shorter than the limit
@@ -159,8 +143,14 @@ class _Bar:
             # Only a notebook's bar has colours.
             self._bar.disp(bar_style="success" if whole else "danger")
 
-    def _is_the_parents(self) -> bool:
-        return self._process != os.getpid()
+    def report(self, progress: WalkProgress) -> None:
+        if os.getpid() != self._process:
+            return
+        self._end_countdown()
+        self._progress = progress
+        self._draw(progress.waiting)
+        if progress.waiting is not None:
+            self._start_countdown(progress.waiting)
 
     def _start_countdown(self, seconds: float) -> None:
         self._stop = Event()
@@ -174,7 +164,6 @@ class _Bar:
         self._stop.set()
         if self._countdown is not None:
             self._countdown.join()
-            self._countdown = None
 
     def _count_down(self, end: float) -> None:
         left = end - monotonic()
