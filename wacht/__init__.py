@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Unpack
 
 from ._http import credentials as _credentials
-from ._keywords import shows_keywords_of as _shows_keywords_of
+from ._keywords import with_keywords_of as _with_keywords_of
 from ._version import __version__ as __version__
 from .dataframe import to_dataframe
 from .errors import (
@@ -101,7 +101,7 @@ def _default_session() -> Session:
     return _session_of(_credentials.environment_digest())
 
 
-@_shows_keywords_of(Session.fetch_execution_contexts)
+@_with_keywords_of(Session.fetch_execution_contexts)
 def fetch_execution_contexts(
     options: ListExecutionContextsOptions | None = None,
     /,
@@ -128,7 +128,7 @@ def fetch_execution_contexts(
     return _default_session().fetch_execution_contexts(options, **filters)
 
 
-@_shows_keywords_of(Session.iter_execution_contexts)
+@_with_keywords_of(Session.iter_execution_contexts)
 def iter_execution_contexts(
     options: ListExecutionContextsOptions | None = None,
     /,
@@ -152,7 +152,7 @@ def iter_execution_contexts(
     return _default_session().iter_execution_contexts(options, **keywords)
 
 
-@_shows_keywords_of(Session.iter_execution_context_pages)
+@_with_keywords_of(Session.iter_execution_context_pages)
 def iter_execution_context_pages(
     options: ListExecutionContextsOptions | None = None,
     /,

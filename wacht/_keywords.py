@@ -68,7 +68,7 @@ def _hint(name: str, known: tuple[str, ...]) -> str:
     return f"did you mean {similar[0]!r}?" if similar else f"known: {', '.join(known)}"
 
 
-def shows_keywords_of(source: Callable[..., object]) -> Callable[[F], F]:
+def with_keywords_of(source: Callable[..., object]) -> Callable[[F], F]:
     """List the keywords of `source` in a signature, for `help()` and notebooks."""
     parameters = signature(source).parameters.values()
     shown = [p for p in parameters if p.kind is p.KEYWORD_ONLY and p.name[0] != "_"]

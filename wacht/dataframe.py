@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from json import dumps
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
-from ._render import FIRST_COLUMNS
 from ._render.text import safe_repr
 from .errors import ConfigError, InvalidRequestError
 from .models import FIELD_NAMES, AiExecutionContext
@@ -28,9 +27,11 @@ JSON_FIELDS = (
     "external_resource_metadata",
     "completion_summary",
 )
+# The order of the columns, in the files of users too: it must not change.
+_FIRST = ("id", "agent_id", "created_at", "status", "title")
 _DTYPES = {
     name: _JSON if name in JSON_FIELDS else _TIME if name.endswith("_at") else _TEXT
-    for name in (*FIRST_COLUMNS, *FIELD_NAMES)
+    for name in (*_FIRST, *FIELD_NAMES)
 }
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NoReturn, Self, Unpack
 
 from ._http.credentials import ApiKey
-from ._keywords import WALK_KEYWORDS, WalkOptions, merge_filters, shows_keywords_of
+from ._keywords import WALK_KEYWORDS, WalkOptions, merge_filters, with_keywords_of
 from ._progress import open_report
 from ._settings import Pagination, Settings
 from .models import ListExecutionContextsOptions
@@ -138,7 +138,7 @@ class Session:
         """
         self._endpoint.close()
 
-    @shows_keywords_of(ListExecutionContextsOptions)
+    @with_keywords_of(ListExecutionContextsOptions)
     def _walk(  # noqa: PLR0913 - all by keyword
         self,
         options: ListExecutionContextsOptions | None,
@@ -164,7 +164,7 @@ class Session:
         options = merge_filters(options, WALK_KEYWORDS, **filters)
         return Walk(self._endpoint, options, walk_options, open_report(progress, limit))
 
-    @shows_keywords_of(ListExecutionContextsOptions)
+    @with_keywords_of(ListExecutionContextsOptions)
     def fetch_execution_contexts(
         self,
         options: ListExecutionContextsOptions | None = None,
@@ -196,7 +196,7 @@ class Session:
 
         return fetch_page(self._endpoint, merge_filters(options, **filters))
 
-    @shows_keywords_of(_walk)
+    @with_keywords_of(_walk)
     def iter_execution_contexts(
         self,
         options: ListExecutionContextsOptions | None = None,
@@ -247,7 +247,7 @@ class Session:
         """
         return self._walk(options, **keywords).contexts()
 
-    @shows_keywords_of(_walk)
+    @with_keywords_of(_walk)
     def iter_execution_context_pages(
         self,
         options: ListExecutionContextsOptions | None = None,

@@ -22,6 +22,7 @@ from wacht.models import (
 )
 
 FIRST = ["id", "agent_id", "created_at", "status", "title"]
+ORDER = [*FIRST, *(name for name in FIELD_NAMES if name not in FIRST)]
 FIELDS = {*FIELD_NAMES}
 DTYPES = {
     **dict.fromkeys(FIELDS, "string"),
@@ -63,7 +64,7 @@ def test_to_dataframe__any_contexts(
     rows: list[AiExecutionContext], flatten: bool, form: Literal["objects", "text"]
 ) -> None:
     frame = to_dataframe(rows, flatten_context=flatten, json=form)
-    assert list(frame.columns)[:5] == FIRST
+    assert list(frame.columns)[: len(FIELDS)] == ORDER
     expected = {n: d if form == "objects" else d.replace("object", "string")
                 for n, d in DTYPES.items()}  # fmt: skip
     assert {name: dtypes(frame)[name] for name in FIELDS} == expected
