@@ -22,9 +22,9 @@ def _values(field: str) -> list[Any]:
 def test_make_contexts__same_at_every_run() -> None:
     first, *_ = contexts = make_contexts(30)
     assert contexts == make_contexts(30)
-    assert first["id"] == "1432931697573232640"
+    assert first["id"] == "1433132856757977088"
     age = REFERENCE - datetime.fromisoformat(first["created_at"])
-    assert age == timedelta(hours=20, minutes=41, microseconds=714_421)
+    assert age == timedelta(hours=7, minutes=21, microseconds=40_627_654)
 
 
 def test_make_contexts__ids() -> None:
@@ -46,8 +46,8 @@ def test_make_contexts__newest_activity_first() -> None:
 def test_make_contexts__recent_but_not_in_the_future() -> None:
     assert timedelta(hours=1) <= datetime.now(UTC) - REFERENCE < timedelta(days=1)
     ages = [REFERENCE - datetime.fromisoformat(v) for v in _values("created_at")]
-    assert sum(age < timedelta(days=1.5) for age in ages) > 5
-    assert max(ages) < timedelta(weeks=7)
+    assert sum(age < timedelta(days=2) for age in ages) > 20
+    assert max(ages) < timedelta(weeks=3)
 
 
 def test_make_page_contexts__newest_first() -> None:

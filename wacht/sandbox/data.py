@@ -12,7 +12,7 @@ from .service import PAGE_FIELDS, PAGE_SORT_TIME, time_of
 # time may be in the future. Whole seconds, or cut fractions would differ between runs.
 REFERENCE = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
 
-_OLDEST = timedelta(weeks=6)
+_OLDEST = timedelta(weeks=2)
 _LONGEST_LIFE = timedelta(days=5)
 _SNOWFLAKES_SINCE = REFERENCE - timedelta(weeks=565)  # the ids are always the same
 _SEQUENCE_BITS = 22
@@ -49,7 +49,7 @@ def make_page_contexts(count: int) -> list[dict[str, Any]]:
 
 def _context(number: int, active: datetime, chance: Random) -> dict[str, Any]:
     agent_id, group, *titles = chance.choice(_AGENTS)
-    created = active - timedelta(minutes=1) - _LONGEST_LIFE * chance.random() ** 3
+    created = active - timedelta(minutes=1) - _LONGEST_LIFE * chance.random() ** 4
     case = chance.randrange(10_000, 100_000)
     status = chance.choice(_STATUSES)
     ended = status not in _UNFINISHED
