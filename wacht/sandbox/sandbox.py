@@ -120,7 +120,7 @@ class Sandbox(Faults):
         super().__init__()
         check_choice("revision", revision, get_args(SandboxRevision))
         if tied < 0 or (tied and revision == "page"):
-            expected = "0 for the page revision" if tied > 0 else "0 or more"
+            expected = "0 or more, and 0 for the page revision"
             raise ValueError(f"tied: expected {expected}, got {tied}")
         listed = _contexts(contexts, revision)
         self.contexts: list[Context] = with_ties(listed, tied) if tied else listed
@@ -128,7 +128,6 @@ class Sandbox(Faults):
         self.revision: SandboxRevision = revision
         self._live = live
         self._unstable_ties = tied > 0
-        self._limited = per_second is not None or per_minute is not None
         self._limits = Limits(per_second, per_minute)
         self._requests: list[SandboxRequest] = []
         self._server = Server(self._respond, port=port)
@@ -157,7 +156,7 @@ class Sandbox(Faults):
         from wacht.session import Session  # noqa: PLC0415 - serving needs no client
 
         defaults: dict[str, Any] = {"api_key": self.api_key, "base_url": self.url}
-        if not self._limited:
+        if not self._limits.windows:
             defaults["throttle"] = None
         return Session(**(defaults | kw))
 

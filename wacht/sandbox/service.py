@@ -41,8 +41,8 @@ class Limits:
 
     def __init__(self, per_second: int | None, per_minute: int | None) -> None:
         windows = (per_second, 1.0), (per_minute, 60.0)
-        self._windows = [(limit, span) for limit, span in windows if limit is not None]
-        limits = [limit for limit, _ in self._windows]
+        self.windows = [(limit, span) for limit, span in windows if limit is not None]
+        limits = [limit for limit, _ in self.windows]
         if any(limit < 1 for limit in limits):
             raise ValueError("per_second and per_minute: expected at least 1, or None")
         self._arrivals = deque[float](maxlen=max(limits, default=0))
@@ -54,7 +54,7 @@ class Limits:
     def admit(self, now: float) -> Response | None:
         """Count a request if there is room; otherwise return the 429."""
         wait = 0.0
-        for limit, span in self._windows:
+        for limit, span in self.windows:
             if len(self._arrivals) >= limit:
                 wait = max(wait, self._arrivals[-limit] + span - now)
         if wait > 0:
