@@ -316,8 +316,6 @@ def _with_length(value: str) -> bytes:
     [
         (b"", b""),
         (b"\r\n\r\n", b"HTTP/1.1 400"),
-        # A TLS client that is answered in plain text knows at once what is wrong.
-        (b"\x16\x03\x01", b"HTTP/1.1 400"),
         (b"rubbish\r\n\r\n", b"HTTP/1.1 400"),
         (_with_length("x"), b"HTTP/1.1 400"),
         (_with_length("-1"), b"HTTP/1.1 413"),
@@ -338,6 +336,12 @@ def test_connection__not_a_request(
     sandbox.close()
     assert sandbox.requests == []
     assert capfd.readouterr() == ("", "")
+
+
+def test_connection__tls_handshake(sandbox: Sandbox) -> None:
+    """A TLS client that is answered in plain text knows at once what is wrong."""
+    with _plain(sandbox, b"\x16\x03\x01") as connection:
+        assert _rest(connection)[:12] == b"HTTP/1.1 400"
 
 
 def test_sandbox__mistake_in_the_list(
