@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from wacht.sandbox.data import REFERENCE, make_contexts, make_page_contexts
+from wacht.sandbox.service import PAGE_FIELDS
 
 TIME = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.(?P<digits>\d{1,9}))?(?P<zone>Z|[+-]\d\d:\d\d)"
@@ -23,8 +24,6 @@ def test_make_contexts__same_at_every_run() -> None:
     first, *_ = contexts = make_contexts(30)
     assert contexts == make_contexts(30)
     assert first["id"] == "1433132856757977088"
-    age = REFERENCE - datetime.fromisoformat(first["created_at"])
-    assert age == timedelta(hours=7, minutes=21, microseconds=40_627_654)
 
 
 def test_make_contexts__ids() -> None:
@@ -47,16 +46,14 @@ def test_make_contexts__recent_but_not_in_the_future() -> None:
     assert timedelta(hours=1) <= datetime.now(UTC) - REFERENCE < timedelta(days=1)
     ages = [REFERENCE - datetime.fromisoformat(v) for v in _values("created_at")]
     assert sum(age < timedelta(days=2) for age in ages) > 20
-    assert max(ages) < timedelta(weeks=3)
 
 
 def test_make_page_contexts__newest_first() -> None:
     contexts = make_page_contexts(250)
     created = [datetime.fromisoformat(context["created_at"]) for context in contexts]
     assert created == sorted(created, reverse=True)
-    whole = {context["id"]: context for context in CONTEXTS}
-    assert all(context.items() <= whole[context["id"]].items() for context in contexts)
-    assert "last_activity_at" not in set().union(*contexts)
+    assert set().union(*contexts) == PAGE_FIELDS
+    assert {context["id"] for context in contexts} == {*_values("id")}
 
 
 def test_make_contexts__times_in_every_form() -> None:

@@ -124,19 +124,11 @@ def test_order__unstable_ties() -> None:
         assert sum(groups, []) == list(range(90))  # noqa: RUF017 - three lists
 
 
-@pytest.mark.parametrize(
-    ("revision", "key"),
-    [
-        ("page", "page"),
-        ("page", "per_page"),
-        ("offset", "limit"),
-        ("offset-without-echo", "offset"),
-    ],
-)
+@pytest.mark.parametrize("key", ["page", "per_page", "limit", "offset"])
 @pytest.mark.parametrize("value", ["", "abc", "-1", "+1", "1.5", " 1", "٣", "9" * 5000])
-def test_number__unreadable(revision: SandboxRevision, key: str, value: str) -> None:
+def test_number__unreadable(key: str, value: str) -> None:
     expected = f"Failed to deserialize query string: {key}: invalid digit found"
-    answer = listing(revision, CONTEXTS, {key: value})
+    answer = listing("page" if "page" in key else "offset", CONTEXTS, {key: value})
     assert answer == Response(400, f"{expected} in string".encode(), TEXT)
 
 
@@ -202,14 +194,12 @@ def test_limits__windows(
     assert [windows.admit(now) is None for now in times] == accepted
 
 
-@pytest.mark.parametrize(
-    ("now", "seconds"), [(0.0, 60), (0.5, 60), (1.0, 59), (59.999, 1)]
-)
-def test_limits__retry_after(now: float, seconds: int) -> None:
+def test_limits__retry_after() -> None:
     limits = Limits(None, 1)
     limits.count(0.0)
-    text = f"Rate limit exceeded. Retry after {seconds} seconds"
-    assert limits.admit(now) == Response(429, text.encode(), TEXT)
+    for now, seconds in (0.0, 60), (0.5, 60), (1.0, 59), (59.999, 1):
+        text = f"Rate limit exceeded. Retry after {seconds} seconds"
+        assert limits.admit(now) == Response(429, text.encode(), TEXT)
 
 
 @pytest.mark.parametrize("limits", [(0, None), (None, 0), (-1, 5)])

@@ -40,12 +40,11 @@ class Limits:
     """Two sliding windows over the accepted requests, each with its own limit."""
 
     def __init__(self, per_second: int | None, per_minute: int | None) -> None:
-        windows = (per_second, 1.0), (per_minute, 60.0)
-        self.windows = [(limit, span) for limit, span in windows if limit is not None]
-        limits = [limit for limit, _ in self.windows]
-        if any(limit < 1 for limit in limits):
+        limits = {1.0: per_second, 60.0: per_minute}
+        self.windows = {span: n for span, n in limits.items() if n is not None}
+        if any(limit < 1 for limit in self.windows.values()):
             raise ValueError("per_second and per_minute: expected at least 1, or None")
-        self._arrivals = deque[float](maxlen=max(limits, default=0))
+        self._arrivals = deque[float](maxlen=max(self.windows.values(), default=0))
 
     def count(self, now: float) -> None:
         """Count a request, whether there is room for it or not."""
@@ -53,10 +52,8 @@ class Limits:
 
     def admit(self, now: float) -> Response | None:
         """Count a request if there is room; otherwise return the 429."""
-        wait = 0.0
-        for limit, span in self.windows:
-            if len(self._arrivals) >= limit:
-                wait = max(wait, self._arrivals[-limit] + span - now)
+        full = [(s, n) for s, n in self.windows.items() if len(self._arrivals) >= n]
+        wait = max((self._arrivals[-n] + span - now for span, n in full), default=0)
         if wait > 0:
             seconds = math.ceil(wait)
             return _text(429, f"Rate limit exceeded. Retry after {seconds} seconds")
