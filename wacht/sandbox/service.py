@@ -40,11 +40,12 @@ class Limits:
     """Two sliding windows over the accepted requests, each with its own limit."""
 
     def __init__(self, per_second: int | None, per_minute: int | None) -> None:
-        limits = {1.0: per_second, 60.0: per_minute}
-        self.windows = {span: n for span, n in limits.items() if n is not None}
-        if any(limit < 1 for limit in self.windows.values()):
+        given = {1.0: per_second, 60.0: per_minute}
+        limits = {span: n for span, n in given.items() if n is not None}
+        if any(limit < 1 for limit in limits.values()):
             raise ValueError("per_second and per_minute: expected at least 1, or None")
-        self._arrivals = deque[float](maxlen=max(self.windows.values(), default=0))
+        self.limits: dict[float, int] = limits  # by the seconds of their windows
+        self._arrivals = deque[float](maxlen=max(limits.values(), default=0))
 
     def count(self, now: float) -> None:
         """Count a request, whether there is room for it or not."""
@@ -52,7 +53,7 @@ class Limits:
 
     def admit(self, now: float) -> Response | None:
         """Count a request if there is room; otherwise return the 429."""
-        full = [(s, n) for s, n in self.windows.items() if len(self._arrivals) >= n]
+        full = [(s, n) for s, n in self.limits.items() if len(self._arrivals) >= n]
         wait = max((self._arrivals[-n] + span - now for span, n in full), default=0)
         if wait > 0:
             seconds = math.ceil(wait)
