@@ -156,7 +156,7 @@ class Sandbox(Faults):
         from wacht.session import Session  # noqa: PLC0415 - serving needs no client
 
         defaults: dict[str, Any] = {"api_key": self.api_key, "base_url": self.url}
-        if not self._limits.limits:
+        if not self._limits.windows:
             defaults["throttle"] = None
         return Session(**(defaults | kw))
 

@@ -44,7 +44,7 @@ class Limits:
         limits = {span: n for span, n in given.items() if n is not None}
         if any(limit < 1 for limit in limits.values()):
             raise ValueError("per_second and per_minute: expected at least 1, or None")
-        self.limits: dict[float, int] = limits  # by the seconds of their windows
+        self.windows: dict[float, int] = limits  # the limit of each, by its seconds
         self._arrivals = deque[float](maxlen=max(limits.values(), default=0))
 
     def count(self, now: float) -> None:
@@ -53,7 +53,7 @@ class Limits:
 
     def admit(self, now: float) -> Response | None:
         """Count a request if there is room; otherwise return the 429."""
-        full = [(s, n) for s, n in self.limits.items() if len(self._arrivals) >= n]
+        full = [(s, n) for s, n in self.windows.items() if len(self._arrivals) >= n]
         wait = max((self._arrivals[-n] + span - now for span, n in full), default=0)
         if wait > 0:
             seconds = math.ceil(wait)
