@@ -5,7 +5,7 @@ from typing import Any
 from wacht.sandbox import Changes
 from wacht.sandbox.changes import with_ties
 from wacht.sandbox.data import make_contexts, make_page_contexts
-from wacht.sandbox.service import last_activity, time_of
+from wacht.sandbox.service import time_of
 
 
 def _ids(contexts: list[Any]) -> list[str]:
@@ -25,7 +25,7 @@ ORIGINAL = make_contexts(100)
 def test_changes__active() -> None:
     contexts = _changed(Changes(active=2), times=50)
     assert sorted(_ids(contexts)) == sorted(_ids(ORIGINAL))
-    times = [last_activity(context) for context in contexts]
+    times = [time_of(context, "last_activity_at") for context in contexts]
     assert times == sorted(times, reverse=True)
     assert len(set(times)) == 100
     stayed = [context for context in contexts if context in ORIGINAL]
@@ -37,7 +37,7 @@ def test_changes__added() -> None:
     contexts = _changed(Changes(added=2), times=50)
     assert contexts[100:] == ORIGINAL
     assert len(set(_ids(contexts))) == 200
-    times = [last_activity(context) for context in contexts]
+    times = [time_of(context, "last_activity_at") for context in contexts]
     assert times == sorted(times, reverse=True)
 
 

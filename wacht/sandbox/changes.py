@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from .data import REFERENCE, snowflake, utc_text
-from .service import OFFSET_SORT_TIME, PAGE_SORT_TIME, Context, last_activity, time_of
+from .service import OFFSET_SORT_TIME, PAGE_SORT_TIME, Context, newest_first, time_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -72,7 +72,7 @@ class Changes:
 
 def with_ties(contexts: Iterable[Context], size: int) -> list[Context]:
     """Order contexts by activity and let each `size` of them share one time."""
-    ordered = sorted(contexts, key=last_activity, reverse=True)
+    ordered = newest_first(contexts, OFFSET_SORT_TIME)
     times = [context.get(OFFSET_SORT_TIME) for context in ordered[::size]]
     return [
         {**context, OFFSET_SORT_TIME: times[index // size]}

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from random import Random
 from typing import Any
 
-from .service import PAGE_FIELDS, PAGE_SORT_TIME, time_of
+from .service import PAGE_FIELDS, PAGE_SORT_TIME, Context, newest_first
 
 # All times count back from here. Changes count forward, and need an hour for that: no
 # time may be in the future. Whole seconds, or cut fractions would differ between runs.
@@ -38,13 +38,13 @@ def make_contexts(count: int) -> list[dict[str, Any]]:
     return [_context(n, REFERENCE - age, chance) for n, age in enumerate(ages)]
 
 
-def make_page_contexts(count: int) -> list[dict[str, Any]]:
+def make_page_contexts(count: int) -> list[Context]:
     """Make contexts as the page revision lists them: few fields, the newest first."""
     made = [
         {name: value for name, value in context.items() if name in PAGE_FIELDS}
         for context in make_contexts(count)
     ]
-    return sorted(made, key=lambda c: time_of(c, PAGE_SORT_TIME), reverse=True)
+    return newest_first(made, PAGE_SORT_TIME)
 
 
 def _context(number: int, active: datetime, chance: Random) -> dict[str, Any]:

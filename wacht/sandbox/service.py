@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -118,7 +118,7 @@ def listing(
         # PostgreSQL keeps limit + offset rows while it sorts, hence the seed.
         Random(size + start).shuffle(chosen)  # noqa: S311 - not a secret
     if not by_page:
-        chosen.sort(key=last_activity, reverse=True)  # keeps ties in order
+        chosen = newest_first(chosen, OFFSET_SORT_TIME)
     end = start + size
     # json only takes dicts, and a caller's context may be any mapping.
     data = [dict(context) for context in chosen[start:end]]
@@ -134,9 +134,9 @@ def _window(revision: SandboxRevision, query: Query) -> tuple[int, int]:
     return (max(_number(query, "page", 1), 1) - 1) * per_page, per_page
 
 
-def last_activity(context: Context) -> datetime:
-    """Return the time of the last activity; without one, the earliest possible time."""
-    return time_of(context, OFFSET_SORT_TIME)
+def newest_first(contexts: Iterable[Context], field: str) -> list[Context]:
+    """Sort contexts by the time in a field; equal ones keep their order."""
+    return sorted(contexts, key=lambda c: time_of(c, field), reverse=True)
 
 
 def time_of(context: Context, field: str) -> datetime:
