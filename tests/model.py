@@ -166,6 +166,8 @@ class Service(StandIn):
 
     """
 
+    service = "a digest"
+
     def __init__(  # noqa: PLR0913 - each is a trait of the list
         self,
         contexts: int = 250,
@@ -488,8 +490,7 @@ def given_in_parts(
 def travelled(
     holder: WachtError | ExecutionContextListResponse,
 ) -> ListExecutionContextsOptions:
-    """Take `resume` out of an error or a page that was in another process."""
+    """Take `resume` out of an error or a page; send it to another process and back."""
     resume = pickle.loads(pickle.dumps(holder)).resume  # noqa: S301 - our own
     assert resume == holder.resume
-    assert isinstance(resume, ListExecutionContextsOptions)
-    return resume
+    return ListExecutionContextsOptions.from_json(resume.to_json())

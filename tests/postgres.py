@@ -114,6 +114,7 @@ class PostgresService:
     ) -> None:
         self.revision: Revision | None = OffsetRevision()
         self.fixed = False
+        self.service = "a digest"
         self.requests = 0
         self._connection = connection
         self._case = case

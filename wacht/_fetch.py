@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def fetch_page(endpoint: Endpoint, options: Options) -> ExecutionContextListResponse:
     """Read the page that `page` and `per_page` mean."""
-    checkpoint_of(options)  # raises if it is of another list
+    checkpoint_of(options, endpoint.service)  # raises if it is of another list
     reader = Reader(endpoint, options, RequestBudget())
     window = window_of(options, DEFAULT_PER_PAGE)
     names = ("page", "per_page")

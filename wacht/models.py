@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypedDict, overload
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, overload
 
 from attrs import field, fields, frozen
 from attrs.validators import optional
@@ -20,6 +20,22 @@ MAX_PAGE = 2**63 - 1  # what a 64-bit service can parse
 
 
 _text = optional(text(InvalidRequestError))
+
+
+class OptionsText(Protocol):
+    """What writes options as text, and reads them."""
+
+    def write(self, options: ListExecutionContextsOptions) -> str:
+        """Write options."""
+        ...
+
+    def read(self, text: str) -> ListExecutionContextsOptions:
+        """Read options."""
+        ...
+
+
+# Only a layer above knows what a checkpoint holds: `session` sets what loads it.
+load_options_text: Callable[[], OptionsText]
 
 
 @frozen(kw_only=True)
@@ -55,6 +71,27 @@ class ListExecutionContextsOptions:
     context_group: str | None = field(default=None, validator=_text)
     # How far a walk came, for the walk that goes on from there.
     _checkpoint: object = field(default=None, eq=False, repr=False, alias="_checkpoint")
+
+    def to_json(self) -> str:
+        """
+        Write the options as text, to store them for `from_json`.
+
+        Options for going on with a walk (`resume`) keep their place in it: the text
+        contains ids, times and numbers, but no context. A digest in it tells the
+        service; the API key isn't in it.
+        """
+        return load_options_text().write(self)  # noqa: F821 - `session` sets it
+
+    @classmethod
+    def from_json(cls, text: str) -> ListExecutionContextsOptions:
+        """
+        Read options that `to_json` wrote, in this version or an older one.
+
+        Raises:
+            InvalidRequestError: The text is anything else.
+
+        """
+        return load_options_text().read(text)  # noqa: F821 - as above
 
 
 OPTION_NAMES = tuple(

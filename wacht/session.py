@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NoReturn, Self, Unpack
 
+from . import models
 from ._http.credentials import ApiKey
 from ._keywords import WALK_KEYWORDS, WalkOptions, merge_filters, with_keywords_of
 from ._progress import open_report
@@ -27,6 +28,15 @@ if TYPE_CHECKING:
         WalkKeywords,
         WalkProgress,
     )
+
+
+def _load_options_text() -> models.OptionsText:
+    from ._pagination import options_text  # noqa: PLC0415 - a walk's modules
+
+    return options_text
+
+
+models.load_options_text = _load_options_text
 
 
 class Session:

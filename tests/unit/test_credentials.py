@@ -108,6 +108,15 @@ def test_digest__tells_keys_apart() -> None:
     assert ApiKey(KEY).digest() != blake2b(KEY.encode()).digest()  # or one could guess
 
 
+def test_service_digest__the_same_in_each_process() -> None:
+    """It is in files that are read years later."""
+    url = "https://wacht.example"
+    digest = ApiKey("wk_test").service_digest(url)
+    assert digest == "2d5b46be7d9ad020ddfc161ffbb67eaf"
+    assert ApiKey("wk_test2").service_digest(url) != digest
+    assert ApiKey("wk_test").service_digest(f"{url}/2") != digest
+
+
 def test_environment_digest(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = [environment_digest()]
     for name in ("WACHT_API_KEY", "WACHT_BASE_URL"):

@@ -109,6 +109,34 @@ def test_keywords__override(session: wacht.Session) -> None:
     assert list(session.iter_execution_contexts(options, page=2)) == []
 
 
+@pytest.mark.parametrize("call", CALLS)
+@responses.activate
+def test_resume__belongs_to_one_service(call: Callable[..., Any]) -> None:
+    """As text and as a pickle; neither holds the key."""
+    responses.get(f"https://one.example{PATH}", json={"data": [], "has_more": False})
+    url, key = "https://one.example", "wk_one"
+    [page] = wacht.Session(key, base_url=url).iter_execution_context_pages()
+    resume = page.resume
+    assert resume
+    text, pickled = resume.to_json(), pickle.dumps(resume)
+    assert key not in text
+    assert key.encode() not in pickled
+    read = wacht.ListExecutionContextsOptions.from_json
+    for again in (read(text), pickle.loads(pickled)):  # noqa: S301 - our own
+        assert list(call(wacht.Session(key, base_url=f"{url}/"), again)) == []
+        for other in (
+            wacht.Session("wk_two", base_url=url),
+            wacht.Session(key, base_url="https://two.example"),
+        ):
+            with pytest.raises(wacht.InvalidRequestError) as caught:
+                call(other, again)
+            assert str(caught.value) == (
+                "`resume` belongs to another service: it was made with another base "
+                "URL or API key. Use a session that has those, or list from the start, "
+                "without it"
+            )
+
+
 def test_session__shows_no_key(session: wacht.Session) -> None:
     assert repr(session) == "<wacht.Session for https://api.wacht.dev>"
     with pytest.raises(TypeError, match="make one where you need it"):

@@ -70,6 +70,11 @@ class ApiKey:
         """Return a value that tells keys apart; another one in each process."""
         return blake2b(str(self._key).encode(), key=_SALT).digest()
 
+    def service_digest(self, base_url: str) -> str:
+        """Return a text that tells services apart; the same one in each process."""
+        key = blake2b(str(self._key).encode()).digest()
+        return blake2b(base_url.encode(), key=key, digest_size=16).hexdigest()
+
     def redact(self, data: bytes, *, truncated: bool = False) -> bytes:
         """
         Replace the key in what a server sent: plain, or as JSON, URLs or HTML write it.

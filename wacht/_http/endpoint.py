@@ -44,6 +44,7 @@ class Endpoint:
         # The revision that the caller fixed or that an answer showed.
         self.revision: Revision | None = REVISIONS.get(settings.pagination)
         self.fixed = self.revision is not None
+        self.service = api_key.service_digest(settings.base_url)
         self._settings = settings
         self._api_key = api_key
         self._throttle = throttle

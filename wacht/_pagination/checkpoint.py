@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 class Checkpoint:
     """What was handed to the user so far: ids, times and numbers, never a context."""
 
+    service: str  # a digest that tells it, see `Endpoint`
     filters: dict[str, str]
     revision: Revision | None  # None as long as it isn't known
     first: Window
@@ -33,7 +34,7 @@ class Checkpoint:
     count: int  # how many of them had been given at this point
 
     def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
-        values = (self.filters, self.revision, self.first, self.position)
+        values = (self.service, self.filters, self.revision, self.first, self.position)
         return type(self), (*values, self.ids(), self.count)
 
     def ids(self) -> dict[str, None]:
@@ -51,11 +52,16 @@ class Checkpoint:
         return evolve(options, page=self.page, per_page=size, _checkpoint=self)
 
 
-def checkpoint_of(options: Options) -> Checkpoint | None:
+def checkpoint_of(options: Options, service: str) -> Checkpoint | None:
     """Return the checkpoint that options go on from; raise if it is of another list."""
     checkpoint = options._checkpoint  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - not for users
     if not isinstance(checkpoint, Checkpoint):
         return None
+    if checkpoint.service != service:
+        raise InvalidRequestError(
+            "`resume` belongs to another service: it was made with another base URL or "
+            "API key. Use a session that has those, or list from the start, without it"
+        )
     wanted = {"page": checkpoint.page, **checkpoint.filters}
     found = {"page": options.page, **filters_of(options)}
     for name in sorted(wanted.keys() | found.keys()):

@@ -54,7 +54,7 @@ class Walk:
     _position: Position = field(init=False)  # with what was handed over
 
     def __attrs_post_init__(self) -> None:
-        self._checkpoint = checkpoint_of(self._filters)
+        self._checkpoint = checkpoint_of(self._filters, self._endpoint.service)
 
     def contexts(self) -> Generator[AiExecutionContext, None, None]:
         """Walk, context by context."""
@@ -123,6 +123,14 @@ class Walk:
 
     def _resume(self, state: State) -> ListExecutionContextsOptions:
         filters, revision = filters_of(self._filters), state.reader.known_revision
-        first, covered, given = state.first, self._position, state.yielded
-        checkpoint = Checkpoint(filters, revision, first, covered, given, len(given))
+        position, yielded = self._position, state.yielded
+        checkpoint = Checkpoint(
+            self._endpoint.service,
+            filters,
+            revision,
+            state.first,
+            position,
+            yielded,
+            len(yielded),
+        )
         return checkpoint.options(self._filters)
