@@ -8,6 +8,7 @@ import os
 import re
 import runpy
 import signal
+import subprocess
 import sys
 from datetime import datetime, timedelta
 from types import SimpleNamespace
@@ -19,6 +20,7 @@ from urllib3 import Retry
 import wacht
 from tests.processes import stopped_at_request
 from tests.servers import RawServer
+from tests.waits import PATIENCE
 from wacht import cli
 from wacht.cli import commands
 from wacht.sandbox import Sandbox
@@ -53,6 +55,7 @@ class Terminal(io.StringIO):
 def test_terminal__wait_and_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its reader has a page before the wait for the next one."""
     reading, writing = os.pipe()
+    os.set_blocking(reading, False)  # without rows, it fails and doesn't wait
     rows: list[str] = []
 
     class Interrupting(Terminal):
@@ -71,9 +74,9 @@ def test_terminal__wait_and_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
     assert rows.pop(0).startswith("id\t")
     assert [row.split("\t")[0] for row in rows] == ids(sandbox)[:100]
     assert shown.getvalue() == (
-        "wacht: interrupted; 100 contexts listed before that; to go on "
-        "(contexts that moved may be missing): wacht list --per-page 100 --page 2 "
-        "--no-header\n"
+        "wacht: interrupted; 100 contexts listed before that; to go on, add --page=2 "
+        "--per-page=100 (contexts that moved may be missing or come again), or use "
+        "--output, where the same command goes on exactly\n"
     )
     assert os.read(reading, 1) == b""
     os.close(reading)
@@ -221,9 +224,8 @@ def test_output__goes_on_after_an_error(
     ]
 
 
-@pytest.mark.parametrize("change", ["--limit=9", "--no-escape", "WACHT_API_KEY"])
-def test_output__another_command_starts_anew(
-    change: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_output__another_key_starts_anew(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     arguments = ["list", "--output", str(tmp_path / "contexts.jsonl")]
     sandbox._live = lambda _contexts: sandbox.answer(403, "not now")
@@ -233,16 +235,52 @@ def test_output__another_command_starts_anew(
     assert sandbox.api_key.encode() not in checkpoint.read_bytes()
     sandbox._live = None
     sandbox.heal()
-    if change == "WACHT_API_KEY":
-        sandbox.api_key = "wk_another"
-        monkeypatch.setenv(change, sandbox.api_key)
-    else:
-        arguments.append(change)
+    sandbox.api_key = "wk_another"
+    monkeypatch.setenv("WACHT_API_KEY", sandbox.api_key)
     before = len(sandbox.requests)
     assert cli.main(arguments) == 0
     assert sandbox.requests[before].query.get("page") in (None, "1")
     assert not part.exists()
     assert not checkpoint.exists()
+
+
+def finished(*arguments: object) -> tuple[int, str]:
+    """Run the command as a process; return its status and its stderr."""
+    command = [sys.executable, "-m", "wacht", *map(str, arguments)]
+    done = subprocess.run(
+        command, check=False, capture_output=True, text=True, timeout=PATIENCE
+    )
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("suffix", ["part", "checkpoint", "new"])
+def test_output__link_that_others_planted(
+    suffix: str, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    path, victim = tmp_path / "contexts.csv", tmp_path / "victim"
+    victim.write_text("theirs")
+    planted = tmp_path / f".contexts.csv.{suffix}"
+    planted.symlink_to(victim)
+    status, message = finished("list", "--output", path)
+    assert victim.read_text() == "theirs"
+    assert (status == 1, not path.exists()) == (suffix != "new",) * 2
+    if status:
+        assert message.startswith(f"wacht: cannot write to {path}: ")
+        assert message.endswith(f" ({planted})\n")
+
+
+def test_output__two_equal_commands(sandbox: Sandbox, tmp_path: Path) -> None:
+    path = tmp_path / "contexts.jsonl"
+    second: list[tuple[int, str]] = []
+
+    def run_second(_contexts: object) -> None:
+        second.append(finished("list", "--output", path))
+
+    sandbox._live = run_second
+    assert finished("list", "--output", path) == (0, "")
+    assert {*second} == {(1, f"wacht: another process writes to {path}\n")}
+    rows = [json.loads(line)["id"] for line in path.read_text().splitlines()]
+    assert rows == ids(sandbox)
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,11 @@
-"""What is listed of a walk, and the command that goes on where a listing broke."""
+"""What is listed of a walk, and how to go on where a listing broke."""
 
 from __future__ import annotations
 
 import io
 import json
-import shlex
-from datetime import UTC, datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, strategies as st
@@ -14,11 +13,13 @@ from hypothesis import given, strategies as st
 from wacht import (
     AiExecutionContext,
     ExecutionContextListResponse,
+    ListExecutionContextsOptions,
     PaginationError,
     ServerError,
 )
+from wacht.cli import listing as listing_module
 from wacht.cli.commands import wacht as command
-from wacht.cli.listing import Listing, command_line
+from wacht.cli.listing import Listing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -46,7 +47,8 @@ def walk(sizes: list[int], asked: list[int]) -> Iterator[ExecutionContextListRes
     for number, size in enumerate(sizes):
         asked.append(number)
         data = [AiExecutionContext(id=str(next(ids))) for _ in range(size)]
-        yield ExecutionContextListResponse(data, has_more=True)
+        resume = ListExecutionContextsOptions(page=4, per_page=50)
+        yield ExecutionContextListResponse(data, has_more=True, resume=resume)
 
 
 @given(st.lists(st.integers(0, 4)), st.none() | st.integers(1, 12))
@@ -55,7 +57,7 @@ def test_listing__limit(sizes: list[int], limit: int | None) -> None:
     options = [f"--limit={limit}"] if limit else []
     listing, ids = listed(walk(sizes, asked), *options)
     assert ids == [str(number) for number in range(sum(sizes))][:limit]
-    assert sum(listing.listed) == len(ids)
+    assert listing.count == len(ids)
     assert sum(sizes[: len(asked) - 1]) < (limit or 1_000)
 
 
@@ -66,81 +68,62 @@ def test_listing__since() -> None:
     pages = [ExecutionContextListResponse(data, has_more=False)]
     listing, ids = listed(pages, "--since", "2026-03-01T12:00:00Z")
     assert ids == ["b", "d"]
-    assert listing.listed == [False, True, False, True]
+    assert listing.count == 2
+
+
+ONE = "1 context listed before that"
+GO_ON = (
+    "to go on, add --page=4 --per-page=50 (contexts that moved may be missing or come "
+    "again), or use --output, where the same command goes on exactly"
+)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "size", "again", "command"),
+    ("error", "sizes", "arguments", "notes"),
     [
-        ([], 200, 0, "--per-page 100 --page 3 --format jsonl"),
-        (["--page=2"], 100, 0, "--per-page 100 --page 3 --format jsonl"),
-        (["--page=2"], 101, 1, "--per-page 100 --page 3 --format jsonl"),
-        (["--per-page=10"], 11, 1, "--per-page 10 --page 2 --format jsonl"),
-        (["--limit=2000"], 143, 43, "--limit 1900 --per-page 100 --page 2 --format"),
-        (["--format=csv"], 1, 1, "--per-page 100 --page 1 --format csv --no-header"),
+        (KeyboardInterrupt(), [], [], []),
+        (KeyboardInterrupt(), [1], [], [ONE, GO_ON]),
+        (ServerError(500, "trouble"), [1], [], [ONE, GO_ON]),
+        (PaginationError("in circles"), [1], [], [ONE]),
+        (KeyboardInterrupt(), [1], ["--output=f"], ["nothing was written to f"]),
     ],
 )
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), ServerError(500, "trouble")])
-def test_notes__command(
-    error: BaseException, arguments: list[str], size: int, again: int, command: str
+def test_notes__how_to_go_on(
+    error: BaseException, sizes: list[int], arguments: list[str], notes: list[str]
 ) -> None:
-    listing = Listing(context_of("--format=jsonl", *arguments))
-    listing.write(walk([size], []), io.StringIO())
-    count, *repeated, note = listing.notes(error)
-    assert count == f"{size} context{'s' * (size != 1)} listed before that"
-    assert repeated == [f"the rest begins with {again} of them again"] * bool(again)
-    start = "to go on (contexts that moved may be missing): wacht list "
-    assert note.startswith(f"{start}{command}")
-
-
-@pytest.mark.parametrize(
-    ("error", "size", "arguments", "notes"),
-    [
-        (KeyboardInterrupt(), 0, [], []),
-        (PaginationError("in circles"), 2, [], ["2 contexts listed before that"]),
-        (KeyboardInterrupt(), 1, ["--output=f"], ["nothing was written to f"]),
-    ],
-)
-def test_notes__no_command(
-    error: BaseException, size: int, arguments: list[str], notes: list[str]
-) -> None:
-    listing, _ = listed(walk([size], []), *arguments)
+    listing, _ = listed(walk(sizes, []), *arguments)
     assert list(listing.notes(error)) == notes
 
 
-texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
-times = st.datetimes(
-    timezones=st.sampled_from([UTC, timezone(timedelta(hours=-3, minutes=-30))])
+def saved_by(*arguments: str) -> bytes:
+    return Listing(context_of(*arguments))._secret()
+
+
+@pytest.mark.parametrize("name", ["WACHT_API_KEY", "WACHT_BASE_URL"])
+def test_secret__of_one_service(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(name, raising=False)
+    seen = [saved_by()]
+    for value in ("one", "other"):
+        monkeypatch.setenv(name, value)
+        seen.append(saved_by())
+    assert len({*seen}) == 3
+
+
+def test_secret__of_one_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another one may write other columns."""
+    before = saved_by()
+    monkeypatch.setattr(listing_module, "__version__", "0.0")
+    assert saved_by() != before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "same"),
+    [
+        (["--prefetch=2", "--deadline=3", "--verbose", "--since=2d"], True),
+        (["--since=48h"], False),
+        (["--since=2d", "--limit=9"], False),
+        (["--since=2d", "--no-escape"], False),
+    ],
 )
-changes = st.fixed_dictionaries(
-    {},
-    optional={
-        "agent_id": texts,
-        "status": texts | st.sampled_from(["-x", "--page", "a b", "it's"]),
-        "since": times,
-        "active_since": times,
-        "limit": st.integers(1, 500),
-        "page": st.integers(1, 500),
-        "per_page": st.integers(1, 100),
-        "deadline": st.floats(0.1, 1e6),
-        "exhaustive": st.booleans(),
-        "format": st.sampled_from(["table", "json", "jsonl", "csv"]),
-        "no_header": st.just(value=True),
-        "verbose": st.booleans(),
-    },
-)
-
-
-@given(changes)
-def test_command_line__means_the_same(changes: dict[str, Any]) -> None:
-    ctx = context_of()
-    words = shlex.split(command_line(ctx, **changes))
-    assert words[:2] == ["wacht", "list"]
-    assert context_of(*words[2:]).params == {**ctx.params, **changes}
-
-
-def test_command_line__is_short() -> None:
-    ctx = context_of("--agent-id", "a 1", "-v", "--no-exhaustive", "--limit", "7")
-    assert command_line(ctx, page=3, limit=None) == (
-        "wacht list --agent-id 'a 1' --no-exhaustive --page 3 --verbose"
-    )
+def test_secret__of_one_command(*, arguments: list[str], same: bool) -> None:
+    assert (saved_by(*arguments) == saved_by("--since=2d")) is same

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+import pathlib
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TextIO
 
 import pytest
 
@@ -13,6 +15,7 @@ from wacht.cli import partial as partial_module
 from wacht.cli.partial import replacing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -52,7 +55,7 @@ def interrupt(path: Path, secret: bytes = b"secret") -> None:
     """Write a line, save it, write half of another one, and break off."""
     with pytest.raises(KeyboardInterrupt), replacing(path, secret) as partial:  # noqa: PT012 - all of it
         partial.file.write("ü\n")
-        partial.save(("any", "state"))
+        partial.save({"any": "state"})
         partial.file.write("half a r")
         raise KeyboardInterrupt
 
@@ -63,7 +66,7 @@ def test_replacing__goes_on_behind_what_was_saved(tmp_path: Path) -> None:
     assert not path.exists()
     interrupt(path)
     with replacing(path, b"secret") as partial:
-        assert partial.state == ("any", "state")
+        assert partial.state == {"any": "state"}
         partial.file.write("end\n")
     assert path.read_text(encoding="utf-8") == "ü\nü\nend\n"
     assert [*tmp_path.iterdir()] == [path]
@@ -74,9 +77,9 @@ class Slow:
 
     clock = Clock()
 
-    def __reduce__(self) -> tuple[type[float], tuple[float]]:
+    def to_json(self) -> str:
         self.clock.sleep(1)
-        return float, (self.clock.now,)
+        return str(self.clock.now)
 
 
 def test_replacing__stores_large_states_now_and_then(
@@ -88,7 +91,7 @@ def test_replacing__stores_large_states_now_and_then(
     with pytest.raises(KeyboardInterrupt), replacing(path, b"") as partial:  # noqa: PT012 - all of it
         for _ in range(50):
             partial.file.write("row\n")
-            partial.save(Slow())
+            partial.save({"any": Slow()})
             stored.append((tmp_path / ".contexts.csv.checkpoint").read_bytes())
             Slow.clock.sleep(1)
         raise KeyboardInterrupt
@@ -122,6 +125,89 @@ def test_replacing__keeps_what_another_command_saved(tmp_path: Path) -> None:
     with pytest.raises(WachtError), replacing(path, b"a wrong key"):
         raise WachtError("401")
     assert {file: file.read_bytes() for file in tmp_path.iterdir()} == saved
+
+
+def symlink(path: Path, victim: Path) -> None:
+    path.symlink_to(victim)
+
+
+def hard_link(path: Path, victim: Path) -> None:
+    path.hardlink_to(victim)
+
+
+def fifo(path: Path, _victim: Path) -> None:
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize("plant", [symlink, hard_link, fifo])
+@pytest.mark.parametrize("suffix", ["part", "checkpoint"])
+def test_replacing__what_others_planted(
+    suffix: str, plant: Callable[[Path, Path], None], tmp_path: Path
+) -> None:
+    """Nothing is read from it, or written to it."""
+    path, victim = tmp_path / "contexts.csv", tmp_path / "victim"
+    victim.write_text("theirs")
+    plant(path.with_name(f".{path.name}.{suffix}"), victim)
+    with (
+        pytest.raises(WachtError, match=rf"contexts\.csv: .*\(.*\.{suffix}\)"),
+        replacing(path, b""),
+    ):
+        pytest.fail("went on")
+    assert victim.read_text() == "theirs"
+    assert not path.exists()
+
+
+def test_replacing__link_in_place_of_a_new_checkpoint(tmp_path: Path) -> None:
+    path, victim = tmp_path / "contexts.csv", tmp_path / "victim"
+    victim.write_text("theirs")
+    (tmp_path / ".contexts.csv.new").symlink_to(victim)
+    interrupt(path)
+    assert victim.read_text() == "theirs"
+    with replacing(path, b"secret") as partial:
+        assert partial.state
+
+
+def test_replacing__delivered_by_another_process_before_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    path, lock = tmp_path / "contexts.csv", fcntl.flock
+
+    def deliver_and_lock(file: TextIO, how: int) -> None:
+        path.with_name(".contexts.csv.part").replace(path)
+        path.write_text("whole")
+        lock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", deliver_and_lock)
+    with (
+        pytest.raises(WachtError, match="another process writes to"),
+        replacing(path, b""),
+    ):
+        pytest.fail("went on")
+    assert path.read_text() == "whole"
+
+
+@pytest.mark.parametrize(
+    ("act", "error"), [("replace", None), ("unlink", WachtError())]
+)
+def test_replacing__locked_until_it_is_delivered_or_deleted(
+    act: str, error: Exception | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("fcntl")
+    path, do = tmp_path / "contexts.csv", getattr(pathlib.Path, act)
+
+    def after_another_try(*arguments: Any, **settings: Any) -> None:
+        with pytest.raises(WachtError, match="another process"), replacing(path, b""):
+            pytest.fail("went on")
+        do(*arguments, **settings)
+        left.append([*tmp_path.iterdir()])
+
+    left: list[list[Path]] = []
+    with suppress(WachtError), replacing(path, b""):
+        monkeypatch.setattr(pathlib.Path, act, after_another_try)
+        if error:
+            raise error
+    assert left == [[] if error else [path]]
 
 
 def test_replacing__one_process(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from contextlib import closing, contextmanager, nullcontext
 from datetime import datetime
@@ -18,7 +17,7 @@ from wacht.errors import (
     PaginationError,
     WachtError,
 )
-from wacht.models import MAX_PER_PAGE, ListFilters
+from wacht.models import ListExecutionContextsOptions, ListFilters
 from wacht.session import Session
 
 from .formats import FORMATS, Style, parquet
@@ -31,11 +30,7 @@ if TYPE_CHECKING:
 
     import click
 
-    from wacht.models import (
-        AiExecutionContext,
-        ExecutionContextListResponse,
-        ListExecutionContextsOptions,
-    )
+    from wacht.models import AiExecutionContext, ExecutionContextListResponse
 
 # The same command would meet these again.
 _LASTING_ERRORS = (
@@ -48,18 +43,18 @@ _LASTING_ERRORS = (
 _WALK_OPTIONS = ("active_since", "exhaustive", "prefetch", "deadline")
 _TIMES = ("since", "active_since")  # an age means another time at each call
 # What may change in a command that goes on with a file.
-_FREE = ("prefetch", "deadline", "verbose", *_TIMES)
+_MAY_CHANGE = ("prefetch", "deadline", "verbose", *_TIMES)
 
 
 class Listing:
     """One run of `wacht list`."""
 
     def __init__(self, ctx: click.Context) -> None:
-        # Whether each context that the walk gave was written.
-        self.listed: list[bool] = []
+        self.count = 0  # contexts written
         self._ctx = ctx
         self._params = ctx.params
         self._partial: PartialFile | None = None
+        # Where a walk goes on; None before the first page.
         self._resume: ListExecutionContextsOptions | None = None
 
     def run(self) -> None:
@@ -73,7 +68,8 @@ class Listing:
             try:
                 self.write(pages, file)
             except (WachtError, KeyboardInterrupt) as error:
-                self._save(getattr(error, "resume", None))
+                if self._resume and (resume := getattr(error, "resume", None)):
+                    self._save(resume)
                 for note in self.notes(error):
                     error.add_note(note)
                 raise
@@ -85,23 +81,28 @@ class Listing:
             return
         with replacing(self._params["output"], self._secret()) as self._partial:
             if self._partial.state:
-                count, times, self._resume = self._partial.state
-                self.listed = [True] * count
-                self._params.update(times)
-                report(f"going on after {count:,} contexts")
+                self._go_on(**self._partial.state)
             yield self._partial.file
 
     def _secret(self) -> bytes:
         """Return what only the same command with the same key has."""
         service = [os.environ.get(f"WACHT_{name}") for name in ("API_KEY", "BASE_URL")]
-        given = {k: v for k, v in self._params.items() if k not in _FREE}
+        given = {k: v for k, v in self._params.items() if k not in _MAY_CHANGE}
         return repr((service, __version__, given, self._ctx.meta)).encode()
 
+    def _go_on(self, count: int, resume: str, **times: str | None) -> None:
+        self.count = count
+        self._resume = ListExecutionContextsOptions.from_json(resume)
+        for name, time in times.items():
+            self._params[name] = time and datetime.fromisoformat(time)
+        report(f"going on after {count:,} contexts")
+
     def _save(self, resume: ListExecutionContextsOptions | None) -> None:
-        is_text = self._params["format"] != "parquet"
-        if resume and self._partial and self.listed and is_text:
-            times = {name: self._params[name] for name in _TIMES}
-            self._partial.save((sum(self.listed), times, resume))
+        self._resume = resume
+        if self._partial and self._params["format"] != "parquet":
+            moments = {name: self._params[name] for name in _TIMES}
+            times = {name: at and at.isoformat() for name, at in moments.items()}
+            self._partial.save({"count": self.count, "resume": resume, **times})
 
     def write(
         self, pages: Iterable[ExecutionContextListResponse], file: TextIO
@@ -122,39 +123,23 @@ class Listing:
 
     def notes(self, error: BaseException) -> Generator[str]:
         """Say how far the listing came, and how to go on if that can help."""
+        contexts = f"{self.count:,} context{'s' * (self.count != 1)}"
+        can_go_on = not isinstance(error, _LASTING_ERRORS)
         if output := self._params["output"]:
             yield f"nothing was written to {output}"
-            lasting = isinstance(error, _LASTING_ERRORS)
-            if self._partial and self._partial.state:
-                count = self._partial.state[0]
-                if lasting:
-                    found = f"the {count:,} contexts that were found"
-                    yield f"{found} are in {self._partial.file.name}"
-                else:
-                    yield f"the same command goes on after {count:,} contexts"
-        elif self.listed:
-            count = sum(self.listed)
-            yield f"{count:,} context{'s' * (count != 1)} listed before that"
-            if not isinstance(error, _LASTING_ERRORS):
-                yield from self._rest()
-
-    def _rest(self) -> Generator[str]:
-        size: int = self._params["per_page"] or MAX_PER_PAGE
-        skipped, repeated = divmod(len(self.listed), size)
-        again = sum(self.listed[len(self.listed) - repeated :])
-        left = self._left()
-        changes = {
-            "page": (self._params["page"] or 1) + skipped,
-            "per_page": size,
-            "limit": None if left is None else left + again,
-            "no_header": self._params["format"] in {"csv", "table"} or None,
-        }
-        if again:
-            yield f"the rest begins with {again} of them again"
-        yield (
-            "to go on (contexts that moved may be missing): "
-            f"{command_line(self._ctx, **changes)}"
-        )
+            if self._partial and self._partial.state and can_go_on:
+                yield f"the same command goes on after {contexts}"
+            elif self._partial and self._partial.state:
+                yield f"the {contexts} that were found are in {self._partial.file.name}"
+        elif self._resume:
+            yield f"{contexts} listed before that"
+            if can_go_on:
+                page, size = self._resume.page, self._resume.per_page
+                yield (
+                    f"to go on, add --page={page} --per-page={size} (contexts that "
+                    "moved may be missing or come again), or use --output, where the "
+                    "same command goes on exactly"
+                )
 
     def _pages(
         self, session: Session
@@ -177,8 +162,7 @@ class Listing:
             chosen = list(filter(self._is_recent, page))[: self._left()]
             yield chosen
             file.flush()  # its reader has the page before the next is requested
-            written = {*map(id, chosen)}
-            self.listed += [id(context) in written for context in page]
+            self.count += len(chosen)
             if self._left() == 0:
                 return
             self._save(page.resume)
@@ -189,25 +173,4 @@ class Listing:
 
     def _left(self) -> int | None:
         limit = self._params["limit"]
-        return None if limit is None else limit - sum(self.listed)
-
-
-def command_line(ctx: click.Context, **changes: object) -> str:
-    """Write the command with the options it was given, some of them changed."""
-    words = ["wacht", "list"]
-    for param in ctx.command.params:
-        name = param.name or ""
-        source = ctx.get_parameter_source(name)
-        given = ctx.params[name] if source and source.name == "COMMANDLINE" else None
-        words += _option(param, changes.get(name, given))
-    return shlex.join(words)
-
-
-def _option(param: click.Parameter, value: object) -> list[str]:
-    flag = param.opts[-1]
-    if value is None:
-        return []
-    if isinstance(value, bool):
-        return [flag] if value else param.secondary_opts[:1]
-    text = value.isoformat() if isinstance(value, datetime) else str(value)
-    return [f"{flag}={text}"] if text.startswith("-") else [flag, text]
+        return None if limit is None else limit - self.count

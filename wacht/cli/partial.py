@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hmac
+import json
 import os
-import pickle
 import shutil
+import stat
 import sys
 from contextlib import contextmanager, suppress
 from time import monotonic
@@ -16,12 +18,15 @@ from attrs import define, field
 from wacht.errors import WachtError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
     from pathlib import Path
 
 _SIGNATURE = 32  # bytes
 _QUICK = 0.05  # seconds: what is stored faster is stored after each page
 _PAUSE = 20  # what is slower, after 20 times as long as it took to store it
+# Windows has neither of the two flags, nor user ids.
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+_user_id: Callable[[], int] = getattr(os, "geteuid", int)
 
 
 @contextmanager
@@ -39,38 +44,48 @@ def replacing(path: Path, secret: bytes) -> Generator[PartialFile]:
     if target.exists() and not target.is_file():
         raise WachtError(f"cannot write to {path}: not a regular file")
     part = target.with_name(f".{target.name}.part")
-    checkpoint = target.with_name(f".{target.name}.checkpoint")
-    partial = None
     try:
-        with part.open("a", -1, "utf-8", "backslashreplace", "") as file:
-            _lock(file)
-            partial = PartialFile(file, checkpoint, secret)
+        with _open(part) as file:
+            _lock(file, part)
+            partial = PartialFile(file, part, secret)
             try:
                 yield partial
+                partial.deliver(target)
             except BaseException:
-                partial.store()
+                partial.keep()
                 raise
-        if target.exists():
-            shutil.copymode(target, part)
-        part.replace(target)
-        checkpoint.unlink(missing_ok=True)
     except WachtError:  # before OSError, which one of them is as well
         raise
     except BlockingIOError as error:
         raise WachtError(f"another process writes to {path}") from error
     except OSError as error:
-        raise WachtError(f"cannot write to {path}: {error.strerror}") from error
-    finally:
-        if partial and not checkpoint.exists():
-            with suppress(OSError):
-                part.unlink()
+        place = f" ({error.filename})" if error.filename else ""
+        raise WachtError(f"cannot write to {path}: {error.strerror}{place}") from error
 
 
-def _lock(file: TextIO) -> None:
+def _open(path: Path) -> TextIO:
+    return open(path, "a", -1, "utf-8", "backslashreplace", "", opener=_own)
+
+
+def _own(path: str, flags: int) -> int:
+    """Open a file of this user, for others may have planted a link or their file."""
+    descriptor = os.open(path, flags | _NO_LINK, 0o666)
+    info = os.fstat(descriptor)
+    if stat.S_ISREG(info.st_mode) and (info.st_uid, info.st_nlink) == (_user_id(), 1):
+        return descriptor
+    os.close(descriptor)
+    raise OSError(errno.EPERM, "a link, or another user's file; delete it", path)
+
+
+def _lock(file: TextIO, path: Path) -> None:
     if sys.platform != "win32":  # pragma: no branch - Windows has no such lock
         import fcntl  # noqa: PLC0415 - as above
 
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with suppress(FileNotFoundError):
+        if os.path.samestat(os.fstat(file.fileno()), path.lstat()):
+            return
+    raise BlockingIOError  # another process delivered it before we had the lock
 
 
 @define
@@ -78,8 +93,8 @@ class PartialFile:
     """
     An open file, and a checkpoint beside it: how much of it counts, and a state.
 
-    The checkpoint is signed with the secret: nobody without it can make us unpickle
-    something else, and what was saved for another command isn't used.
+    The checkpoint is signed with the secret: what was saved for another command, or by
+    somebody else, isn't used.
 
     Attributes:
         file: What to write to.
@@ -87,9 +102,9 @@ class PartialFile:
     """
 
     file: TextIO
-    _checkpoint: Path
+    _part: Path
     _secret: bytes = field(repr=False)
-    state: Any = field(default=None, init=False)
+    state: dict[str, Any] | None = field(default=None, init=False)
     _unstored: tuple[int, object] | None = field(default=None, init=False)
     _due: float = field(default=0.0, init=False)  # when to store the next checkpoint
 
@@ -99,6 +114,10 @@ class PartialFile:
             self.state = None
         if self.state is not None:
             self.file.truncate(size)
+
+    @property
+    def _checkpoint(self) -> Path:
+        return self._part.with_suffix(".checkpoint")
 
     def begin(self) -> None:
         """Drop what is there for another command, as soon as there is something new."""
@@ -111,36 +130,62 @@ class PartialFile:
         """How many bytes were written and flushed."""
         return os.fstat(self.file.fileno()).st_size
 
-    def save(self, state: object) -> None:
+    def save(self, state: dict[str, Any]) -> None:
         """
         Keep what is written so far, and a state, for the next call.
 
-        A large one is stored now and then, and always if an exception ends the call.
+        What isn't JSON becomes the text that its `to_json` gives. A large state is
+        stored now and then, and always if an exception ends the call.
         """
         self.file.flush()
         self.state, self._unstored = state, (self.size, state)
         if monotonic() >= self._due:
-            self.store()
+            self._store()
 
-    def store(self) -> None:
-        """Store what was saved last."""
+    def deliver(self, target: Path) -> None:
+        """Give the file its name, as long as it is locked."""
+        self.file.flush()
+        if target.exists():
+            shutil.copymode(target, self._part)
+        self._close_on_windows()
+        self._part.replace(target)
+        self._checkpoint.unlink(missing_ok=True)
+
+    def keep(self) -> None:
+        """Leave what was saved for the next call, and nothing if nothing was."""
+        self._store()
+        if not self._checkpoint.exists():
+            self._close_on_windows()
+            self._part.unlink()
+
+    def _close_on_windows(self) -> None:
+        if sys.platform == "win32":  # pragma: no cover - it moves no open file
+            self.file.close()
+
+    def _store(self) -> None:
         if self._unstored is None:
             return
         start = monotonic()
-        saved = pickle.dumps(self._unstored)
-        new = self._checkpoint.with_suffix(".new")
-        new.write_bytes(self._sign(saved) + saved)
+        text = json.dumps(self._unstored, default=lambda value: value.to_json())
+        saved = text.encode()
+        new = self._part.with_suffix(".new")
+        new.unlink(missing_ok=True)
+        with new.open("xb") as file:
+            file.write(self._sign(saved) + saved)
         new.replace(self._checkpoint)
         self._unstored = None
         took = monotonic() - start
         self._due = start + _PAUSE * took if took > _QUICK else start
 
-    def _saved(self) -> tuple[int, Any]:
-        with suppress(FileNotFoundError):
-            content = self._checkpoint.read_bytes()
-            signature, saved = content[:_SIGNATURE], content[_SIGNATURE:]
+    def _saved(self) -> tuple[int, dict[str, Any] | None]:
+        with (
+            suppress(FileNotFoundError),
+            open(self._checkpoint, "rb", opener=_own) as file,
+        ):
+            signature, saved = file.read(_SIGNATURE), file.read()
             if hmac.compare_digest(signature, self._sign(saved)):
-                return pickle.loads(saved)  # type: ignore[no-any-return]  # noqa: S301 - signed
+                size, state = json.loads(saved)
+                return size, state
         return 0, None
 
     def _sign(self, saved: bytes) -> bytes:
