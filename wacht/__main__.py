@@ -2,6 +2,6 @@
 
 import sys
 
-from wacht.cli import main
+from wacht_command import main
 
 sys.exit(main())

@@ -118,10 +118,10 @@ def test_terminal__parquet_with_a_bar(
     ("options", "queries"),
     [
         (
-            "--agent-id=a --workflow-id=b --page=2 --per-page=7",
+            "--agent-id=a --workflow-id=b --page=2 --per-page=7 --no-exhaustive",
             ["page=2 per_page=7 agent_id=a workflow_id=b"],
         ),
-        ("--limit=5", ["page=1 per_page=5"]),
+        ("--limit=5 --no-exhaustive", ["page=1 per_page=5"]),
         (
             "--pagination=offset --status=failed --context-group=g",
             ["limit=100 offset=0 status=failed context_group=g"],
@@ -244,12 +244,22 @@ def test_output__another_key_starts_anew(
     assert not checkpoint.exists()
 
 
+def run(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run Python as a process."""
+    command = [sys.executable, *map(str, arguments)]
+    return subprocess.run(
+        command,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        **options,
+    )
+
+
 def finished(*arguments: object) -> tuple[int, str]:
     """Run the command as a process; return its status and its stderr."""
-    command = [sys.executable, "-m", "wacht", *map(str, arguments)]
-    done = subprocess.run(
-        command, check=False, capture_output=True, text=True, timeout=PATIENCE
-    )
+    done = run("-m", "wacht", *arguments)
     return done.returncode, done.stderr
 
 
@@ -301,6 +311,37 @@ def test_list__what_to_do(
         monkeypatch.setenv(name, proxy.url)
         assert cli.main(["list"]) == 1
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("module", ["attrs", "click"])
+def test_interrupt__while_it_is_loaded(module: str, tmp_path: Path) -> None:
+    """Without a traceback, and with the status of Ctrl-C."""
+    interrupt = "import os, signal; os.kill(os.getpid(), signal.SIGINT)"
+    (tmp_path / f"{module}.py").write_text(interrupt)
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    code = "import wacht_command; wacht_command.main()"
+    done = run("-c", code, env=environment)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
+
+
+@pytest.mark.parametrize("ignored", [True, False])
+def test_interrupt__handler_stays(*, ignored: bool) -> None:
+    """A shell may start the command with Ctrl-C ignored."""
+    handler = "SIG_IGN" if ignored else "default_int_handler"
+    code = (
+        "import sys, wacht_command; from signal import *; sys.argv[1:] = ['-V'];"
+        f"signal(SIGINT, {handler}); wacht_command.main();"
+        f"assert getsignal(SIGINT) is {handler}"
+    )
+    assert run("-c", code).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["demo", "list", "sandbox"])
+def test_help__without_docstrings(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([name, "-h"]) == 0
+    assert run("-OO", "-m", "wacht", name, "-h").stdout == capsys.readouterr().out
 
 
 def test_demo(capsys: pytest.CaptureFixture[str]) -> None:

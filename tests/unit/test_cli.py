@@ -68,6 +68,7 @@ def test_time__age(text: str, age: timedelta) -> None:
         (["--output", "a.parquet"], "parquet"),
         (["--format", "csv", "--output", "a.json"], "csv"),
         (["--output", "a.txt", "--format", "table"], "table"),
+        (["--output", "-"], "table"),
     ],
 )
 def test_format__chosen(arguments: list[str], expected: str) -> None:
@@ -99,7 +100,6 @@ def test_format__parquet_without_its_packages(
         (["list", "--output", "."], "'--output': File '.' is a directory"),
         (["sandbox", "--port", "65536"], "'--port': 65536 is not in the range"),
         (["nothing"], "No such command 'nothing' (see wacht --help)"),
-        ([], "Missing command (see wacht --help)"),
     ],
 )
 def test_arguments__wrong(
@@ -145,6 +145,15 @@ def test_completion__in_bash(
     assert capsys.readouterr().out == "plain,json\nplain,jsonl\n"
 
 
+def test_arguments__none(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([]) == 0
+    assert capsys.readouterr().out.startswith("Usage: wacht [OPTIONS] COMMAND")
+
+
+def test_output__dash_is_the_standard_output() -> None:
+    assert parameters("--output", "-")["output"] is None
+
+
 @pytest.mark.parametrize("name", [None, "demo", "list", "sandbox"])
 def test_help__examples(name: str | None, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([name, "--help"] if name else ["-h"]) == 0
@@ -158,6 +167,8 @@ def test_help__examples(name: str | None, capsys: pytest.CaptureFixture[str]) ->
         command.commands[subcommand].make_context(subcommand, words)
 
 
+NO_KEY = wacht.ConfigError("no API key: set WACHT_API_KEY or pass api_key")
+URL = "https://wacht.example/ai/execution-contexts"
 BUNDLE = "if you trust its CA, set REQUESTS_CA_BUNDLE to a file with the certificate"
 
 
@@ -167,9 +178,14 @@ BUNDLE = "if you trust its CA, set REQUESTS_CA_BUNDLE to a file with the certifi
         (wacht.RequestError("[SSL: CERTIFICATE_VERIFY_FAILED] no"), 1, BUNDLE),
         (wacht.RequestError("no"), 1, "no; check the network, and WACHT_BASE_URL"),
         (wacht.RequestError("for SOCKS support"), 1, "; pip install PySocks"),
-        (wacht.ConfigError("no API key"), 1, "; `wacht demo` needs no key"),
+        (NO_KEY, 1, "t: no API key: set WACHT_API_KEY; `wacht demo` needs no key"),
         (wacht.ConfigError("use https"), 1, "wacht: use https"),
         (wacht.AuthenticationError(401, "no"), 1, "no; check WACHT_API_KEY"),
+        (
+            wacht.NotFoundError(404, "no"),
+            1,
+            f"no; check WACHT_BASE_URL; {URL} was asked",
+        ),
         (wacht.PaginationError("pagination"), 1, "n; the option is --pagination"),
         (wacht.BadRequestError(400, "page=no"), 1, ": 400 Bad Request: page=no"),
         (wacht.InvalidRequestError("prefetch: -1"), 2, "wacht: prefetch: -1"),
@@ -187,6 +203,7 @@ def test_main__error(
     def fail() -> None:
         raise error
 
+    monkeypatch.setenv("WACHT_BASE_URL", " https://wacht.example/ ")
     assert run_as_demo(monkeypatch, fail) == status
     out, message = capsys.readouterr()
     assert out == ""

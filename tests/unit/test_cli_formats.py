@@ -6,17 +6,19 @@ import csv
 import io
 import itertools
 import json
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+from attrs import evolve
 from hypothesis import given, strategies as st
 from rich.cells import cell_len
 
 from tests.strategies import decoded_contexts, texts
 from wacht import AiExecutionContext
 from wacht._render import FIRST_COLUMNS
-from wacht.cli.formats import FORMATS, Style, escape_formula
+from wacht.cli.formats import FORMATS, Style, escape_formulas
 from wacht.models import FIELD_NAMES
 
 if TYPE_CHECKING:
@@ -92,6 +94,12 @@ def test_table__on_a_terminal() -> None:
     ]
 
 
+def test_table__short_agent_ids_leave_room() -> None:
+    """As in a terminal of half the usual width."""
+    lines = written("table", [[evolve(FIRST, agent_id="agent_123")]], Style(width=51))
+    assert lines.splitlines()[0].split() == ["id", "agent_id", "created_at"]
+
+
 def test_table__markup_is_text() -> None:
     title = "[bold]a[/bold] :rocket:"
     assert title in written(
@@ -104,7 +112,7 @@ def test_table__markup_is_text() -> None:
     [
         (86, ["id", "agent_id", "created_at", "status", "title"]),
         (80, ["id", "agent_id", "created_at", "status"]),
-        (63, ["id", "agent_id", "created_at"]),
+        (61, ["id", "agent_id", "created_at"]),
         (40, ["id", "agent_id"]),
         (30, ["id"]),
     ],
@@ -139,7 +147,10 @@ def test_header__left_out(name: str, style: Style) -> None:
 
 @given(pages)
 def test_json__is_what_to_dict_gives(pages: Pages) -> None:
-    expected = [context.to_dict() for page in pages for context in page]
+    """But for lone surrogates, which not every parser takes."""
+    contexts = [context.to_dict() for page in pages for context in page]
+    text = json.dumps(json.loads(json.dumps(contexts)), ensure_ascii=False)
+    expected = json.loads(re.sub("[\ud800-\udfff]", "\ufffd", text))
     assert json.loads(written("json", pages)) == expected
     lines = written("jsonl", pages).splitlines()
     assert [json.loads(line) for line in lines] == expected
@@ -173,15 +184,45 @@ def test_csv__any_text(titles: list[str]) -> None:
 def test_csv__formula(start: str) -> None:
     title = f"{start}1+cmd|'/C calc'!A0"
     page = [AiExecutionContext(title=title)]
-    assert escape_formula(title) == f"'{title}"
+    assert escape_formulas(title) == f"'{title}"
     for style, cell in [(Style(), f"'{title}"), (Style(escape=False), title)]:
         [_, row] = csv_cells(written("csv", [page], style))
         assert row[FIELD_NAMES.index("title")] == cell
 
 
-@pytest.mark.parametrize("text", ["", " ", " a=1", "'", "-5", "+4.25", "[-5]"])
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        ("a;=1+1", "a;'=1+1"),
+        (";@SUM(1)\t-1+1\n+1+1", ";'@SUM(1)\t'-1+1\n'+1+1"),
+        ('; "=1+1";', '; "\'=1+1";'),
+        ("=1;=1", "'=1;'=1"),
+    ],
+)
+def test_csv__formula_behind_a_separator(text: str, escaped: str) -> None:
+    assert escape_formulas(text) == escaped
+
+
+cells = st.lists(st.sampled_from([*"=@;,\t\n\r\"' a", "\\"])).map("".join)
+
+
+@given(cells, cells)
+def test_csv__no_cell_is_a_formula_for_any_separator(title: str, inner: str) -> None:
+    page = [AiExecutionContext(title=title, context={inner: [inner]})]
+    text = written("csv", [page])
+    for separator in ",;\t":
+        for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator):
+            assert not any(re.match("\\s*[=@]", cell) for cell in row)
+    [_, row] = csv_cells(text)
+    assert json.loads(row[FIELD_NAMES.index("context")]) == {inner: [inner]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", " ", " a=1", "'", "-5", "+4.25", "[-5]", "a\n- b\n + c", "a;b=1", "a,=1"],
+)
 def test_csv__no_formula(text: str) -> None:
-    assert escape_formula(text) == text
+    assert escape_formulas(text) == text
 
 
 @pytest.mark.parametrize("value", [-5, -5.5, "=1+1", ["-5"], {"=": "@"}])

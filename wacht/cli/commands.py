@@ -43,8 +43,8 @@ revision. TIME is a date, a time (in UTC unless it has a zone), or an age such a
 12h or 30m.
 
 The table shows some fields; through a pipe it is separated by tabs. The other formats
-have all fields. A JSON array that isn't closed is incomplete. In CSV, text that a
-spreadsheet would run as a formula begins with an apostrophe.
+have all fields. A JSON array that isn't closed is incomplete. In CSV, what a
+spreadsheet would run as a formula has an apostrophe before it.
 """
 _SANDBOX_HELP = """\b
 Examples:
@@ -81,6 +81,10 @@ def _time(
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+def _file(_ctx: object, _param: object, path: Path | None) -> Path | None:
+    return None if path == Path("-") else path  # the standard output
+
+
 def _format(ctx: click.Context, _param: click.Parameter, name: str | None) -> str:
     output: Path | None = ctx.params["output"]
     if name is None and output:
@@ -105,19 +109,23 @@ def _check_parquet(output: Path | None) -> None:
         )
 
 
+# Each has its help as an argument: with `-OO`, there are no docstrings.
 @click.group(
-    no_args_is_help=False,
+    help="List Wacht's AI execution contexts.",
     context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
     epilog=_EXAMPLES,
 )
 @click.version_option(__version__, "-V", "--version", message="wacht %(version)s")
 def wacht() -> None:
-    """List Wacht's AI execution contexts."""
+    """Do what the subcommand does."""
 
 
-@wacht.command(epilog="\b\nExample:\n  wacht demo\n")
+@wacht.command(
+    help="List a sandbox's contexts, to see it run.",
+    epilog="\b\nExample:\n  wacht demo\n",
+)
 def demo() -> None:
-    """List a sandbox's contexts, to see it run."""
+    """Walk through a sandbox's contexts; show the first ones, and how long it took."""
     from wacht.sandbox import Sandbox  # noqa: PLC0415 - a listing needs no server
 
     seen: list[WalkProgress] = []
@@ -136,13 +144,13 @@ def demo() -> None:
 
 _SINCE = "Only those created then or later; filtered client-side."
 _ACTIVE = "Only those active then or later, in as few requests as they fill (*)."
-_EXHAUSTIVE = "Whether contexts that move during the listing are found as well."
+_EXHAUSTIVE = "Whether to prove that no context is missing, or to read plain pages."
 _OUTPUT = "Replace this file when complete; the same command continues it until then."
 _BY_SUFFIX = "by the suffix of --output, else table"
-_PATH = click.Path(dir_okay=False, path_type=Path)
+_PATH = click.Path(dir_okay=False, allow_dash=True, path_type=Path)
 
 
-@wacht.command("list", epilog=_LIST_HELP)
+@wacht.command("list", help="List execution contexts, each once.", epilog=_LIST_HELP)
 @click.option("--agent-id", metavar="ID", help="Only this agent's.")
 @click.option("--workflow-id", metavar="ID", help="Only this workflow's.")
 @click.option("--status", help="Only with this status, such as failed (*).")
@@ -150,7 +158,7 @@ _PATH = click.Path(dir_okay=False, path_type=Path)
 @click.option("--since", callback=_time, metavar="TIME", help=_SINCE)
 @click.option("--active-since", callback=_time, metavar="TIME", help=_ACTIVE)
 @click.option("--limit", type=_POSITIVE, help="At most this many.")
-@click.option("--exhaustive/--no-exhaustive", default=None, help=_EXHAUSTIVE)
+@click.option("--exhaustive/--no-exhaustive", default=True, help=_EXHAUSTIVE)
 @click.option("--per-page", type=_PER_PAGE, help="100 if not set.")
 @click.option("--page", type=_POSITIVE, help="Where to start.")
 @click.option("--prefetch", type=int, default=0, help="Pages to request ahead.")
@@ -161,22 +169,24 @@ _PATH = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option("--no-header", is_flag=True, help="Table and CSV: no names of columns.")
 @click.option("--no-escape", is_flag=True, help="CSV: leave formulas as they are.")
-@click.option("--output", type=_PATH, is_eager=True, help=_OUTPUT)
+@click.option("--output", type=_PATH, is_eager=True, callback=_file, help=_OUTPUT)
 @click.option("-v", "--verbose", is_flag=True, help="Log each wait to stderr.")
 @click.pass_context
 def list_(ctx: click.Context, /, **_params: object) -> None:
-    """List execution contexts, each once."""
+    """Walk through the contexts, and write them."""
     Listing(ctx).run()
 
 
-@wacht.command(epilog=_SANDBOX_HELP)
+@wacht.command(
+    help="Serve invented contexts on this machine, until Ctrl-C.", epilog=_SANDBOX_HELP
+)
 @click.option("--port", type=_PORT, default=0, help="0: any free one.")
 @click.option("--contexts", type=click.IntRange(0), default=250, help="How many.")
 @click.option("--per-second", type=_POSITIVE, help="Requests to allow in any second.")
 @click.option("--per-minute", type=_POSITIVE, help="Requests to allow in any minute.")
 @click.option("--revision", type=_REVISION, default="page")
 def sandbox(**settings: Any) -> None:
-    """Serve invented contexts on this machine, until Ctrl-C."""
+    """Run a sandbox until it is interrupted."""
     from wacht.sandbox import Sandbox  # noqa: PLC0415 - a listing needs no server
 
     try:

@@ -36,11 +36,18 @@ _COMPACT = (",", ":")
 # included; a number doesn't.
 _FORMULA = re.compile("[\t\r\n]|\\s*[=+\\-@\uff1d\uff0b\uff0d\uff20]")
 _NUMBER = re.compile(r"[+-][0-9]+(\.[0-9]+)?")
+# And inside a cell, for a spreadsheet that separates by semicolons or tabs, and so ends
+# cells there and at line breaks. Lists in texts have a space behind the dash.
+_INNER_FORMULA = re.compile(
+    "([;\t\r\n][\\s\"']*)([=@\uff1d\uff20]|[+\\-\uff0b\uff0d](?! ))"
+)
+# An escape in JSON; those of lone surrogates are in the group.
+_ESCAPE = re.compile(r"\\ud[89ab]..\\ud[c-f]..|\\u(d[89a-f]..)|\\.")
 
 _GAP = 2  # between two columns
 # The least and the most of each column. The last one gets the room that is left. A
 # snowflake has 19 digits; an id longer than 40 is folded.
-_WIDTHS = ((19, 40), (19, 40), (19, 19), (9, 20), (10, 10))
+_WIDTHS = ((19, 40), (8, 40), (19, 19), (9, 20), (10, 10))
 _SECONDS = len("2026-01-15T10:30:00")
 
 
@@ -141,16 +148,22 @@ def json_array(pages: Pages, style: Style) -> Iterator[str]:
     before = ",\n" if style.continued else "[\n"
     for page in pages:
         for context in page:
-            yield before + json.dumps(context.to_dict(), separators=_COMPACT)
+            yield before + _json(context)
             before = ",\n"
     yield "[]\n" if before == "[\n" else "\n]\n"
 
 
 def json_lines(pages: Pages, _style: Style) -> Iterator[str]:
     """Write an object a line."""
-    return _lines(
-        pages, "", lambda c: json.dumps(c.to_dict(), separators=_COMPACT) + "\n"
-    )
+    return _lines(pages, "", lambda context: _json(context) + "\n")
+
+
+def _json(context: AiExecutionContext) -> str:
+    """Write an object; lone surrogates become U+FFFD, since `jq` and others refuse."""
+    text = json.dumps(context.to_dict(), separators=_COMPACT)
+    if "\\ud" not in text:
+        return text
+    return _ESCAPE.sub(lambda found: r"\ufffd" if found[1] else found[0], text)
 
 
 def csv_rows(pages: Pages, style: Style) -> Iterator[str]:
@@ -168,7 +181,8 @@ def _csv_cells(context: AiExecutionContext, style: Style) -> Iterator[str]:
         if is_json:
             cell = json.dumps(fields[name], ensure_ascii=False, separators=_COMPACT)
         shown = cell if style.width is None else escape_controls(cell)
-        yield escape_formula(shown) if style.escape and not is_json else shown
+        escape = _escape_in_json if is_json else escape_formulas
+        yield escape(shown) if style.escape else shown
 
 
 def parquet(pages: Pages) -> bytes:
@@ -182,10 +196,14 @@ class _Echo:
         return text
 
 
-def escape_formula(text: str) -> str:
-    """Put an apostrophe before text that a spreadsheet would run as a formula."""
+def escape_formulas(text: str) -> str:
+    """Put an apostrophe before what a spreadsheet would run as a formula."""
     is_formula = _FORMULA.match(text) and not _NUMBER.fullmatch(text)
-    return f"'{text}" if is_formula else text
+    return "'" * bool(is_formula) + _INNER_FORMULA.sub(r"\1'\2", text)
+
+
+def _escape_in_json(text: str) -> str:
+    return _INNER_FORMULA.sub(lambda it: f"{it[1]}\\u{ord(it[2]):04x}", text)
 
 
 FORMATS: dict[str, Format] = {

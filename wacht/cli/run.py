@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import click
 from click.shell_completion import shell_complete
 
 from wacht import errors
+from wacht._settings import DEFAULT_BASE_URL
 
 from .commands import wacht
 from .output import delivered_output, discard_buffer, report
@@ -17,6 +19,8 @@ from .output import delivered_output, discard_buffer, report
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+# What messages about the key advise, and the command refuses.
+_AN_ARGUMENT = re.compile(" or (pass )?api_key")
 _COMPLETE = "_WACHT_COMPLETE"
 _INTERRUPTED = 130  # as a shell reports SIGINT
 _READER_GONE = 141  # and SIGPIPE
@@ -26,7 +30,7 @@ _HINTS: tuple[tuple[type[errors.WachtError], str, str], ...] = (
     (errors.ConfigError, "API key", "`wacht demo` needs no key"),
     (errors.AuthenticationError, "", "check WACHT_API_KEY"),
     (errors.PermissionDeniedError, "", "check what the key in WACHT_API_KEY may do"),
-    (errors.NotFoundError, "", "check WACHT_BASE_URL"),
+    (errors.NotFoundError, "", "check WACHT_BASE_URL; {url} was asked"),
     (errors.DecodeError, "", "check WACHT_BASE_URL"),
     (errors.RateLimitError, "", "try later: all users of the key share the limit"),
     (errors.PaginationError, "exhaustive=False", "the option is --no-exhaustive"),
@@ -53,7 +57,8 @@ def run(argv: Sequence[str] | None) -> int:
         with delivered_output():
             return _invoke(sys.argv[1:] if argv is None else [*argv])
     except errors.WachtError as error:
-        report("; ".join([str(error), *_hint(error), *_notes(error)]))
+        message = _AN_ARGUMENT.sub("", str(error))
+        report("; ".join([message, *_hint(error), *_notes(error)]))
         return 2 if isinstance(error, errors.InvalidRequestError) else 1
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "wacht"
@@ -79,7 +84,7 @@ def _invoke(arguments: list[str]) -> int:
             "set WACHT_API_KEY in the environment"
         )
     try:  # not wacht.main(), which handles Ctrl-C and broken pipes in its own way
-        with wacht.make_context("wacht", arguments) as ctx:
+        with wacht.make_context("wacht", arguments or ["--help"]) as ctx:
             wacht.invoke(ctx)
     except click.exceptions.Exit as stop:  # after --help and --version
         return stop.exit_code
@@ -93,5 +98,12 @@ def _notes(error: BaseException) -> list[str]:
 def _hint(error: errors.WachtError) -> Iterator[str]:
     for kind, pattern, hint in _HINTS:
         if isinstance(error, kind) and pattern in str(error):
-            yield hint
+            yield hint.format(url=_url()) if "{url}" in hint else hint
             return
+
+
+def _url() -> str:
+    from wacht._http.client import PATH  # noqa: PLC0415 - only after a walk
+
+    base = os.environ.get("WACHT_BASE_URL", "").strip() or DEFAULT_BASE_URL
+    return base.rstrip("/") + PATH
