@@ -6,6 +6,7 @@ Write all contexts to a CSV file, and continue after errors that are likely to p
 
 import csv
 import json
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from pathlib import Path
 import wacht
 
 FIELDS = ["id", "agent_id", "workflow_id", "created_at", "title", "status", "context"]
+# Before what a spreadsheet, which may separate by semicolons, would run as a formula.
+FORMULA = re.compile(r"(^\s*|[;\t\r\n][\s\"']*)(?=[=+\-@])")
 MAX_ERRORS = 10
 PAUSE = 60.0  # seconds after each
 
@@ -43,16 +46,23 @@ def export(session: wacht.Session, path: Path) -> int:
     Write the file and return the number of contexts in it.
     """
     count = 0
-    with path.open("w", newline="", encoding="utf-8") as file:
+    # Half of a surrogate pair, which UTF-8 can't encode, becomes text such as \ud83d.
+    errors = "backslashreplace"
+    with path.open("w", newline="", encoding="utf-8", errors=errors) as file:
         rows = csv.DictWriter(file, FIELDS, extrasaction="ignore")
         rows.writeheader()
         for context in all_contexts(session):
             stored = json.dumps(context.context, ensure_ascii=False)
-            rows.writerow({**context.to_dict(), "context": stored})
+            cells = {**context.to_dict(), "context": stored}
+            for name in FIELDS:
+                cells[name] = FORMULA.sub(r"\1'", cells[name] or "")
+            rows.writerow(cells)
             count += 1
     return count
 
 
 if __name__ == "__main__":
+    if not sys.argv[1:]:
+        sys.exit(__doc__)
     with wacht.Session() as wacht_session:
         print(export(wacht_session, Path(sys.argv[1])), "contexts")

@@ -19,6 +19,7 @@ import pytest
 from attrs import frozen
 from urllib3 import Retry
 
+from tests.waits import PATIENCE
 from wacht import cli
 from wacht.sandbox import Sandbox
 
@@ -181,6 +182,7 @@ def run(
         capture_output=True,
         text=True,
         check=False,
+        timeout=PATIENCE,
     )
 
 
@@ -195,13 +197,35 @@ def test_plain_script__lists_one_agent(service: Sandbox) -> None:
     """It prints a line for each context, or a line that says what is wrong."""
     arguments: list[str | Path] = [EXAMPLES / "plain_script.py", "agent_123"]
     ran = run(arguments)
-    assert ran.stdout.splitlines()[0] == "0 2026-03-01 12:00:00+00:00 untitled"
+    assert ran.stdout.splitlines()[0] == "0 2026-03-01 12:00:00+00:00 None"
     assert len(ran.stdout.splitlines()) == 150
     assert (ran.returncode, ran.stderr) == (0, "")
     service.answer(401, "unknown API key")
     ran = run(arguments)
     message = "check WACHT_API_KEY: 401 Unauthorized: unknown API key\n"
     assert (ran.returncode, ran.stderr) == (1, message)
+
+
+@pytest.mark.parametrize("name", ["plain_script.py", "export_to_csv.py"])
+def test_script__without_an_argument(name: str) -> None:
+    ran = run([EXAMPLES / name])
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert f"WACHT_API_KEY=... python {name}" in ran.stderr
+
+
+def test_export__formulas_and_lone_surrogates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(EXAMPLES)
+    example: Any = import_module("export_to_csv")
+    titles = {"=1+1": "'=1+1", ";=1+1": ";'=1+1", "\ud800": "\\ud800", "a=1": "a=1"}
+    contexts = [{"id": title, "title": title} for title in titles]
+    path = tmp_path / "contexts.csv"
+    with Sandbox(contexts) as sandbox, sandbox.session() as session:
+        example.export(session, path)
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = [row["title"] for row in csv.DictReader(file)]
+    assert rows == [*titles.values()]
 
 
 def test_export__continues_after_errors(
