@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Any
 
 from attrs import asdict, evolve, resolve_types
 
@@ -89,8 +89,32 @@ def _structure(document: dict[str, Any]) -> Options:
     return Options(**document["options"], _checkpoint=checkpoint)
 
 
-def _is_literal(kind: object) -> bool:
-    return get_origin(kind) is Literal
+# How a value is written that JSON doesn't have or cattrs would convert, and read.
+
+
+def _write_number(number: float) -> str:
+    return repr(number)  # as text, because JSON has no infinite numbers
+
+
+def _read_number(text: str, _type: object) -> float:
+    return int(text) if text.removeprefix("-").isdecimal() else float(text)
+
+
+def _write_revision(revision: Revision) -> dict[str, Any]:
+    return {"name": revision.name, **asdict(revision)}
+
+
+def _read_revision(values: dict[str, Any], _type: object) -> Revision:
+    return evolve(REVISIONS[values["name"]], echoes=values["echoes"])
+
+
+def _read_sort_time(values: dict[str, Any], _type: object) -> SortTime:
+    sort_time = SortTime(**values)
+    return {known: known for known in (*PAGE_SORT_TIMES, *OFFSET_SORT_TIMES)}[sort_time]
+
+
+def _read_ids(ids: Iterable[object], _type: object) -> dict[str, None]:
+    return dict.fromkeys(map(str, ids))
 
 
 @cache
@@ -104,40 +128,12 @@ def _converter() -> Converter:
     for cls in classes:
         resolve_types(cls, localns={**names, "Iterable": Iterable})
     converter = Converter(detailed_validation=False)
-
-    def write_number(number: float) -> str:
-        return repr(number)  # as text, because JSON has no infinite numbers
-
-    def read_number(text: str, _type: object) -> float:
-        return int(text) if text.removeprefix("-").isdecimal() else float(text)
-
-    def read_sort_time(values: dict[str, Any], _type: object) -> SortTime:
-        sort_time = SortTime(**values)
-        if sort_time not in {*PAGE_SORT_TIMES, *OFFSET_SORT_TIMES}:
-            raise ValueError(values)
-        return sort_time
-
-    def write_revision(revision: Revision) -> dict[str, Any]:
-        return {"name": revision.name, **asdict(revision)}
-
-    def read_revision(values: dict[str, Any], _type: object) -> Revision:
-        return evolve(REVISIONS[values["name"]], echoes=values["echoes"])
-
-    def read_choice(value: object, choices: Any) -> object:
-        if value not in get_args(choices):  # cattrs would raise a bare `Exception`
-            raise ValueError(value)
-        return value
-
-    def read_ids(ids: Iterable[object], _type: object) -> dict[str, None]:
-        return dict.fromkeys(map(str, ids))
-
-    converter.register_unstructure_hook(float, write_number)
-    converter.register_structure_hook(float, read_number)
-    converter.register_structure_hook(SortTime, read_sort_time)
-    converter.register_unstructure_hook(Revision, write_revision)
-    converter.register_structure_hook(Revision, read_revision)
-    converter.register_structure_hook_func(lambda t: t == Iterable[str], read_ids)
-    converter.register_structure_hook_func(_is_literal, read_choice)
+    converter.register_unstructure_hook(float, _write_number)
+    converter.register_structure_hook(float, _read_number)
+    converter.register_unstructure_hook(Revision, _write_revision)
+    converter.register_structure_hook(Revision, _read_revision)
+    converter.register_structure_hook(SortTime, _read_sort_time)
+    converter.register_structure_hook_func(lambda t: t == Iterable[str], _read_ids)
     write_all = make_dict_unstructure_fn(Checkpoint, converter)
 
     def write_checkpoint(checkpoint: Checkpoint) -> dict[str, Any]:
