@@ -9,13 +9,12 @@ import pytest
 from attrs import evolve
 
 from wacht import AiExecutionContext
-from wacht._contexts import OFFSET_SORT_TIMES, PAGE_SORT_TIMES
+from wacht._contexts import OFFSET_SORT_TIMES, PAGE_SORT_TIMES, SortTime
 from wacht._pagination.coverage import (
     UNDATED,
     Coverage,
     Interval,
     interval_of,
-    moment_of,
     time_of,
 )
 from wacht._protocol.windows import Batch, Window
@@ -36,6 +35,11 @@ def batch(
 
 def interval(*times: float | None, offset: int = 0, more: bool = True) -> Interval:
     return interval_of(batch(*times, offset=offset, more=more), ACTIVITY)
+
+
+def misfit(coverage: Coverage, *times: float | None, offset: int = 0) -> str:
+    answer = batch(*times, offset=offset)
+    return coverage.misfit(answer, interval_of(answer, coverage.sort_time))
 
 
 def covering(answer: Batch, coverage: Coverage | None = None) -> Coverage:
@@ -60,10 +64,13 @@ def test_interval__of_the_top_and_of_the_end() -> None:
 
 @pytest.mark.parametrize("moment", [EPOCH, datetime.max.replace(tzinfo=UTC), None])
 @pytest.mark.parametrize("sort_time", [NEWEST, OLDEST, ACTIVITY])
-def test_time__to_a_number_and_back(moment: datetime | None, sort_time: object) -> None:
+def test_time__to_a_number_and_to_text(
+    moment: datetime | None, sort_time: SortTime
+) -> None:
     """Exactly, the last one that there is included."""
     context = AiExecutionContext(created_at=moment, last_activity_at=moment)
-    assert moment_of(time_of(context, sort_time), sort_time) == moment  # type: ignore[arg-type]
+    shown = Coverage(sort_time).shown(time_of(context, sort_time))
+    assert shown == (context.to_dict()["created_at"] or "null")
 
 
 def test_time__grows_towards_the_top() -> None:
@@ -120,18 +127,23 @@ def test_mark__with_a_date_that_cant_be_read(date: str) -> None:
 
 
 def test_misfit__a_context_newer_than_the_one_before() -> None:
-    assert TOP.misfit(interval(9, 8, 8, 7)) is None
-    assert TOP.misfit(interval(8, 3, 5, offset=1)) == 2
-    oldest = Coverage(OLDEST)
-    assert oldest.misfit(interval_of(batch(3, 5, 4), OLDEST)) == 2
+    assert misfit(TOP, 9, 8, 8, 7) == ""
+    text = (
+        "the context at place {} has {} 1970-01-01T00:00:00.00000{}Z, {} than the one"
+    )
+    newer = text.format(12, "last_activity_at", 5, "newer")
+    assert misfit(TOP, 8, 3, 5, offset=10) == f"{newer} before it"
+    older = text.format(2, "created_at", 4, "older")
+    assert misfit(Coverage(OLDEST), 3, 5, 4) == f"{older} before it"
 
 
 def test_misfit__undated_contexts() -> None:
     """PostgreSQL has them first. Behind dated ones, the list has another order."""
-    assert TOP.misfit(interval(None, None)) is None
-    assert Coverage(ACTIVITY).misfit(interval(None, None, offset=2)) is None
-    assert TOP.misfit(interval(None, None, offset=200)) == 0
-    assert Coverage(NEWEST).misfit(interval_of(batch(9, None), NEWEST)) == 1
+    assert misfit(TOP, None, None) == ""
+    assert misfit(Coverage(ACTIVITY), None, None, offset=2) == ""
+    undated = "the context at place {} has {} null"
+    assert misfit(TOP, None, None, offset=2) == undated.format(2, "last_activity_at")
+    assert misfit(Coverage(NEWEST), 9, None) == undated.format(1, "created_at")
 
 
 @pytest.mark.parametrize(("ties", "is_wide"), [(97, False), (98, False), (99, True)])

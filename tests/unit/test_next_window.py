@@ -2,72 +2,127 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from attrs import evolve
 from hypothesis import given, strategies as st
 
-from wacht._pagination.next_window import Search
-from wacht._protocol.windows import Window
+from wacht import AiExecutionContext
+from wacht._contexts import OFFSET_SORT_TIMES
+from wacht._pagination.coverage import Coverage, interval_of
+from wacht._pagination.next_window import Position
+from wacht._protocol.windows import Batch, Window
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+[ACTIVITY] = OFFSET_SORT_TIMES
 
 
-def test_window__overlaps_what_is_covered() -> None:
-    assert Search(100).window(100, 100, 2) == Window(98, 100)
-    assert Search(100).window(20, 100, 2) == Window(98, 22)
-    assert Search(100).window(100, 100, 8) == Window(92, 100)
+def batch(*times: float, offset: int = 0, limit: int | None = None) -> Batch:
+    """Return an answer with more to come; its times are microseconds."""
+    moments = [EPOCH + timedelta(microseconds=time) for time in times]
+    contexts = [AiExecutionContext(last_activity_at=moment) for moment in moments]
+    return Batch(Window(offset, limit or len(times)), contexts, has_more=True)
+
+
+def behind(answer: Batch, position: Position, *, is_gap: bool = False) -> Position:
+    interval = interval_of(answer, ACTIVITY)
+    assert position.joins(answer, interval)
+    return position.add(answer, interval, 0, is_gap=is_gap)
+
+
+START = Position(coverage=Coverage(ACTIVITY), is_overlapping=True)
+TOP = behind(batch(9, 8, 7, limit=100), START)
+
+
+def test_window__overlaps_by_two() -> None:
+    assert START.window(20, 100) == Window(0, 20)
+    assert TOP.window(100, 100) == Window(98, 100)
+    assert TOP.window(20, 100) == Window(98, 22)
+
+
+def test_window__reaches_back_over_equal_times() -> None:
+    position = behind(batch(*[9] * 50, *[8] * 7, limit=100), START)
+    assert position.window(100, 100) == Window(92, 100)
+    assert position.window(6, 100) == Window(92, 100)  # enough for a wider group
 
 
 def test_window__back_reaches_twice_as_far_each_time() -> None:
     """A quarter of the first one overlaps the answer that doesn't join."""
-    search, offsets = Search(1000), []
+    position, offsets = evolve(TOP, end=1000), []
     for _ in range(5):
-        search = search.further_back(100)
-        offsets.append(search.window(100, 100, 2).offset)
+        position = position.further_back(100)
+        offsets.append(position.window(100, 100).offset)
     assert offsets == [921, 846, 696, 396, 0]
     # A service with pages of a fixed size shows itself.
-    assert search.window(100, 100, 2).limit == 99
+    assert position.window(100, 100).limit == 99
 
 
-def test_window__further_on_strides() -> None:
+def test_window__further_on_strides_where_the_list_has_grown() -> None:
     """Behind an answer that doesn't come down to the end, everything is covered."""
-    search, offsets = Search(100), []
-    for is_lost in (False, True, True, True):
-        window = search.window(100, 100, 2)
+    position, offsets = TOP, []
+    for _ in range(4):
+        window = position.window(100, 100)
         offsets.append(window.offset)
-        search = search.further_on(window, is_lost=is_lost, is_gap=False)
+        position = behind(batch(20, 10, offset=window.offset, limit=100), position)
     assert offsets == [98, 196, 394, 692]
+    assert position.covered_until == 7
 
 
 def test_window__halves_a_stride_that_was_too_long() -> None:
-    search, shifts = Search(100, shift=800), []
+    position, shifts = evolve(TOP, shift=800), []
     for _ in range(5):
-        search = search.further_back(100)
-        shifts.append(search.shift)
+        position = position.further_back(100)
+        shifts.append(position.shift)
     assert shifts == [400, 200, 100, 0, -75]
-    search = Search(100, shift=400).further_on(
-        Window(500, 100), is_lost=True, is_gap=True
-    )
-    assert (search.end, search.shift) == (600, 200)
-
-
-def test_window__behind_an_answer_that_joins() -> None:
-    search = Search(100, shift=-75, extra_overlap=4)
-    assert search.behind(Window(25, 99)) == Search(124, extra_overlap=4)
+    above = batch(20, 10, offset=400, limit=100)
+    assert behind(above, evolve(TOP, shift=400), is_gap=True).shift == 200
 
 
 def test_gaps__let_windows_share_more() -> None:
     """Up to an eighth of what is new in each."""
-    search, offsets = Search(100), []
+    position, offsets = TOP, []
     for _ in range(5):
-        search = search.further_back(100).behind(Window(0, 100))
-        offsets.append(search.window(100, 100, 2).offset)
+        position = position.further_back(100).behind(Window(0, 100))
+        offsets.append(position.window(100, 100).offset)
     assert offsets == [96, 94, 90, 86, 86]
-    assert search.window(20, 22, 2).offset == 96
+    assert position.window(20, 22).offset == 96
 
 
-@given(st.integers(1, 100), st.integers(0, 99), st.integers(1, 100))
+def test_join__across_more_equal_times_than_an_answer_holds() -> None:
+    """They are read side by side, and noted; a hole in the places still counts."""
+    wide = behind(batch(9, *[8] * 99), START)
+    assert wide.window(3, 100) == Window(100, 100)
+    beside = batch(*[8] * 100, offset=100)
+    assert behind(beside, wide).ambiguous_time == 8
+    apart = batch(*[8] * 100, offset=101)
+    assert not wide.joins(apart, interval_of(apart, ACTIVITY))
+
+
+def test_join__of_98_equal_times_is_proven() -> None:
+    """One more on either side fits into a window of 100."""
+    position = behind(batch(9, 9, *[8] * 98), START)
+    assert position.window(100, 100) == Window(1, 100)
+    position = behind(batch(9, *[8] * 98, 7, offset=1), position)
+    assert (position.covered_until, position.ambiguous_time) == (7, None)
+
+
+@pytest.mark.parametrize(
+    ("ties", "extra", "may"), [(1, 0, 1), (2, 0, 0), (6, 5, 1), (7, 5, 0), (99, 0, 1)]
+)
+def test_read_ahead__if_windows_will_join(ties: int, extra: int, may: int) -> None:
+    """Or if they needn't, between equal times that no window spans."""
+    coverage = Coverage(ACTIVITY, ties_at_end=ties)
+    position = evolve(TOP, coverage=coverage, extra_overlap=extra)
+    assert position.can_read_ahead(100) is bool(may)
+
+
+@given(st.integers(1, 100), st.integers(0, 100), st.integers(1, 100))
 def test_windows__always_have_something_new(
-    size: int, overlap: int, max_limit: int
+    size: int, ties: int, max_limit: int
 ) -> None:
-    overlap = min(overlap, max_limit - 1)
-    search = Search(1000, extra_overlap=16)
-    window = search.window(size, max_limit, overlap)
-    assert window.end > search.end
+    coverage = Coverage(ACTIVITY, covered_until=8, ties_at_end=ties)
+    position = evolve(TOP, coverage=coverage, extra_overlap=16)
+    window = position.window(size, max_limit)
+    assert window.end > position.end
     assert window.limit <= max_limit

@@ -17,8 +17,7 @@ from wacht._contexts import PAGE_SORT_TIMES, SortTime
 from wacht._pagination import options_text
 from wacht._pagination.checkpoint import Checkpoint
 from wacht._pagination.coverage import Coverage
-from wacht._pagination.next_window import Search
-from wacht._pagination.position import Position
+from wacht._pagination.next_window import Position
 from wacht._protocol.windows import Window
 
 Options = ListExecutionContextsOptions
@@ -39,8 +38,7 @@ def any_of(kind: type[Any]) -> st.SearchStrategy[Any]:
     return st.builds(kind, **strategies)
 
 
-for _class in (Search, Coverage):
-    st.register_type_strategy(_class, any_of(_class))
+st.register_type_strategy(Coverage, any_of(Coverage))
 
 
 def refusal_of(text: Any) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from wacht._protocol.windows import Window
     from wacht.models import ListExecutionContextsOptions as Options
 
-    from .position import Position
+    from .next_window import Position
 
 
 @frozen
@@ -44,7 +44,7 @@ class Checkpoint:
     @property
     def page(self) -> int:
         """The number of the page in which the walk ended."""
-        return min(self.position.search.end // self.first.limit + 1, MAX_PAGE)
+        return min(self.position.end // self.first.limit + 1, MAX_PAGE)
 
     def options(self, options: Options) -> Options:
         """Return the options for a walk that goes on from here."""

@@ -41,7 +41,6 @@ class Interval:
     newest: float
     oldest: float
     times: list[float]  # of its contexts
-    is_top: bool
 
     @property
     def ties_at_end(self) -> int:
@@ -52,10 +51,9 @@ class Interval:
 def interval_of(batch: Batch, sort_time: SortTime) -> Interval:
     """Return what an answer covers in a list that is sorted by a time."""
     times = [time_of(context, sort_time) for context in batch.contexts]
-    is_top = batch.window.offset == 0
-    newest = inf if is_top else max(times, default=-inf)
+    newest = inf if batch.window.offset == 0 else max(times, default=-inf)
     oldest = min(times, default=inf) if batch.has_more else -inf
-    return Interval(newest, oldest, times, is_top)
+    return Interval(newest, oldest, times)
 
 
 def time_of(context: AiExecutionContext, sort_time: SortTime) -> float:
@@ -71,13 +69,6 @@ def microseconds(moment: datetime) -> int:
     return (moment - _EPOCH) // _MICROSECOND
 
 
-def moment_of(time: float, sort_time: SortTime) -> datetime | None:
-    """Return what `time_of` made a number of."""
-    if time == UNDATED:
-        return None
-    return _EPOCH + int(time if sort_time.newest_first else -time) * _MICROSECOND
-
-
 @frozen
 class Coverage:
     """What the answers so far cover, if the list is sorted by a time."""
@@ -89,18 +80,13 @@ class Coverage:
     read_before_recheck: float = -inf  # the newest time in the first answer
     ambiguous_time: float | None = None  # shared by more contexts than an answer spans
 
-    def misfit(self, interval: Interval) -> int | None:
-        """Return the index of the first context that contradicts the sort time."""
-        times = interval.times
-        is_undated = UNDATED in times and not self.sort_time.undated_first
-        if is_undated or (self._has_undated_end(interval) and not interval.is_top):
-            return times.index(UNDATED)
-        pairs = enumerate(pairwise(times), 1)
-        return next((index for index, (upper, lower) in pairs if lower > upper), None)
-
     def joins(self, interval: Interval) -> bool:
         """Return whether no quiet context is missing between the end and an answer."""
         return interval.newest > self.covered_until or interval.newest == inf
+
+    def reaches(self, interval: Interval) -> bool:
+        """Return whether an answer comes down to the end, or the list grew above it."""
+        return interval.oldest <= self.covered_until
 
     def is_too_wide(self, limit: int) -> bool:
         """Return whether more contexts share the last time than a window spans."""
@@ -111,18 +97,15 @@ class Coverage:
         )
 
     def add(self, batch: Batch, interval: Interval, floor: float) -> Coverage:
-        """Return what is covered with an answer that joins."""
-        oldest = max(interval.oldest, floor)
-        reaches = interval.oldest <= self.covered_until
-        creeps = interval.oldest == self.covered_until
-        newest = self.read_before_recheck
+        """Return what is covered with an answer; below the floor, nothing has to be."""
+        newest, creeps = self.read_before_recheck, interval.oldest == self.covered_until
         if newest == -inf:  # what is dated ahead of the clock says nothing
             now = microseconds(batch.sent_at)
             newest = max((t for t in interval.times if t <= now), default=-inf)
         return evolve(
             self,
-            covered_until=min(self.covered_until, oldest),
-            ties_at_end=interval.ties_at_end if reaches else 0,
+            covered_until=min(self.covered_until, max(interval.oldest, floor)),
+            ties_at_end=interval.ties_at_end if self.reaches(interval) else 0,
             creeping=self.creeping + 1 if creeps else 0,
             read_before_recheck=newest,
         )
@@ -131,5 +114,27 @@ class Coverage:
         """Return the same, but contexts of the last time may be missing."""
         return evolve(self, ambiguous_time=self.covered_until)
 
-    def _has_undated_end(self, interval: Interval) -> bool:
-        return interval.times[-1:] == [UNDATED] and self.covered_until < UNDATED
+    def misfit(self, batch: Batch, interval: Interval) -> str:
+        """Say which context shows that the list isn't sorted so; "" if none does."""
+        times, is_top = interval.times, interval.newest == inf
+        pairs = enumerate(pairwise(times), 1)
+        index = next((n for n, (upper, lower) in pairs if lower > upper), None)
+        ends_undated = times[-1:] == [UNDATED] and self.covered_until < UNDATED
+        is_odd = (ends_undated and not is_top) or not self.sort_time.undated_first
+        if UNDATED in times and is_odd:
+            index = times.index(UNDATED)
+        if index is None:
+            return ""
+        newer = "newer" if self.sort_time.newest_first else "older"
+        relation = f", {newer} than the one before it" * (times[index] != UNDATED)
+        return (
+            f"the context at place {batch.window.offset + index} has "
+            f"{self.sort_time.field} {self.shown(times[index])}{relation}"
+        )
+
+    def shown(self, time: float) -> str:
+        """Write a time as text."""
+        if time == UNDATED:
+            return "null"
+        since = int(time if self.sort_time.newest_first else -time) * _MICROSECOND
+        return f"{_EPOCH + since:%Y-%m-%dT%H:%M:%S.%fZ}"

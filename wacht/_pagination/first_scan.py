@@ -10,13 +10,13 @@ from wacht.errors import PaginationError
 from wacht.models import ExecutionContextListResponse as Page
 
 from .scan import HINT, Scan
-from .state import all_in
+from .state import all_in, fitting_coverages
 
 if TYPE_CHECKING:
     from wacht._protocol.windows import Batch
 
     from .checkpoint import Checkpoint
-    from .position import Intervals
+    from .coverage import Interval
     from .state import State
 
 _ENDED = "contexts may be missing: the list ended behind a page that had nothing new"
@@ -45,49 +45,62 @@ class FirstScan(Scan):
         return self._state.remaining
 
     def _take(self) -> Batch:
-        batch = super()._take()
-        state = self._state
+        batch, state = super()._take(), self._state
         if state.is_by_page and state.options.active_since:
             raise PaginationError(
                 "active_since needs the offset revision; this service lists by page"
             )
-        if not self.position.begun:  # now the revision is known
-            self.position = state.begin()
-        return self._reread_if_stale(batch)
-
-    def _reread_if_stale(self, batch: Batch) -> Batch:
-        """Ask again for a page that has nothing new: it may be a stale answer."""
-        state = self._state
-        if self.position.coverages or not (batch.has_more and all_in(batch, self.ids)):
-            return batch
-        self._stalled += 1
-        batch = state.reader.read(batch.window)
-        is_page_1 = len(state.yielded) == len(batch.contexts) >= _OLDER_SIZE
-        if is_page_1 and all_in(batch, state.yielded) and not self.is_continued:
-            raise PaginationError(f"the service gave page 1 again and again. {HINT}")
+        if not self.position.begun and not self.position.coverage:
+            position = state.begin()  # now the revision is known
+            self.position = evolve(position, coverage=state.first_coverage(batch))
         return batch
 
-    def _page(self, batch: Batch, intervals: Intervals) -> Page:
+    def _without_proof(self, batch: Batch, reason: str) -> tuple[Batch, None] | None:
+        return None if self.begin_again(self) else super()._without_proof(batch, reason)
+
+    def begin_again(self, scan: Scan) -> bool:
+        """Read all once more if an answer shows that another time sorts the list."""
+        sort_times, coverage = (
+            self._state.reader.revision.sort_times,
+            self.position.coverage,
+        )
+        if scan.contradiction is None or coverage is None or not self.position.begun:
+            return False
+        others = sort_times[sort_times.index(coverage.sort_time) + 1 :]
+        other = next(fitting_coverages(scan.contradiction, others), None)
+        if other is None:
+            return False
+        self.position = evolve(self._state.begin(), coverage=other)
+        self.is_continued, self.contradiction = True, None
+        self._restart()
+        return True
+
+    def _page(self, batch: Batch, interval: Interval | None) -> Page:
         state, before = self._state, self.position
-        plain = not before.coverages
-        if plain and self._stalled > 1 and not (batch.contexts or batch.has_more):
-            self.position = evolve(before, incomplete_reason=_ENDED)
-        page = super()._page(batch, intervals)
-        if plain and (again := self._repeats(batch, before.search.end)) > 0:
-            self._restart()  # what was asked for together may have a gap
-            self.position = evolve(self.position, repeats=before.repeats + again)
+        if before.coverage is None:
+            self._note_repeats(batch)
+        page = super()._page(batch, interval)
         # One answer shows the whole list as it was at one moment.
         is_one = self.is_done and not before.begun
         self.is_complete = is_one and state.first.offset == 0
         return page
 
-    def _repeats(self, batch: Batch, end: int) -> int:
-        """Note what is read; count what comes again, beyond what answers share."""
+    def _note_repeats(self, batch: Batch) -> None:
+        """Count what comes again on a later page, beyond what parts of pages share."""
+        position, state = self.position, self._state
         ids = {context.id: None for context in batch.contexts if context.id is not None}
-        known = len(ids.keys() & self.ids.keys())
+        shared = max(0, position.end - batch.window.offset)
+        again = len(ids.keys() & self.ids.keys()) - shared
+        is_page_1 = len(state.yielded) == len(batch.contexts) >= _OLDER_SIZE
+        if is_page_1 and all_in(batch, state.yielded) and not self.is_continued:
+            raise PaginationError(f"the service gave page 1 again. {HINT}")
+        if self._stalled > 1 and not (batch.contexts or batch.has_more):
+            self.position = evolve(position, incomplete_reason=_ENDED)
+        if again > 0:
+            self._restart()  # what was asked for together may have a gap
+            self.position = evolve(self.position, repeats=position.repeats + again)
         if self.is_rereading:
             self.ids |= ids
-        return known - max(0, end - batch.window.offset)
 
 
 def _page_size(state: State) -> int:

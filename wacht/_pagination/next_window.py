@@ -2,52 +2,149 @@
 
 from __future__ import annotations
 
+from math import inf
+from typing import TYPE_CHECKING
+
 from attrs import evolve, frozen
 
 from wacht._protocol.windows import Window
 from wacht.models import MAX_PER_PAGE
+
+if TYPE_CHECKING:
+    from wacht._protocol.windows import Batch
+
+    from .coverage import Coverage, Interval
 
 _STRIDE = MAX_PER_PAGE
 _MAX_EXTRA_OVERLAP = 16
 
 
 @frozen
-class Search:
-    """Where the end of what is covered may be now, and where the next window begins."""
+class Position:
+    """
+    How far a reading came: what is covered, and where it reads on.
 
-    end: int = 0  # the offset behind what is covered, when it was last read
-    shift: int = 0  # how far behind the end the next window begins; negative: before it
-    extra_overlap: int = 0  # contexts that windows share beyond what joins them
+    Attributes:
+        end: The offset behind what is covered, when it was last read.
+        shift: How far behind the end the next window begins; negative: before it.
+        extra_overlap: Contexts that windows share beyond what joins them.
+        coverage: What is covered, if a time shows it; else pages are read in turn.
+        is_overlapping: Whether answers have to join.
+        begun: Whether there was an answer.
+        ended: Whether the end of the list was read.
+        incomplete_reason: Why contexts may be missing that no further answer brings.
+        repeats: Contexts that came again on a later page.
+        read_before_recheck: How many contexts had been given before the first recheck,
+            where no time tells.
+    """
 
-    def behind(self, window: Window) -> Search:
-        """Go on behind an answer that reached the end."""
+    end: int = 0
+    shift: int = 0
+    extra_overlap: int = 0
+    coverage: Coverage | None = None
+    is_overlapping: bool = False
+    begun: bool = False
+    ended: bool = False
+    incomplete_reason: str = ""
+    repeats: int = 0
+    read_before_recheck: int = 0
+
+    @property
+    def covered_until(self) -> float:
+        """The time down to which all was read."""
+        if self.coverage is None:
+            return -inf if self.ended else inf
+        return self.coverage.covered_until
+
+    @property
+    def proof(self) -> Coverage | None:
+        """What is covered, if answers have to join it."""
+        return self.coverage if self.is_overlapping else None
+
+    @property
+    def ambiguous_time(self) -> float | None:
+        """A time of which contexts may be missing."""
+        return self.proof.ambiguous_time if self.proof else None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether contexts may be missing that no further answer brings."""
+        return bool(self.incomplete_reason) or self.ambiguous_time is not None
+
+    def joins(self, batch: Batch, interval: Interval | None) -> bool:
+        """Return whether nothing can be missing between the end and an answer."""
+        proof = self._proof_for(batch.window.limit)
+        if proof is None or interval is None:
+            return batch.window.offset <= self.end
+        return proof.joins(interval)
+
+    def add(
+        self, batch: Batch, interval: Interval | None, floor: float, *, is_gap: bool
+    ) -> Position:
+        """Return the position behind an answer; `is_gap` if one below doesn't join."""
+        position = evolve(self, begun=True, ended=not batch.has_more)
+        if self.coverage is None or interval is None:
+            return evolve(position, end=max(self.end, batch.window.end))
+        if not (self.begun or batch.contexts) and batch.has_more:
+            return self  # an empty answer is no beginning
+        coverage = self.coverage
+        if self.proof and self.begun and not coverage.joins(interval):
+            coverage = coverage.without_count()
+        shift = 0
+        if not coverage.reaches(interval):
+            shift = self._further_on(is_lost=coverage.ties_at_end == 0, is_gap=is_gap)
+        coverage = coverage.add(batch, interval, floor)
+        return evolve(position, end=batch.window.end, shift=shift, coverage=coverage)
+
+    def _proof_for(self, limit: int) -> Coverage | None:
+        """Return what a window of some contexts can join; else it begins at the end."""
+        proof = self.proof if self.begun else None
+        return None if proof is None or proof.is_too_wide(limit) else proof
+
+    def behind(self, window: Window) -> Position:
+        """Return the position after a window that is answered in full."""
         return evolve(self, end=window.end, shift=0)
 
-    def further_on(self, window: Window, *, is_lost: bool, is_gap: bool) -> Search:
-        """Go on behind an answer that is all above the end: the list has grown."""
-        stride = max(2 * self.shift, _STRIDE) if is_lost else 0
-        if is_gap:  # an answer further down is known
-            stride = max(self.shift, 0) // 2
-        return evolve(self, end=window.end, shift=stride)
+    def _further_on(self, *, is_lost: bool, is_gap: bool) -> int:
+        if is_gap:  # what is further down is known
+            return max(self.shift, 0) // 2
+        return max(2 * self.shift, _STRIDE) if is_lost else 0
 
-    def further_back(self, max_limit: int) -> Search:
-        """Go back, twice as far as before, after an answer that doesn't join."""
+    def further_back(self, max_limit: int) -> Position:
+        """Return the position after an answer that doesn't join; twice as far back."""
         if self.shift > 0:
-            closer = self.shift // 2 if self.shift > _STRIDE else 0
-            return evolve(self, shift=closer)
+            return evolve(self, shift=self.shift // 2 if self.shift > _STRIDE else 0)
         # Of the first window back, a quarter overlaps the answer that is apart.
-        extra = min(max(2, 2 * self.extra_overlap), _MAX_EXTRA_OVERLAP)
-        return Search(
-            self.end,
-            min(2 * self.shift, -max(1, 3 * max_limit // 4)),
-            self.extra_overlap if self.shift else extra,
+        shift = min(2 * self.shift, -max(1, 3 * max_limit // 4))
+        extra = self.extra_overlap
+        if self.shift == 0:
+            extra = min(max(2, 2 * extra), _MAX_EXTRA_OVERLAP)
+        return evolve(self, shift=shift, extra_overlap=extra)
+
+    def without_proof(self, reason: str, size: int) -> Position:
+        """Return the position to read on from page by page; the proof has ended."""
+        end = self.end - self.end % size
+        return Position(
+            end, begun=self.begun, ended=self.ended, incomplete_reason=reason
         )
 
-    def window(self, size: int, max_limit: int, overlap: int) -> Window:
-        """Return a window with some new contexts; it is full while it searches."""
+    def can_read_ahead(self, limit: int) -> bool:
+        """Return whether windows that are read ahead will likely join."""
+        proof = self._proof_for(limit)
+        return proof is None or proof.ties_at_end <= 1 + self.extra_overlap
+
+    def window(self, size: int, max_limit: int) -> Window:
+        """Return the next window, with some new contexts; it is full if it searches."""
+        proof = self._proof_for(max_limit)
+        if proof is None:
+            is_wide = self.proof and self.begun
+            return Window(self.end, max_limit if is_wide else min(size, max_limit))
+        ties = proof.ties_at_end
+        overlap = min(max(ties, 1) + 1, max_limit - 1)
         overlap += min(self.extra_overlap, (max_limit - overlap) // 8)
         offset = max(0, self.end + self.shift - overlap)
         if self.shift < 0:  # a service with pages of a fixed size shows itself
             return Window(offset, max(1, max_limit - 1))
-        limit = max_limit if self.shift else self.end + size - offset
+        is_full = self.shift or ties == 0 or ties > size
+        limit = max_limit if is_full else self.end + size - offset
         return Window(offset, min(limit, max_limit))

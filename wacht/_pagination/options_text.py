@@ -20,8 +20,7 @@ from wacht.models import OPTION_NAMES, ListExecutionContextsOptions as Options
 
 from .checkpoint import Checkpoint
 from .coverage import Coverage
-from .next_window import Search
-from .position import Position
+from .next_window import Position
 
 if TYPE_CHECKING:
     from cattrs import Converter
@@ -123,7 +122,7 @@ def _converter() -> Converter:
     from cattrs import Converter  # noqa: PLC0415 - most walks need no text
     from cattrs.gen import make_dict_unstructure_fn  # noqa: PLC0415
 
-    classes = Revision, Window, Position, Search, Coverage, SortTime, Checkpoint
+    classes = Revision, Window, Position, Coverage, SortTime, Checkpoint
     names = {cls.__name__: cls for cls in classes}
     for cls in classes:
         resolve_types(cls, localns={**names, "Iterable": Iterable})

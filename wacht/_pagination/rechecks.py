@@ -11,9 +11,8 @@ from attrs import evolve
 from wacht.errors import PaginationError
 from wacht.models import ExecutionContextListResponse as Page
 
-from .coverage import Coverage, moment_of
-from .next_window import Search
-from .position import Position
+from .coverage import Coverage
+from .next_window import Position
 from .scan import Scan
 from .state import all_in, key
 
@@ -23,8 +22,8 @@ if TYPE_CHECKING:
     from wacht._contexts import SortTime
     from wacht._protocol.windows import Batch
 
+    from .coverage import Interval
     from .first_scan import FirstScan
-    from .position import Intervals
     from .state import State
 
 MAX_RECHECKS = 10
@@ -46,36 +45,41 @@ _UNEXPLAINED = (
 
 def rechecks(state: State, first: FirstScan) -> Iterator[Page]:
     """Read again what the first scan may have missed, unless it is complete."""
+    is_top = (
+        state.first.offset == 0
+    )  # a walk from a later page on doesn't cover the top
     if first.is_complete:
         return
-    leading = first.position.leading
-    if state.first.offset == 0:  # a walk from a later page on doesn't cover the top
-        if leading is None:
-            yield from _plain_top(state, first)
-        elif first.position.is_overlapping:
-            yield from _proven_top(state, first, leading)
+    while is_top and (proof := first.position.proof):
+        top = yield from _proven_top(state, first, proof)
+        if not (top and first.begin_again(top)):
+            break
+        yield from first.pages()
+    if is_top and not first.position.proof and state.options.exhaustive is not False:
+        yield from _plain_top(state, first)
     if reason := first.position.incomplete_reason or _ambiguity(state, first):
         raise PaginationError(reason)
-    is_proven = leading is not None and first.position.is_overlapping
-    first.is_complete = is_proven and state.first.offset == 0
+    first.is_complete = is_top and first.position.proof is not None
 
 
 class _PlainTop(Scan):
     """A reading from the top, page by page, down to an answer that is the last."""
 
-    def __init__(self, state: State, is_last: Callable[[Batch], bool]) -> None:
-        super().__init__(state, Position(Search()), -inf)
+    def __init__(
+        self, state: State, is_last: Callable[[_PlainTop, Batch], bool]
+    ) -> None:
+        super().__init__(state, Position(), -inf)
         state.rechecks += 1
         self.ids = dict[str, None]()
         self.answers = 0
         self._size = state.first.limit
         self._is_last = is_last
 
-    def _page(self, batch: Batch, intervals: Intervals) -> Page:
+    def _page(self, batch: Batch, interval: Interval | None) -> Page:
         self.answers += 1
         self.ids |= dict.fromkeys(map(key, batch.contexts))
-        page = super()._page(batch, intervals)
-        if self._is_last(batch):
+        page = super()._page(batch, interval)
+        if self._is_last(self, batch):
             self.position = evolve(self.position, ended=True)
         yielded = self._state.yielded  # with digests of contexts without an id
         data = [context for context in page.data if key(context) not in yielded]
@@ -85,15 +89,13 @@ class _PlainTop(Scan):
 def _plain_top(state: State, first: FirstScan) -> Iterator[Page]:
     """Read down to a known page, once all repeats are explained or after ten pages."""
     position = first.position
-    if state.options.exhaustive is False:
-        return
     if not (position.repeats or position.incomplete_reason):
         return
     mark = position.read_before_recheck or len(state.yielded)
     first.position = evolve(position, read_before_recheck=mark)
     before = set(first.ids if first.is_rereading else islice(state.yielded, mark))
 
-    def is_last(batch: Batch) -> bool:
+    def is_last(top: _PlainTop, batch: Batch) -> bool:
         new = len(top.ids.keys() - before)
         explained = new >= position.repeats or top.answers > MAX_RECHECKS
         return explained and all_in(batch, before)
@@ -113,8 +115,7 @@ class _TopScan(Scan):
     def __init__(
         self, state: State, sort_time: SortTime, floor: float, horizon: float
     ) -> None:
-        coverages = (Coverage(sort_time),)
-        position = Position(Search(), coverages, is_overlapping=True)
+        position = Position(coverage=Coverage(sort_time), is_overlapping=True)
         super().__init__(state, position, max(floor, state.floor))
         self.ids = dict[str, None]()
         self.seen = set[tuple[int, str, float]]()  # what is newer than the horizon
@@ -123,49 +124,47 @@ class _TopScan(Scan):
 
     @property
     def is_done(self) -> bool:
-        return super().is_done or not self.position.coverages
+        return super().is_done or self.position.coverage is None
 
     @property
     def newest(self) -> float:
         """The newest time that it saw first."""
-        leading = self.position.leading
-        return -inf if leading is None else leading.read_before_recheck
+        coverage = self.position.coverage
+        return -inf if coverage is None else coverage.read_before_recheck
 
-    def _page(self, batch: Batch, intervals: Intervals) -> Page:
-        for interval in intervals.values():
-            is_all = interval.is_top and interval.oldest <= self._horizon
-            self.shows_all |= is_all
+    def _page(self, batch: Batch, interval: Interval | None) -> Page:
+        if interval is not None:
+            is_top = interval.newest == inf
+            self.shows_all |= is_top and interval.oldest <= self._horizon
             ids = [key(context) for context in self._state.wanted(batch.contexts)]
             self.ids |= dict.fromkeys(ids)
             places = zip(count(batch.window.offset), ids, interval.times, strict=False)
             self.seen.update(place for place in places if place[2] > self._horizon)
-        return super()._page(batch, intervals)
+        return super()._page(batch, interval)
 
 
-def _proven_top(state: State, first: FirstScan, leading: Coverage) -> Iterator[Page]:
+def _proven_top(
+    state: State, first: FirstScan, proof: Coverage
+) -> Generator[Page, None, _TopScan | None]:
     """Count where only that tells, and read what is new at the top."""
-    agrees = yield from _counts_agree(state, first, leading)
-    reason, ambiguous = first.position.incomplete_reason, leading.ambiguous_time
-    if leading.sort_time.newest_first:
-        top = yield from _at_top(state, leading)
-        others = first.position.coverages[1:]
-        if others and not top.position.coverages:  # the list is sorted by another time
-            first.position = evolve(first.position, coverages=others)
-            yield from _proven_top(state, first, others[0])
-            return
-        agrees = agrees and top.newest == leading.read_before_recheck
-        reason = reason or top.position.incomplete_reason
-        if top.position.leading and top.position.leading.ambiguous_time is not None:
-            ambiguous = top.position.leading.ambiguous_time
-    leading = evolve(leading, ambiguous_time=None if agrees else ambiguous)
-    first.position = evolve(
-        first.position, coverages=(leading,), incomplete_reason=reason
-    )
+    agrees = yield from _counts_agree(state, first, proof)
+    top = None
+    if proof.sort_time.newest_first:
+        top = yield from _at_top(state, proof)
+        agrees = agrees and top.newest == proof.read_before_recheck
+        if top.position.ambiguous_time is not None:
+            proof = evolve(proof, ambiguous_time=top.position.ambiguous_time)
+        if reason := top.position.incomplete_reason:
+            first.position = evolve(first.position, incomplete_reason=reason)
+    if agrees:
+        proof = evolve(proof, ambiguous_time=None)
+    first.position = evolve(first.position, coverage=proof)
+    return top
 
 
-def _at_top(state: State, leading: Coverage) -> Generator[Page, None, _TopScan]:
+def _at_top(state: State, proof: Coverage) -> Generator[Page, None, _TopScan]:
     """Read the top until one answer, or two looks, show all that moved there."""
-    sort_time, mark = leading.sort_time, leading.read_before_recheck
+    sort_time, mark = proof.sort_time, proof.read_before_recheck
     before: set[tuple[int, str, float]] | None = None
     for _ in range(MAX_RECHECKS):
         state.rechecks += 1
@@ -173,29 +172,32 @@ def _at_top(state: State, leading: Coverage) -> Generator[Page, None, _TopScan]:
         top = _TopScan(state, sort_time, floor, mark - DELAY)
         yield from top.pages()
         is_calm = before is not None and top.seen <= before
-        if top.shows_all or is_calm or not sort_time.moves or top.position.is_ambiguous:
+        is_open = (
+            top.position.coverage is None or top.position.ambiguous_time is not None
+        )
+        if top.shows_all or is_calm or is_open or not sort_time.moves:
             return top
         mark, before = top.newest, top.seen
     raise PaginationError(_TOO_FAST)
 
 
 def _counts_agree(
-    state: State, first: FirstScan, leading: Coverage
+    state: State, first: FirstScan, proof: Coverage
 ) -> Generator[Page, None, bool]:
     """Read all once more if only counts tell whether all was read, and compare."""
-    if leading.ambiguous_time is None:
+    if proof.ambiguous_time is None:
         return False
-    mark = leading.read_before_recheck
+    sort_time, mark = proof.sort_time, proof.read_before_recheck
     one: FirstScan | _TopScan = first
     if first.is_continued:  # it hasn't counted the whole list
-        one = _TopScan(state, leading.sort_time, -inf, mark - DELAY)
+        one = _TopScan(state, sort_time, -inf, mark - DELAY)
         yield from one.pages()
         if one.newest != mark:
             return False
     if len(one.ids) != one.length:
         return False
     # Contexts that leave the list hide missing ones from one count, but not from two.
-    two = _TopScan(state, leading.sort_time, -inf, mark - DELAY)
+    two = _TopScan(state, sort_time, -inf, mark - DELAY)
     yield from two.pages()
     is_same = two.newest == mark and two.length == len(two.ids) == one.length
     return is_same and all(id_ in one.ids for _, id_, _ in two.seen)
@@ -203,18 +205,15 @@ def _counts_agree(
 
 def _ambiguity(state: State, first: FirstScan) -> str:
     """Say what may be missing because too many contexts share a time."""
-    leading = first.position.leading
-    if leading is None or leading.ambiguous_time is None:
-        return ""
-    if not first.position.is_overlapping:
+    proof = first.position.proof
+    if proof is None or proof.ambiguous_time is None:
         return ""
     missing = first.length - len(state.yielded)
     what = f"about {missing} contexts are" if missing > 0 else "contexts may be"
-    moment = moment_of(leading.ambiguous_time, leading.sort_time)
-    shared = "null" if moment is None else f"{moment:%Y-%m-%dT%H:%M:%S.%fZ}"
+    shared = f"{proof.sort_time.field} {proof.shown(proof.ambiguous_time)}"
     filters = " or ".join(state.reader.revision.filters)
     return (
-        f"{what} missing: too many have the {leading.sort_time.field} {shared} to fit "
-        "into one answer, and the service lists them in no fixed order. Filter by "
-        f"{filters} to make the group smaller"
+        f"{what} missing: too many have the {shared} to fit into one answer, and the "
+        f"service lists them in no fixed order. Filter by {filters} to make the group "
+        "smaller"
     )

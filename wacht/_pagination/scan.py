@@ -7,13 +7,11 @@ from math import gcd
 from sys import maxsize
 from typing import TYPE_CHECKING
 
-from attrs import evolve
-
 from wacht._protocol.windows import Window
 from wacht.errors import PaginationError
 from wacht.models import MAX_PER_PAGE, ExecutionContextListResponse as Page
 
-from .coverage import interval_of, moment_of, time_of
+from .coverage import interval_of, time_of
 from .prefetch import Prefetcher
 from .state import all_in, key
 
@@ -23,13 +21,13 @@ if TYPE_CHECKING:
     from wacht._protocol.windows import Batch
     from wacht.models import AiExecutionContext
 
-    from .coverage import Coverage
-    from .position import Intervals, Position
+    from .coverage import Interval
+    from .next_window import Position
     from .state import State
 
-_ALIGNMENT = 8  # contexts more than a page has, to begin where the revision can
-MAX_STALLED = 30  # answers in a row without a new context
 HINT = 'Set pagination="offset" for an older build of the offset revision, else "auto"'
+_MAX_STALLED = 30  # answers in a row without a new context
+_ALIGNMENT = 8  # contexts more than a page has, to begin where the revision can
 
 
 class Scan:
@@ -41,14 +39,15 @@ class Scan:
         self.position = position
         self.ids = state.yielded  # what it read, and maybe more
         self.length = 0  # of the list at its end, counted from the walk's first context
+        self.contradiction: Batch | None = None  # an answer in another order
         self._state = state
         self._floor = floor
         self._size = MAX_PER_PAGE
         self._ahead = Prefetcher(state.reader.read, prefetch)
         self._stalled = 0  # answers without anything new, in a row
-        self._max_stalled = MAX_STALLED + 2 * state.options.prefetch  # ahead of a gap
+        self._max_stalled = _MAX_STALLED + 2 * state.options.prefetch  # ahead of a gap
         self._known = len(state.yielded)  # contexts that it may read once more
-        self._held: list[tuple[Batch, Intervals]] = []  # answers that don't join yet
+        self._held: list[tuple[Batch, Interval | None]] = []  # they don't join yet
         self._is_apart = False  # whether the last answer is one of them
 
     @property
@@ -59,13 +58,12 @@ class Scan:
     def pages(self) -> Iterator[Page]:
         """Read on until all that is needed is covered; yield what is new."""
         while not self.is_done:
-            batch = self._with_server_limit(self._take())
-            if batch is None or (intervals := self._intervals(batch)) is None:
+            if (latest := self._checked(self._take())) is None:
                 continue
-            self._held.append((batch, intervals))
+            self._held.append(latest)
             self._is_apart = True
             while (joining := self._take_joining()) is not None:
-                self._is_apart = self._is_apart and joining[0] is not batch
+                self._is_apart = self._is_apart and joining is not latest
                 page = self._page(*joining)
                 self._read_ahead(self._remaining - len(page))
                 yield page
@@ -87,9 +85,6 @@ class Scan:
         asked, batch = self._ahead.take(self._window)
         if known is not None:  # else the size may be the service's default
             state.note_size(asked, batch)
-        if state.is_by_page and batch.has_more:
-            is_short = len(batch.contexts) < batch.window.limit
-            state.reader.has_own_size = state.reader.has_own_size or is_short
         self._stalled += 1
         return batch
 
@@ -102,21 +97,20 @@ class Scan:
 
     def _windows(self, last: Window | None, remaining: int) -> Iterator[Window]:
         """Return the windows behind one that was asked for, or behind the end."""
-        until = self.position.search.end + remaining
+        until = self.position.end + remaining
         position = self.position if last is None else self.position.behind(last)
-        while position.search.end < until:
-            size = min(self._size, until - position.search.end)
+        while position.end < until:
+            size = min(self._size, until - position.end)
             window = self._aligned(position.window(size, self._state.max_limit))
             yield window
             position = position.behind(window)
 
     def _aligned(self, window: Window) -> Window:
-        state = self._state
-        if state.is_by_page and not self.position.coverages:
+        state, most = self._state, max(window.limit, self._size + _ALIGNMENT)
+        if state.is_by_page and self.position.coverage is None:
             size = min(self._size, state.max_limit)  # the same each time, if possible
             return Window(window.offset, gcd(window.offset, size))
-        most = max(window.limit, self._size + _ALIGNMENT)
-        if self.position.search.shift < 0:
+        if self.position.shift < 0:
             most = window.limit
         return state.reader.revision.window_at(window, min(most, state.max_limit))
 
@@ -132,70 +126,66 @@ class Scan:
         self._held.clear()
         self._is_apart = False
 
-    def _with_server_limit(self, batch: Batch) -> Batch | None:
-        """Use smaller windows, once, if the service caps pages; None to ask again."""
-        state, got = self._state, len(batch.contexts)
-        is_short = batch.has_more and 0 < got < batch.window.limit
-        is_known = state.server_limit < MAX_PER_PAGE
-        if not (state.is_by_page and self.position.coverages and is_short) or is_known:
-            return batch
-        state.server_limit = state.max_limit = got
-        if self.position.begun:
-            self._restart()
+    def _checked(self, batch: Batch) -> tuple[Batch, Interval | None] | None:
+        """Return an answer and what it covers; None to read on in another way."""
+        coverage = self.position.coverage
+        if coverage is None:
+            return batch, None
+        if self._learns_limit(batch):
             return None
-        return batch if batch.window.offset else evolve(batch, window=Window(0, got))
+        interval = interval_of(batch, coverage.sort_time)
+        reason = "" if batch.is_whole else self._oddity(batch)
+        if not (reason or batch.is_whole):
+            reason = coverage.misfit(batch, interval)
+            self.contradiction = batch if reason else None
+        if not reason:
+            return batch, interval
+        return self._without_proof(batch, reason)
 
-    def _intervals(self, batch: Batch) -> Intervals | None:
-        """Return what an answer covers; None if it ends the proof."""
-        position, state = self.position, self._state
-        intervals = {
-            coverage.sort_time: interval_of(batch, coverage.sort_time)
-            for coverage in position.coverages
-        }
-        if not position.coverages or batch.is_whole:
-            return intervals
-        fitting, reason = self._fitting(batch, intervals)
-        if fitting:
-            self.position = evolve(position, coverages=fitting)
-            return intervals
-        self.position = position.without_proof(
-            f"contexts may be missing: {reason}. exhaustive=False accepts that",
-            self._size,
-        )
-        state.max_limit = state.server_limit = MAX_PER_PAGE
-        if self.is_done or not position.begun:
-            return {}
+    def _learns_limit(self, batch: Batch) -> bool:
+        """Ask again for less, once, if the service caps pages."""
+        state, got = self._state, len(batch.contexts)
+        is_short = state.is_by_page and batch.has_more and 0 < got < batch.window.limit
+        if not is_short or state.server_limit < MAX_PER_PAGE:
+            return False
+        state.server_limit = state.max_limit = got
         self._restart()
-        return None
+        return True
 
-    def _fitting(
-        self, batch: Batch, intervals: Intervals
-    ) -> tuple[tuple[Coverage, ...], str]:
-        """Return what an answer leaves of the proof, or why it leaves nothing."""
-        coverages, state = self.position.coverages, self._state
+    def _oddity(self, batch: Batch) -> str:
+        """Say why overlapping answers can't be compared, or nothing."""
         asked, got = batch.window.limit, len(batch.contexts)
-        if state.is_by_page and batch.has_more and got != asked:
-            return (), (
+        if self._state.is_by_page and batch.has_more and got != asked:
+            return (
                 f"asked for {asked}, got {got} with more to come: if the service caps "
                 f"pages, use per_page={got}"
             )
         ids = [context.id for context in batch.contexts]
         if None in ids and self.position.is_overlapping:
             place = batch.window.offset + ids.index(None)
-            return (), f"the context at place {place} has no id"
-        misfits = [c.misfit(intervals[c.sort_time]) for c in coverages]
-        fitting = [
-            c for c, index in zip(coverages, misfits, strict=True) if index is None
-        ]
-        if not self.position.begun:  # one that differs shows more than one that doesn't
-            fitting.sort(key=lambda c: len({*intervals[c.sort_time].times}) == 1)
-        if not fitting and misfits[0] is not None:
-            fields = dict.fromkeys(t.field for t in state.reader.revision.sort_times)
-            misfit = _misfit(batch, coverages[0], intervals, misfits[0])
-            return (), f"the list isn't sorted by {' or '.join(fields)}: {misfit}"
-        return tuple(fitting), ""
+            return f"the context at place {place} has no id"
+        return ""
 
-    def _take_joining(self) -> tuple[Batch, Intervals] | None:
+    def _without_proof(self, batch: Batch, reason: str) -> tuple[Batch, None] | None:
+        """Go on page by page behind what is covered, as no time shows the order."""
+        if self.contradiction:
+            sort_times = self._state.reader.revision.sort_times
+            fields = " or ".join(dict.fromkeys(t.field for t in sort_times))
+            reason = f"the list isn't sorted by {fields}: {reason}"
+        begun, self.position = (
+            self.position.begun,
+            self.position.without_proof(
+                f"contexts may be missing: {reason}. exhaustive=False accepts that",
+                self._size,
+            ),
+        )
+        self._state.max_limit = self._state.server_limit = MAX_PER_PAGE
+        if not begun or self.is_done:
+            return batch, None
+        self._restart()
+        return None
+
+    def _take_joining(self) -> tuple[Batch, Interval | None] | None:
         """Take the highest answer that joins what is covered."""
         for held in sorted(self._held, key=lambda held: held[0].window.offset):
             if self.is_done or self.position.joins(*held):
@@ -203,17 +193,16 @@ class Scan:
                 return held
         return None
 
-    def _page(self, batch: Batch, intervals: Intervals) -> Page:
+    def _page(self, batch: Batch, interval: Interval | None) -> Page:
         state, before = self._state, self.position
-        contexts = self._from_first(batch)
-        fresh = state.fresh(evolve(batch, contexts=contexts))
+        fresh = state.fresh(self._from_first(batch))
         if not self.is_done:
             is_gap = bool(self._held)
-            self.position = before.add(batch, intervals, self._floor, is_gap=is_gap)
-        progress = self.position.covered_until < before.covered_until
+            self.position = before.add(batch, interval, self._floor, is_gap=is_gap)
         is_known = all_in(batch, state.yielded)
-        if not before.coverages:  # a new one at the top lets all others come again
+        if interval is None:  # a new one at the top lets all others come again
             is_known = 2 * len(fresh) < len(batch.contexts)
+        progress = self.position.covered_until < before.covered_until
         stalled = (is_known or not fresh) and not progress
         if stalled:
             self._known -= len(batch.contexts)
@@ -226,23 +215,12 @@ class Scan:
 
     def _from_first(self, batch: Batch) -> list[AiExecutionContext]:
         """Drop new contexts above the place where the walk began."""
-        leading, yielded = self.position.leading, self._state.yielded
-        if leading is None or batch.window.offset >= self._state.first.offset:
+        coverage, yielded = self.position.coverage, self._state.yielded
+        if coverage is None or batch.window.offset >= self._state.first.offset:
             return batch.contexts
 
         def is_above(context: AiExecutionContext) -> bool:
-            time = time_of(context, leading.sort_time)
-            return key(context) not in yielded and time > leading.covered_until
+            time = time_of(context, coverage.sort_time)
+            return key(context) not in yielded and time > coverage.covered_until
 
         return [*dropwhile(is_above, batch.contexts)]
-
-
-def _misfit(batch: Batch, coverage: Coverage, intervals: Intervals, index: int) -> str:
-    sort_time = coverage.sort_time
-    moment = moment_of(intervals[sort_time].times[index], sort_time)
-    context = f"the context at place {batch.window.offset + index}"
-    if moment is None:
-        return f"{context} has no {sort_time.field}"
-    relation = "newer" if sort_time.newest_first else "older"
-    shown = f"{moment:%Y-%m-%dT%H:%M:%S.%fZ}"
-    return f"{context} has {sort_time.field} {shown}, {relation} than the one before it"

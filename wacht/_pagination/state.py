@@ -12,13 +12,13 @@ from attrs import define, field
 from wacht._render.text import safe_repr
 from wacht.models import MAX_PER_PAGE
 
-from .coverage import Coverage, microseconds
-from .next_window import Search
-from .position import Position
+from .coverage import Coverage, interval_of, microseconds
+from .next_window import Position
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Iterable, Iterator
 
+    from wacht._contexts import SortTime
     from wacht._keywords import WalkOptions
     from wacht._protocol.windows import Batch, Window
     from wacht._waiting import RequestBudget
@@ -68,21 +68,31 @@ class State:
     def begin(self) -> Position:
         """Return the position of a walk that has read nothing yet."""
         extra = _EXTRA_OVERLAP if self.options.prefetch else 0
-        search = Search(self.first.offset, extra_overlap=extra)
-        sort_times = self.reader.revision.sort_times
-        if not (self.is_exhaustive or self.options.active_since):
-            sort_times = ()
-        coverages = tuple(Coverage(sort_time) for sort_time in sort_times)
-        return Position(search, coverages, is_overlapping=self.is_exhaustive)
+        is_overlapping = self.is_exhaustive
+        return Position(
+            self.first.offset, extra_overlap=extra, is_overlapping=is_overlapping
+        )
 
-    def fresh(self, batch: Batch) -> list[AiExecutionContext]:
-        """Return the contexts of an answer that are wanted and weren't given yet."""
+    def first_coverage(self, batch: Batch) -> Coverage | None:
+        """Return what is covered before the first answer, by the time that it shows."""
+        if not (self.is_exhaustive or self.options.active_since):
+            return None
+        sort_times = self.reader.revision.sort_times
+        # A time that differs between contexts shows more than one that doesn't.
+        fitting = sorted(
+            fitting_coverages(batch, sort_times),
+            key=lambda c: len({*interval_of(batch, c.sort_time).times}) == 1,
+        )
+        return (fitting or [Coverage(sort_times[0])])[0]
+
+    def fresh(self, contexts: list[AiExecutionContext]) -> list[AiExecutionContext]:
+        """Return the contexts that are wanted and weren't given yet."""
         fresh: dict[str | int, AiExecutionContext] = {}
-        for number, context in enumerate(batch.contexts):  # without an id, all count
+        for number, context in enumerate(contexts):  # without an id, all count
             id_ = number if context.id is None else context.id
             if id_ not in self.yielded:
                 fresh.setdefault(id_, context)
-        self.duplicates += len(batch.contexts) - len(fresh)
+        self.duplicates += len(contexts) - len(fresh)
         return self.wanted([*fresh.values()])
 
     def wanted(self, contexts: list[AiExecutionContext]) -> list[AiExecutionContext]:
@@ -105,6 +115,15 @@ class State:
         elif self._successes >= _GROWTH:
             self.max_limit = min(2 * self.max_limit, self.server_limit)
             self._successes = 0
+
+
+def fitting_coverages(
+    batch: Batch, sort_times: Iterable[SortTime]
+) -> Iterator[Coverage]:
+    """Return an empty coverage for each time that an answer may be sorted by."""
+    for coverage in map(Coverage, sort_times):
+        if not coverage.misfit(batch, interval_of(batch, coverage.sort_time)):
+            yield coverage
 
 
 def all_in(batch: Batch, ids: Container[str]) -> bool:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from wacht._progress import Report
     from wacht.models import AiExecutionContext, ListExecutionContextsOptions
 
-    from .position import Position
+    from .next_window import Position
 
 _CHANGED = (
     "the list changed during the walk: dropped %d repeats, stepped back %d times, "
@@ -74,7 +74,11 @@ class Walk:
                 yield from self._handed_over(state, first, reporter)
             except WachtError as error:
                 # If all was read, only a reading of all can settle a doubt.
-                anew = first.is_done and first.position.is_ambiguous
+                position = first.position
+                is_open = (
+                    position.incomplete_reason or position.ambiguous_time is not None
+                )
+                anew = first.is_done and is_open
                 if anew and state.first.offset == 0:
                     self._position = state.begin()
                 error.resume = self._resume(state)
@@ -108,7 +112,7 @@ class Walk:
                 repeats = self._position.repeats - len(data)
                 self._position = evolve(self._position, repeats=repeats)
             # Without times, the next walk can't tell a second reading from the first.
-            elif not first.is_rereading or first.position.coverages:
+            elif not first.is_rereading or first.position.coverage:
                 self._position = first.position
             if data or (number == 1 and not self._checkpoint):  # else it repeats others
                 yield Page(data, page.has_more, self._resume(state))
