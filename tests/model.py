@@ -163,6 +163,7 @@ class Service(StandIn):
         change: Called with the service after each answer.
         alter: What comes in place of an answer.
         stayed: The ids that were in the list at every answer so far.
+        shown: The ids that an answer had.
 
     """
 
@@ -196,6 +197,7 @@ class Service(StandIn):
         self.alter: Callable[[Answer], Answer] = lambda answer: answer
         self.before_answer: Callable[[], object] = lambda: None
         self.stayed = self.ids
+        self.shown: set[str | None] = set()
         self._added = 0
 
     @property
@@ -210,6 +212,7 @@ class Service(StandIn):
         if error := self.errors.get(number):
             raise copy(error)  # or it would hold the frames
         answer = self.alter(self._answer(query))
+        self.shown |= {*ids_of(answer.contexts)}
         present = set(self.ids)
         self.stayed = [id_ for id_ in self.stayed if id_ in present]
         self.change(self)
@@ -243,7 +246,7 @@ class Service(StandIn):
 
     def leaves_out(self, context: AiExecutionContext) -> bool:
         """Return whether a context never shows, although pages count it."""
-        return crc32(f"{context.id}".encode()) % 100 < self.hidden
+        return _number(context) % 100 < self.hidden
 
     def _answer(self, query: Query) -> Answer:
         window = self.window(query)
@@ -256,11 +259,16 @@ class Service(StandIn):
         if self.stable:
             return self.contexts
         # As PostgreSQL, which keeps limit + offset rows while it sorts.
-        shuffled = Random(window.end).sample(self.contexts, len(self.contexts))
-        return self.order.sorted(shuffled)
+        turn = 2 * window.end + 1
+        contexts = sorted(self.contexts, key=lambda c: _number(c) * turn % 2**32)
+        return self.order.sorted(contexts)
 
     def _pass_step(self) -> None:
         self.now += timedelta(seconds=self.step)
+
+
+def _number(context: AiExecutionContext) -> int:
+    return crc32(str(context.id).encode())
 
 
 def once(
@@ -332,10 +340,22 @@ class Changes:
         service.touch(self._any(service), late=-self._random.choice(AHEAD))
 
     def _chase(self, service: Service) -> None:
-        """Touch what the next answer would show."""
-        place = service.window(service.queries[-1]).end + self._random.randint(0, 9)
-        if place < len(service.contexts):
-            service.touch(place)
+        """Touch a context that no answer has shown, but the next one would."""
+        end = service.window(service.queries[-1]).end
+        near = [*enumerate(service.contexts)][end : end + service.cap]
+        if unseen := [place for place, c in near if c.id not in service.shown]:
+            late = self._random.choice([0, self._random.uniform(0, DELAY)])
+            service.touch(self._random.choice(unseen), late=late)
+
+    def _bury(self, service: Service) -> None:
+        """Let as many contexts become active as an answer has."""
+        for _ in range(service.cap if self._random.random() < 0.2 else 0):
+            service.touch(len(service.contexts) - 1)
+
+    def _slip(self, service: Service) -> None:
+        """Let a context leave that an answer has shown, so that others slip up."""
+        if shown := [n for n, id_ in enumerate(service.ids) if id_ in service.shown]:
+            service.contexts.pop(self._random.choice(shown))
 
     def _add(self, service: Service) -> None:
         service.add()

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from wacht._protocol.answers import Answer
 
 _ENDS = ("error, lost", "error, needless", "error, as it must")
+_CHANGES = ("touch", "late", "add", "remove", "leave", "enter", "burst", "border")
 _BOTH = evolve(CREATED, shows=TIMES)
 _NULLS_LAST = evolve(ACTIVITY, undated_last=True)
 
@@ -48,6 +49,15 @@ class Profile:
         exhaustive: How it may be read.
         proves: Whether a walk that ends without an error has missed nothing.
         fair: Whether that can be proven, so that errors are few.
+        odd: Whether it may have odd times and answers, a limit, and begin further down.
+        changes: What happens to it.
+        most: How much happens after an answer, at most.
+        answers: After how many answers it comes to rest.
+        sizes: How many contexts it has, at most.
+        gaps: Seconds between the times of two that follow each other.
+        ties: How many share each time.
+        caps: The most contexts that an answer has.
+        paces: Seconds that an answer takes.
 
     """
 
@@ -56,12 +66,15 @@ class Profile:
     exhaustive: Sequence[bool | None] = (True,)
     proves: bool = True
     fair: bool = True
-    changes: Sequence[str] = (
-        *("touch", "late", "add", "remove", "leave", "enter", "burst", "border"),
-    )
+    odd: bool = True
+    changes: Sequence[str] = _CHANGES
+    most: Sequence[int] = (1, 2, 6)
+    answers: Sequence[int] = (0, 1, 3, 10, 30)
     sizes: Sequence[int] = (0, 3, 30, 60, 150, 400)
+    gaps: Sequence[float] = (0.01, 0.1, 1, 10, 100)
     ties: Sequence[int] = (1, 1, 1, 2, 5, 30, 90, 97, 98, 99, 100, 120, 150)
     caps: Sequence[int] = (100,)
+    paces: Sequence[float] = (0, 0.01, 0.1, 1)
 
 
 _PAGE = Profile("page", caps=(100,) * 15 + (10,))
@@ -69,8 +82,26 @@ _UNSHOWN = evolve(_PAGE, orders=(HIDDEN,), fair=False, sizes=(60, 150, 400))
 _ALL = (HIDDEN, CREATED, _BOTH, OLDEST, ACTIVITY)
 PROFILES = {
     "offset": Profile(exhaustive=(None, True), caps=(100, 100, 100, 50, 10)),
-    "chase": Profile(changes=("chase", "late", "burst"), caps=(10, 25)),
-    "groups": Profile(sizes=(20, 60), ties=(3, 4, 5, 9, 10, 15), caps=(4, 5, 10)),
+    "chase": Profile(
+        odd=False,
+        changes=("chase", "chase", "bury", "late", "burst"),
+        answers=(10, 30, 100),
+        sizes=(30, 60, 150),
+        gaps=(0.05, 0.1, 0.15, 1),
+        ties=(1,),
+        caps=(10, 25),
+        paces=(0, 0.01, 0.3),
+    ),
+    "groups": Profile(
+        odd=False,
+        changes=("slip", "slip", "add"),
+        most=(1,),
+        answers=(3, 10, 30),
+        sizes=(9, 9, 18),
+        gaps=(1, 100),
+        ties=(5, 6, 7, 8),
+        caps=(5, 6),
+    ),
     "older": Profile("older", caps=(100, 50, 10)),
     "unset": Profile("older", exhaustive=(None,), proves=False, fair=False),
     "disorder": Profile(orders=(_BOTH, _NULLS_LAST), fair=False),
@@ -119,20 +150,22 @@ class _List:
             random.randint(0, random.choice(profile.sizes)),
             profile.revision,
             order=random.choice(profile.orders),
-            gap=random.choice([0.01, 0.1, 1, 10, 100]),
+            gap=random.choice(profile.gaps),
             tied=random.choice(profile.ties),
-            stable=random.choice([True, False]),
+            stable=kind != "groups" and random.choice([True, False]),
             cap=random.choice(profile.caps),
         )
         changes = random.sample(profile.changes, random.randint(1, 3))
-        most, answers = random.choice([1, 2, 6]), random.choice([0, 3, 10, 30])
+        most, answers = random.choice(profile.most), random.choice(profile.answers)
+        self.pace = random.choice(profile.paces)
+        self.deaths = random.choice([0, 0.02, 0.02, 0.2])  # of the program, a page
         self.is_whole = False  # whether one answer was the whole list
         self.is_complete = False  # whether the walk said so
-        self.short = random.sample(range(2, 12), random.choice([0] * 9 + [3]))
-        service.hidden = random.choice([0] * 18 + [5, 20])
-        broken = random.sample(range(1, 30), random.choice([0, 0, 1, 3]))
+        self.short = random.sample(range(2, 12), self.odd(*[0] * 9, 3))
+        service.hidden = self.odd(*[0] * 18, 5, 20)
+        broken = random.sample(range(1, 30), self.odd(0, 0, 1, 3))
         service.errors = {number: RequestError("refused") for number in broken}
-        trait = random.choice(["", "", "", "", "", "ahead", "undated", "other"])
+        trait = self.odd(*[""] * 5, "ahead", "undated", "other")
         trait = "undated" if service.order.undated_last else trait
         trait = "other" if kind == "hidden" else trait
         self._vary(trait, random.randint(0, 400 * (kind != "hidden")))
@@ -143,6 +176,10 @@ class _List:
         self.is_fair = profile.fair and not (profile.revision == "page" and odd)
         service.stayed = service.ids
         service.change, service.alter = self.change, self.alter
+
+    def odd(self, usual: Any, *others: Any) -> Any:
+        """Return the first value, or any of them if the list may be odd."""
+        return self.random.choice([usual, *others]) if self.profile.odd else usual
 
     def _vary(self, trait: str, first: int) -> None:
         """Give contexts other times than those that go with their places."""
@@ -163,8 +200,8 @@ class _List:
 
     def change(self, service: Service) -> None:
         """Let time pass, and change the list."""
-        service.step = self.random.choice([0, 0, 0.01, 0.25])
-        service.now += timedelta(seconds=self.random.choice([0, 0, 0.1, 1]))
+        service.step = self.random.choice([0, 0.001, self.pace / 4])
+        service.now += timedelta(seconds=self.random.choice([0, self.pace]))
         self.changes(service)
 
     def alter(self, answer: Answer) -> Answer:
@@ -225,14 +262,14 @@ def walk(seed: int, kind: str = "offset") -> Outcome:
     service, profile = listed.service, listed.profile
     own_size = service.kind == "page" and service.cap < 100  # where does page 2 begin?
     options = Options(
-        page=random.choice([1, 1, 1, 1 if own_size else 2, 1 if own_size else 3]),
+        page=1 if own_size else listed.odd(1, 1, 1, 2, 3),
         per_page=random.choice([1, 3, 7, 20, 100]),
     )
-    times = [c.last_activity_at for c in service.contexts if c.last_activity_at]
+    times = [c.last_activity_at or service.now for c in service.contexts]
     since = None
-    if profile.revision == "offset" and times and random.random() < 0.15:
-        since = random.choice(times)
-    limit = random.choice([None] * 7 + [1, 10, 99, 250])
+    if profile.revision == "offset" and times and listed.odd(*[0] * 6, 1):
+        since = min(service.now, random.choice(times))
+    limit = listed.odd(*[None] * 7, 1, 10, 99, 250)
     if kind == "older" or options.page != 1 or random.random() < 0.5:
         # Else the second request would say what stands on page 2.
         service.revision = None if kind == "unset" else model.REVISIONS[service.kind]
@@ -246,7 +283,7 @@ def walk(seed: int, kind: str = "offset") -> Outcome:
         parts = model.given_in_parts(
             service,
             options,
-            killed=lambda: random.random() < 0.02,  # and started again
+            killed=lambda: random.random() < listed.deaths,
             pause=listed.pause,
             limit=limit,
             report=listed.note,
