@@ -53,7 +53,7 @@ class Profile:
         changes: What happens to it.
         most: How much happens after an answer, at most.
         answers: After how many answers it comes to rest.
-        sizes: How many contexts it has, at most.
+        sizes: How many contexts it has.
         gaps: Seconds between the times of two that follow each other.
         ties: How many share each time.
         caps: The most contexts that an answer has.
@@ -70,7 +70,7 @@ class Profile:
     changes: Sequence[str] = _CHANGES
     most: Sequence[int] = (1, 2, 6)
     answers: Sequence[int] = (0, 1, 3, 10, 30)
-    sizes: Sequence[int] = (0, 3, 30, 60, 150, 400)
+    sizes: Sequence[range] = (range(4), range(31), range(61), range(151), range(401))
     gaps: Sequence[float] = (0.01, 0.1, 1, 10, 100)
     ties: Sequence[int] = (1, 1, 1, 2, 5, 30, 90, 97, 98, 99, 100, 120, 150)
     caps: Sequence[int] = (100,)
@@ -78,7 +78,7 @@ class Profile:
 
 
 _PAGE = Profile("page", caps=(100,) * 15 + (10,))
-_UNSHOWN = evolve(_PAGE, orders=(HIDDEN,), fair=False, sizes=(60, 150, 400))
+_UNSHOWN = evolve(_PAGE, orders=(HIDDEN,), fair=False, sizes=(range(61), range(401)))
 _ALL = (HIDDEN, CREATED, _BOTH, OLDEST, ACTIVITY)
 PROFILES = {
     "offset": Profile(exhaustive=(None, True), caps=(100, 100, 100, 50, 10)),
@@ -86,7 +86,7 @@ PROFILES = {
         odd=False,
         changes=("chase", "chase", "bury", "late", "burst"),
         answers=(10, 30, 100),
-        sizes=(30, 60, 150),
+        sizes=(range(20, 100),),
         gaps=(0.05, 0.1, 0.15, 1),
         ties=(1,),
         caps=(10, 25),
@@ -96,10 +96,10 @@ PROFILES = {
         odd=False,
         changes=("slip", "slip", "add"),
         most=(1,),
-        answers=(3, 10, 30),
-        sizes=(9, 9, 18),
+        answers=(3, 10),
+        sizes=(range(7, 14),),
         gaps=(1, 100),
-        ties=(5, 6, 7, 8),
+        ties=(7, 8, 9, 12),
         caps=(5, 6),
     ),
     "older": Profile("older", caps=(100, 50, 10)),
@@ -147,7 +147,7 @@ class _List:
     def __init__(self, random: Random, kind: str) -> None:
         self.random, self.profile = random, (profile := PROFILES[kind])
         self.service = service = Service(
-            random.randint(0, random.choice(profile.sizes)),
+            random.choice(random.choice(profile.sizes)),
             profile.revision,
             order=random.choice(profile.orders),
             gap=random.choice(profile.gaps),
@@ -158,7 +158,7 @@ class _List:
         changes = random.sample(profile.changes, random.randint(1, 3))
         most, answers = random.choice(profile.most), random.choice(profile.answers)
         self.pace = random.choice(profile.paces)
-        self.deaths = random.choice([0, 0.02, 0.02, 0.2])  # of the program, a page
+        self.deaths = self.odd(0, 0.02, 0.02, 0.2)  # of the program, a page
         self.is_whole = False  # whether one answer was the whole list
         self.is_complete = False  # whether the walk said so
         self.short = random.sample(range(2, 12), self.odd(*[0] * 9, 3))
@@ -174,6 +174,9 @@ class _List:
         )
         odd = service.hidden or self.short or service.cap < 100 or trait == "undated"
         self.is_fair = profile.fair and not (profile.revision == "page" and odd)
+        if service.contexts and random.random() < 0.5:
+            service.now += timedelta(seconds=99)
+            service.touch(0)
         service.stayed = service.ids
         service.change, service.alter = self.change, self.alter
 
