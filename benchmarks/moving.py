@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from statistics import mean
+from typing import TYPE_CHECKING
 
 import psycopg
 
@@ -18,7 +19,18 @@ import wacht
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.model import walk_of
-from tests.postgres import CASES, Case, PostgresService, plain_loop, running_server
+from tests.postgres import (
+    BY_PAGE,
+    CASES,
+    HARD,
+    Case,
+    PostgresService,
+    plain_loop,
+    running_server,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 RUNS = 5
 
@@ -26,7 +38,8 @@ RUNS = 5
 def with_walk(service: PostgresService, prefetch: int) -> tuple[set[str | None], bool]:
     got: set[str | None] = set()
     try:
-        for context in walk_of(service, prefetch=prefetch).contexts():
+        walk = walk_of(service, exhaustive=True, prefetch=prefetch)
+        for context in walk.contexts():
             got.add(context.id)
     except wacht.PaginationError:
         return got, True
@@ -45,18 +58,28 @@ def measured(connection: psycopg.Connection, case: Case, prefetch: int | None) -
         missed.append(len(service.stayed() - got))
         requests.append(service.requests)
     said = ", and says so" * (errors == RUNS) or f", {errors} errors" * (errors > 0)
-    return f"{mean(missed):.0f}{said} | {mean(requests):.0f}"
+    ratio = mean(requests) / service.least
+    return f"{mean(missed):.0f}{said} | {mean(requests):.0f} | {ratio:.2f}"
+
+
+def print_table(
+    connection: psycopg.Connection, title: str, cases: Sequence[Case]
+) -> None:
+    counts = "requests | of the least"
+    print(f"\n| {title} | plain loop | {counts} | walk | {counts} |", end="")
+    print(f" walk, `prefetch=8` | {counts} |\n{'|---' * 10}|")
+    for case in cases:
+        cells = [measured(connection, case, n) for n in (None, 0, 8)]
+        print(f"| {case.title} | {' | '.join(cells)} |", flush=True)
 
 
 def main() -> None:
-    print("| what changes | plain loop | requests | walk | requests |", end="")
-    print(" walk, `prefetch=8` | requests |\n|---|---|---|---|---|---|---|")
     with running_server() as parameters:
         connection = psycopg.connect(parameters, autocommit=True)
         with connection:
-            for case in CASES:
-                cells = [measured(connection, case, n) for n in (None, 0, 8)]
-                print(f"| {case.title} | {' | '.join(cells)} |")
+            print_table(connection, "by offset", CASES)
+            print_table(connection, "by page, `exhaustive=True`", BY_PAGE)
+            print_table(connection, "by offset, harder lists", HARD)
 
 
 if __name__ == "__main__":

@@ -7,15 +7,17 @@ import shutil
 import subprocess
 import tempfile
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from math import ceil
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, Literal, LiteralString
 
-from attrs import frozen
+from attrs import evolve, frozen
 
+from tests.model import ACTIVITY, CREATED, REVISIONS, Kind, Order, StandIn
 from wacht import AiExecutionContext
 from wacht._protocol.answers import Answer
-from wacht._protocol.revisions import OffsetRevision
 from wacht._protocol.windows import Window
 
 if TYPE_CHECKING:
@@ -23,24 +25,30 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from wacht._protocol.revisions import Query, Revision
-    from wacht._waiting import RequestBudget
+    from wacht._protocol.revisions import Query
 
 CONTEXTS = 3000
-TICK = 0.3  # seconds between two changes: two at each of 100 requests a minute
+AGE = 900.0  # seconds: how long ago the list was at rest
 
 Change = Literal["add", "activity", "deletion", "status"]
 
 CHANGES: dict[Change, LiteralString] = {
     "add": "INSERT INTO contexts"
-    " SELECT max(id) + 1, 'idle', now() - interval '1 s' * %(age)s FROM contexts",
-    "activity": "UPDATE contexts"
-    " SET last_activity_at = now() - interval '1 s' * %(age)s WHERE id = %(id)s",
+    " SELECT max(id) + 1, 'idle', %(time)s, %(time)s FROM contexts",
+    "activity": "UPDATE contexts SET last_activity_at = %(time)s WHERE id = %(id)s",
     "deletion": "DELETE FROM contexts WHERE id = %(id)s",
-    "status": "UPDATE contexts"
-    " SET last_activity_at = now() - interval '1 s' * %(age)s,"
+    "status": "UPDATE contexts SET last_activity_at = %(time)s,"
     " status = CASE status WHEN 'idle' THEN 'running' ELSE 'idle' END"
     " WHERE id = %(id)s",
+}
+
+
+LISTS: dict[str, LiteralString] = {
+    "created_at": "SELECT id, status, created_at, last_activity_at FROM contexts"
+    " WHERE status = coalesce(%s, status) ORDER BY created_at DESC LIMIT %s OFFSET %s",
+    "last_activity_at": "SELECT id, status, created_at, last_activity_at FROM contexts"
+    " WHERE status = coalesce(%s, status)"
+    " ORDER BY last_activity_at DESC LIMIT %s OFFSET %s",
 }
 
 
@@ -51,17 +59,45 @@ class Case:
     title: str
     changes: Sequence[Change] = ()  # after each answer
     status: str | None = None  # the filter
-    tied: int = 1  # contexts share each `last_activity_at`
+    tied: int = 1  # contexts share each time
+    hidden: int = 0  # in a hundred contexts: they are left out of each page
+    gap: float = 1.0  # seconds between two times
+    tick: float = 0.3  # seconds between two changes: two an answer, 100 a minute
+    kind: Kind = "offset"
+    order: Order = ACTIVITY
+    most: float = 1.15  # requests, in multiples of the least
 
 
+GROWS, MOVES, SHRINKS = ("add", "add"), ("activity", "activity"), ("deletion",) * 2
 CASES = (
     Case("nothing"),
-    Case("new contexts", ("add", "add")),
-    Case("activity (jumps to the top)", ("activity", "activity")),
-    Case("deletions", ("deletion", "deletion")),
-    Case("status filter, statuses change", ("status", "status"), status="idle"),
-    Case("nothing, but 40 share one `last_activity_at`", tied=40),
+    Case("new contexts", GROWS),
+    Case("activity (jumps to the top)", MOVES),
+    Case("deletions", SHRINKS),
+    Case("status filter, statuses change", ("status",) * 2, status="idle", most=1.2),
+    Case("nothing, but 40 share one `last_activity_at`", tied=40, most=1.8),
     Case("nothing, but hundreds share one `last_activity_at`", tied=700),
+)
+BY_PAGE = tuple(
+    evolve(
+        case,
+        title=f"{case.title}, by {order.time}",
+        kind="page",
+        order=order,
+        most=1.25,
+    )
+    for order in (CREATED, ACTIVITY)
+    for case in CASES[:4]
+)
+HARD = (
+    *(
+        Case(f"activity, and {n} share each time", MOVES, tied=n, most=4.2)
+        for n in (100, 120, 150, 200)
+    ),
+    *(
+        Case(f"activity, and {n} % are left out of pages", MOVES, hidden=n, most=1.5)
+        for n in (5, 20)
+    ),
 )
 
 
@@ -106,74 +142,86 @@ def running_server() -> Iterator[str]:
             run("pg_ctl", "stop", "-m", "immediate")
 
 
-class PostgresService:
-    """The offset revision, in the place of an `Endpoint`, on a table that changes."""
+class PostgresService(StandIn):
+    """
+    The service on a table that changes after each answer.
+
+    Attributes:
+        requests: How many windows were listed.
+        least: How many it takes to list all that there is at first.
+
+    """
 
     def __init__(
         self, connection: psycopg.Connection[Any], case: Case, seed: int = 0
     ) -> None:
-        self.revision: Revision | None = OffsetRevision()
-        self.fixed = False
-        self.service = "a digest"
+        super().__init__(case.kind)
+        self.revision = REVISIONS[case.kind]
         self.requests = 0
         self._connection = connection
         self._case = case
         self._random = Random(seed)
+        self._start = datetime.now(UTC) - timedelta(seconds=AGE)
         connection.execute("DROP TABLE IF EXISTS contexts")
         connection.execute(
             "CREATE TABLE contexts AS SELECT number AS id,"
             " (ARRAY['idle', 'running'])[1 + number %% 2] AS status,"
-            " now() - interval '1 s' * (31 + number / %s) AS last_activity_at"
-            " FROM generate_series(0, %s) AS number",
-            (case.tied, CONTEXTS - 1),
+            " time AS created_at, time AS last_activity_at"
+            " FROM generate_series(0, %s) AS number, LATERAL"
+            " (SELECT %s - interval '1 s' * %s * (number / %s) AS time) AS times",
+            (CONTEXTS - 1, self._start, case.gap, case.tied),
         )
         connection.execute("ANALYZE contexts")
         self._stayed = self._ids()
+        self.least = ceil(len(self._stayed) / (1 - case.hidden / 100) / 100)
         self._changes = 0
 
-    def ask(self, query: Query, budget: RequestBudget, *, retry: bool = True) -> Answer:
-        """Answer a query as `Endpoint.ask` does, then change the table."""
-        budget.remaining()
-        budget.count_request(1)
-        window = Window(int(query["offset"]), int(query["limit"]))
+    def answer(self, query: Query) -> Answer:
+        """Answer a query, then change the table."""
+        window = self.window(query)
         contexts, has_more = self.listing(window)
-        return Answer(contexts, has_more, window)
+        return Answer(contexts, has_more, window if self.kind == "offset" else None)
 
     def listing(self, window: Window) -> tuple[list[AiExecutionContext], bool]:
         """List a window with the query of the reference service."""
         self.requests += 1
         rows = self._connection.execute(
-            "SELECT id, status, last_activity_at FROM contexts"
-            " WHERE status = coalesce(%s, status)"
-            " ORDER BY last_activity_at DESC LIMIT %s OFFSET %s",
+            LISTS[self._case.order.time],
             (self._case.status, window.limit + 1, window.offset),
         ).fetchall()
         for change in self._case.changes:
             self._change(change)
         contexts = [
-            AiExecutionContext(id=str(id_), status=status, last_activity_at=time)
-            for id_, status, time in rows[: window.limit]
+            AiExecutionContext(
+                id=str(id_), status=status, created_at=created, last_activity_at=active
+            )
+            for id_, status, created, active in rows[: window.limit]
+            if not self._leaves_out(id_)
         ]
+        contexts = [self._case.order.shown(context) for context in contexts]
         return contexts, len(rows) > window.limit
 
     def stayed(self) -> set[str]:
         """Return the ids that are in the list and were there from the beginning on."""
         return self._stayed & self._ids()
 
+    def _leaves_out(self, id_: int) -> bool:
+        return id_ * 37 % 100 < self._case.hidden
+
     def _ids(self) -> set[str]:
         rows = self._connection.execute(
             "SELECT id FROM contexts WHERE status = coalesce(%s, status)",
             (self._case.status,),
         )
-        return {str(id_) for (id_,) in rows}
+        return {str(id_) for (id_,) in rows if not self._leaves_out(id_)}
 
     def _change(self, change: Change) -> None:
         id_ = self._random.randrange(CONTEXTS)
         self._changes += 1
         if change == "status":
             self._stayed.discard(str(id_))
-        values = {"age": 30 - TICK * self._changes, "id": id_}
-        self._connection.execute(CHANGES[change], values)
+        time = self._start + timedelta(seconds=self._case.tick * self._changes)
+        self._connection.execute(CHANGES[change], {"time": time, "id": id_})
 
 
 def plain_loop(service: PostgresService) -> set[str | None]:
