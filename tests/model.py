@@ -106,11 +106,7 @@ class StandIn(ABC):
     """
 
     def __init__(
-        self,
-        kind: Kind = "offset",
-        *,
-        cap: int = 100,
-        revision: Revision | None = None,
+        self, kind: Kind = "offset", cap: int = 100, revision: Revision | None = None
     ) -> None:
         self.kind: Kind = kind
         self.cap = cap
@@ -231,14 +227,14 @@ class Service(StandIn):
         """Add contexts."""
         for _ in range(number):
             self._added += 1
-            self._pass_step()
-            new = AiExecutionContext(id=f"new{self._added}", created_at=self.now)
-            self.show([evolve(new, last_activity_at=self.now), *self.contexts])
+            self.put_back(AiExecutionContext(id=f"new{self._added}"))
 
     def put_back(self, context: AiExecutionContext) -> None:
         """Let a context that had left the list come back, as its status changed."""
         self._pass_step()
-        self.show([evolve(context, last_activity_at=self.now), *self.contexts])
+        times = {"created_at": context.created_at or self.now}
+        new = evolve(context, **times, last_activity_at=self.now)
+        self.show([new, *self.contexts])
 
     def show(self, contexts: Iterable[AiExecutionContext]) -> None:
         """Let the list be these from now on, in its order."""

@@ -24,7 +24,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests import model
 from tests.model import ACTIVITY, CREATED, HIDDEN, OLDEST, START, TIMES, Service
-from wacht import ListExecutionContextsOptions as Options, PaginationError, RequestError
+from wacht import (
+    ListExecutionContextsOptions as Options,
+    PaginationError,
+    RequestError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,72 +36,53 @@ if TYPE_CHECKING:
     from wacht import WalkProgress
     from wacht._protocol.answers import Answer
 
-_ENDS = ("error, lost", "error, needless", "error, as it must")
 _CHANGES = ("touch", "late", "add", "remove", "leave", "enter", "burst", "border")
+_AHEAD = (datetime.max.replace(tzinfo=UTC), START + timedelta(seconds=4e9))
 _BOTH = evolve(CREATED, shows=TIMES)
 _NULLS_LAST = evolve(ACTIVITY, undated_last=True)
 
 
 @frozen
 class Profile:
-    """
-    A kind of list, and how it is read.
-
-    Attributes:
-        revision: Which one is served.
-        orders: What the list may be sorted by.
-        exhaustive: How it may be read.
-        proves: Whether a walk that ends without an error has missed nothing.
-        fair: Whether that can be proven, so that errors are few.
-        odd: Whether it may have odd times and answers, a limit, and begin further down.
-        changes: What happens to it.
-        most: How much happens after an answer, at most.
-        answers: After how many answers it comes to rest.
-        sizes: How many contexts it has.
-        gaps: Seconds between the times of two that follow each other.
-        ties: How many share each time.
-        caps: The most contexts that an answer has.
-        paces: Seconds that an answer takes.
-
-    """
+    """A kind of list, and how it is read: what each trait may be."""
 
     revision: model.Kind = "offset"
     orders: Sequence[model.Order] = (ACTIVITY,)
     exhaustive: Sequence[bool | None] = (True,)
-    proves: bool = True
-    fair: bool = True
-    odd: bool = True
+    proves: bool = True  # a walk that ends without an error has missed nothing
+    fair: bool = True  # it can be proven, so that errors are few
+    odd: bool = True  # odd times and answers, failures, a limit, a later first page
     changes: Sequence[str] = _CHANGES
-    most: Sequence[int] = (1, 2, 6)
-    answers: Sequence[int] = (0, 1, 3, 10, 30)
-    sizes: Sequence[range] = (range(4), range(31), range(61), range(151), range(401))
+    most: Sequence[int] = (1, 2, 6)  # changes after an answer
+    answers: Sequence[int] = (0, 1, 3, 10, 30)  # until the list comes to rest
+    sizes: Sequence[int] = (3, 30, 60, 150, 400)
     gaps: Sequence[float] = (0.01, 0.1, 1, 10, 100)
     ties: Sequence[int] = (1, 1, 1, 2, 5, 30, 90, 97, 98, 99, 100, 120, 150)
     caps: Sequence[int] = (100,)
-    paces: Sequence[float] = (0, 0.01, 0.1, 1)
+    paces: Sequence[float] = (0, 0.01, 0.1, 1)  # seconds that an answer takes
 
 
 _PAGE = Profile("page", caps=(100,) * 15 + (10,))
-_UNSHOWN = evolve(_PAGE, orders=(HIDDEN,), fair=False, sizes=(range(61), range(401)))
+_UNSHOWN = evolve(_PAGE, orders=(HIDDEN,), fair=False, sizes=(60, 150, 400))
 _ALL = (HIDDEN, CREATED, _BOTH, OLDEST, ACTIVITY)
 PROFILES = {
     "offset": Profile(exhaustive=(None, True), caps=(100, 100, 100, 50, 10)),
-    "chase": Profile(
+    "chase": Profile(  # what a look hasn't reached yet is touched again
         odd=False,
         changes=("chase", "chase", "bury", "late", "burst"),
         answers=(10, 30, 100),
-        sizes=(range(20, 100),),
+        sizes=(60, 100),
         gaps=(0.05, 0.1, 0.15, 1),
         ties=(1,),
         caps=(10, 25),
         paces=(0, 0.01, 0.3),
     ),
-    "groups": Profile(
+    "groups": Profile(  # that only counts can prove
         odd=False,
         changes=("slip", "slip", "add"),
         most=(1,),
         answers=(3, 10),
-        sizes=(range(7, 14),),
+        sizes=(13,),
         gaps=(1, 100),
         ties=(7, 8, 9, 12),
         caps=(5, 6),
@@ -116,29 +101,13 @@ PROFILES = {
 
 @frozen
 class Outcome:
-    """
-    What a walk came to.
+    """What a walk came to."""
 
-    Attributes:
-        wrong: The promise that it broke, or "".
-        missed: Contexts that stayed in the list and weren't given.
-        error: What ended it, or "".
-        requests: How many it took.
-        fair: Whether an error is needless if nothing was missed.
-
-    """
-
-    wrong: str
-    missed: int
-    error: str
+    wrong: str  # the promise that it broke, or ""
+    missed: int  # contexts that stayed in the list and weren't given
+    error: str  # what ended it, or ""
     requests: int
-    fair: bool
-
-    @property
-    def end(self) -> str:
-        """How the walk ended, in a few words."""
-        lost = "lost" if self.missed else "needless" if self.fair else "as it must"
-        return f"error, {lost}" if self.error else "end"
+    fair: bool  # whether an error is needless if nothing was missed
 
 
 class _List:
@@ -147,7 +116,7 @@ class _List:
     def __init__(self, random: Random, kind: str) -> None:
         self.random, self.profile = random, (profile := PROFILES[kind])
         self.service = service = Service(
-            random.choice(random.choice(profile.sizes)),
+            random.randint(0, random.choice(profile.sizes)),
             profile.revision,
             order=random.choice(profile.orders),
             gap=random.choice(profile.gaps),
@@ -155,29 +124,22 @@ class _List:
             stable=kind != "groups" and random.choice([True, False]),
             cap=random.choice(profile.caps),
         )
-        changes = random.sample(profile.changes, random.randint(1, 3))
-        most, answers = random.choice(profile.most), random.choice(profile.answers)
-        self.pace = random.choice(profile.paces)
-        self.deaths = self.odd(0, 0.02, 0.02, 0.2)  # of the program, a page
-        self.is_whole = False  # whether one answer was the whole list
-        self.is_complete = False  # whether the walk said so
+        self.is_whole = self.is_complete = False  # one answer; and if the walk says so
+        self.pace, self.deaths = random.choice(profile.paces), self.odd(0, 0, 0.02, 0.2)
         self.short = random.sample(range(2, 12), self.odd(*[0] * 9, 3))
-        service.hidden = self.odd(*[0] * 18, 5, 20)
         broken = random.sample(range(1, 30), self.odd(0, 0, 1, 3))
         service.errors = {number: RequestError("refused") for number in broken}
+        service.hidden = self.odd(*[0] * 18, 5, 20)
         trait = self.odd(*[""] * 5, "ahead", "undated", "other")
         trait = "undated" if service.order.undated_last else trait
         trait = "other" if kind == "hidden" else trait
         self._vary(trait, random.randint(0, 400 * (kind != "hidden")))
-        self.changes = model.Changes(
-            random, [*changes, *["ahead"] * (trait == "ahead")], most, answers
-        )
-        odd = service.hidden or self.short or service.cap < 100 or trait == "undated"
-        self.is_fair = profile.fair and not (profile.revision == "page" and odd)
-        if service.contexts and random.random() < 0.5:
-            service.now += timedelta(seconds=99)
-            service.touch(0)
-        service.stayed = service.ids
+        names = random.sample(profile.changes, random.randint(1, 3))
+        names += ["ahead"] * (trait == "ahead")
+        most, answers = random.choice(profile.most), random.choice(profile.answers)
+        self.changes = model.Changes(random, names, most, answers)
+        unfair = service.hidden or self.short or service.cap < 100 or trait == "undated"
+        self.is_fair = profile.fair and not (profile.revision == "page" and unfair)
         service.change, service.alter = self.change, self.alter
 
     def odd(self, usual: Any, *others: Any) -> Any:
@@ -186,20 +148,23 @@ class _List:
 
     def _vary(self, trait: str, first: int) -> None:
         """Give contexts other times than those that go with their places."""
-        random, contexts = self.random, self.service.contexts
-        name = self.service.order.time
+        random, service, name = self.random, self.service, self.service.order.time
+        contexts = service.contexts
         number = min(random.choice([1, 3, 20, 97, 98, 99, 100]), len(contexts))
-        places = random.sample(range(len(contexts)), number)
-        ahead = [datetime.max.replace(tzinfo=UTC), START + timedelta(seconds=4e9)]
-        times: Any = repeat(random.choice(ahead) if trait == "ahead" else None)
-        if trait == "other":  # the list isn't sorted by
+        places: Sequence[int] = random.sample(range(len(contexts)), number)
+        times: Any = repeat(random.choice(_AHEAD) if trait == "ahead" else None)
+        if trait == "other":  # which the list isn't sorted by
             [name] = {*TIMES} - {name}
-            places = [*range(first, len(contexts))]
+            places = range(first, len(contexts))
             values = [getattr(context, name) for context in contexts[first:]]
             times = random.sample(values, len(values))
         for place, time in zip(places if trait else [], times, strict=False):
             contexts[place] = evolve(contexts[place], **{name: time})
-        self.service.show(contexts)
+        service.show(contexts)
+        if contexts and random.random() < 0.5:  # one is much newer than the others
+            service.now += timedelta(seconds=99)
+            service.touch(0)
+        service.stayed = service.ids
 
     def change(self, service: Service) -> None:
         """Let time pass, and change the list."""
@@ -209,9 +174,10 @@ class _List:
 
     def alter(self, answer: Answer) -> Answer:
         """Cut some answers short, or leave them empty, although the list goes on."""
-        query = self.service.queries[-1]
-        self.is_whole |= not (self.service.window(query).offset or answer.has_more)
-        if len(self.service.queries) not in self.short or not answer.has_more:
+        queries = self.service.queries
+        at_top = self.service.window(queries[-1]).offset == 0
+        self.is_whole |= at_top and not answer.has_more
+        if len(queries) not in self.short or not answer.has_more:
             return answer
         number = self.random.choice([0, self.random.randint(0, 99)])
         return evolve(answer, contexts=answer.contexts[:number])
@@ -227,18 +193,14 @@ class _List:
 
     def wanted(self, options: Options, since: datetime | None) -> list[Any]:
         """Return the contexts that a walk gives if they stay."""
-        service, order = self.service, self.service.order
+        service, key = self.service, self.service.order.key
         start = ((options.page or 1) - 1) * (options.per_page or 100)
-        wanted = service.contexts[start:]
+        wanted = [c for c in service.contexts[start:] if not service.leaves_out(c)]
         if start and wanted and not service.stable:  # which equal times are above?
-            last = order.key(service.contexts[start - 1])
-            wanted = [c for c in wanted if order.key(c) != last]
-        return [
-            c
-            for c in wanted
-            if not service.leaves_out(c)
-            and (since is None or (c.last_activity_at and c.last_activity_at >= since))
-        ]
+            wanted = [c for c in wanted if key(c) != key(service.contexts[start - 1])]
+        if since is None:
+            return wanted
+        return [c for c in wanted if c.last_activity_at and c.last_activity_at >= since]
 
     def broken_promise(self, *, twice: int, missed: int, silent: bool) -> str:
         """Return which promise a walk broke."""
@@ -320,13 +282,20 @@ def main() -> None:
             ends: Counter[str] = Counter()
             outcomes = pool.imap(partial(walk, kind=kind), seeds, chunksize=50)
             for seed, outcome in zip(seeds, outcomes, strict=True):
-                ends.update([outcome.end, *["wrong"] * bool(outcome.wrong)])
                 ends["requests"] += outcome.requests
+                ends["wrong"] += bool(outcome.wrong)
+                ends["rightly"] += bool(outcome.error and outcome.missed)
+                ends["needless"] += bool(
+                    outcome.error and outcome.fair and not outcome.missed
+                )
                 if outcome.wrong:
                     print(f"{kind} {seed}: {outcome}", flush=True)
-            cells = [f"{100 * ends[end] / len(seeds):6.2f} % {end}" for end in _ENDS]
-            cells += [f"{ends['requests'] / len(seeds):.1f} requests"]
-            print(f"{kind}: {ends['wrong']} wrong, {', '.join(cells)}", flush=True)
+            shares = {name: f"{100 * ends[name] / len(seeds):.2f}" for name in ends}
+            print(
+                f"{kind}: {ends['wrong']} wrong; errors: {shares['rightly']} % with "
+                f"contexts missing, {shares['needless']} % needless; "
+                f"{ends['requests'] / len(seeds):.1f} requests on average"
+            )
 
 
 if __name__ == "__main__":

@@ -218,17 +218,6 @@ def test_resume__one_page_a_walk(
     assert got == service.ids
 
 
-def test_resume__by_page_after_a_look_that_broke() -> None:
-    """What it had given stands at the top, and isn't taken for what didn't move."""
-    service = known("page", 300, order=ACTIVITY)
-    service.change = once(2, lambda service: [service.touch(250), service.add(120)])
-    service.errors[7] = RequestError("refused")
-    got, error = until_error(walk_of(service, exhaustive=True))
-    got += given_by(service, travelled(error), exhaustive=True)
-    assert {*service.stayed} <= {*got}
-    assert len(service.queries) < 17
-
-
 def test_resume__on_the_last_possible_page() -> None:
     options = Options(page=2**63 - 1, per_page=1)
     assert given_by(known("page", 3), options) == []

@@ -25,7 +25,6 @@ from tests.model import (
     given_by,
     ids_of,
     known,
-    once,
     until_error,
     walk_of,
 )
@@ -138,17 +137,6 @@ def test_walk__by_offset_with_equal_times(tied: int, most: float) -> None:
     assert len(service.queries) <= most * 10
 
 
-@pytest.mark.parametrize("per_page", [5, 10, 20])
-@pytest.mark.parametrize("tied", [2, 8, 30, 60])
-def test_walk__by_offset_with_equal_times_read_ahead(
-    tied: int, per_page: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for seed in range(5):
-        service = known("offset", 60, tied=tied)
-        Scheduler(service, seed, monkeypatch)
-        assert given_by(service, Options(per_page=per_page), prefetch=8) == service.ids
-
-
 def test_walk__windows_read_ahead_share_more(monkeypatch: pytest.MonkeyPatch) -> None:
     """Some contexts may leave the list before they are answered."""
     service = known("offset", 400)
@@ -156,14 +144,6 @@ def test_walk__windows_read_ahead_share_more(monkeypatch: pytest.MonkeyPatch) ->
     given_by(service, prefetch=8)
     offsets = {int(query["offset"]) for query in service.queries}
     assert {0, 93, 186, 279, 372} <= offsets
-
-
-def test_walk__reads_far_ahead_of_a_gap(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All that was read ahead comes before the answer that closes the gap."""
-    service = known("offset", 4000)
-    Scheduler(service, None, monkeypatch)
-    service.change = once(12, lambda service: service.show(service.contexts[9:]))
-    assert {*service.stayed} <= {*given_by(service, prefetch=32)}
 
 
 @pytest.mark.parametrize("kind", ["touch", "remove", "add"])
