@@ -340,8 +340,8 @@ def test_interrupt__handler_stays(*, ignored: bool) -> None:
 def test_help__without_docstrings(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main([name, "-h"]) == 0
-    assert run("-OO", "-m", "wacht", name, "-h").stdout == capsys.readouterr().out
+    assert cli.main([name, "--help"]) == 0
+    assert run("-OO", "-m", "wacht", name, "--help").stdout == capsys.readouterr().out
 
 
 def test_demo(capsys: pytest.CaptureFixture[str]) -> None:

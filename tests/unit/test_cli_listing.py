@@ -95,12 +95,12 @@ def test_notes__how_to_go_on(
     assert list(listing.notes(error)) == notes
 
 
-def saved_by(*arguments: str) -> bytes:
-    return Listing(context_of(*arguments))._secret()
+def saved_by(*arguments: str) -> str:
+    return Listing(context_of(*arguments))._identity()
 
 
 @pytest.mark.parametrize("name", ["WACHT_API_KEY", "WACHT_BASE_URL"])
-def test_secret__of_one_service(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_identity__of_one_service(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(name, raising=False)
     seen = [saved_by()]
     for value in ("one", "other"):
@@ -109,7 +109,7 @@ def test_secret__of_one_service(name: str, monkeypatch: pytest.MonkeyPatch) -> N
     assert len({*seen}) == 3
 
 
-def test_secret__of_one_version(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_identity__of_one_version(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another one may write other columns."""
     before = saved_by()
     monkeypatch.setattr(listing_module, "__version__", "0.0")
@@ -125,5 +125,5 @@ def test_secret__of_one_version(monkeypatch: pytest.MonkeyPatch) -> None:
         (["--since=2d", "--no-escape"], False),
     ],
 )
-def test_secret__of_one_command(*, arguments: list[str], same: bool) -> None:
+def test_identity__of_one_command(*, arguments: list[str], same: bool) -> None:
     assert (saved_by(*arguments) == saved_by("--since=2d")) is same

@@ -23,7 +23,7 @@ def test_replacing__complete(tmp_path: Path) -> None:
     path = tmp_path / "contexts.csv"
     path.write_text("old")
     path.chmod(0o600)
-    with replacing(path, b"") as partial:
+    with replacing(path, "") as partial:
         partial.file.write("ü\ud800\r\n")
         assert path.read_text() == "old"
     assert path.read_bytes() == b"\xc3\xbc\\ud800\r\n"
@@ -34,7 +34,7 @@ def test_replacing__complete(tmp_path: Path) -> None:
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), WachtError("broken")])
 def test_replacing__broken(error: BaseException, tmp_path: Path) -> None:
     path = tmp_path / "contexts.csv"
-    with pytest.raises(type(error)), replacing(path, b"") as partial:  # noqa: PT012 - both
+    with pytest.raises(type(error)), replacing(path, "") as partial:  # noqa: PT012 - both
         partial.file.write("half a row")
         raise error
     assert [*tmp_path.iterdir()] == []
@@ -46,14 +46,14 @@ def test_replacing__broken(error: BaseException, tmp_path: Path) -> None:
 )
 def test_replacing__unusable(name: str, reason: str, tmp_path: Path) -> None:
     path = tmp_path / name
-    with pytest.raises(WachtError, match=reason) as caught, replacing(path, b""):
+    with pytest.raises(WachtError, match=reason) as caught, replacing(path, ""):
         pytest.fail("went on")
     assert str(path) in str(caught.value)
 
 
-def interrupt(path: Path, secret: bytes = b"secret") -> None:
+def interrupt(path: Path, command: str = "command") -> None:
     """Write a line, save it, write half of another one, and break off."""
-    with pytest.raises(KeyboardInterrupt), replacing(path, secret) as partial:  # noqa: PT012 - all of it
+    with pytest.raises(KeyboardInterrupt), replacing(path, command) as partial:  # noqa: PT012 - all of it
         partial.file.write("ü\n")
         partial.save({"any": "state"})
         partial.file.write("half a r")
@@ -65,7 +65,7 @@ def test_replacing__goes_on_behind_what_was_saved(tmp_path: Path) -> None:
     interrupt(path)
     assert not path.exists()
     interrupt(path)
-    with replacing(path, b"secret") as partial:
+    with replacing(path, "command") as partial:
         assert partial.state == {"any": "state"}
         partial.file.write("end\n")
     assert path.read_text(encoding="utf-8") == "ü\nü\nend\n"
@@ -88,7 +88,7 @@ def test_replacing__stores_large_states_now_and_then(
     monkeypatch.setattr(partial_module, "monotonic", Slow.clock)
     path = tmp_path / "contexts.csv"
     stored: list[bytes] = []
-    with pytest.raises(KeyboardInterrupt), replacing(path, b"") as partial:  # noqa: PT012 - all of it
+    with pytest.raises(KeyboardInterrupt), replacing(path, "") as partial:  # noqa: PT012 - all of it
         for _ in range(50):
             partial.file.write("row\n")
             partial.save({"any": Slow()})
@@ -96,11 +96,11 @@ def test_replacing__stores_large_states_now_and_then(
             Slow.clock.sleep(1)
         raise KeyboardInterrupt
     assert len({*stored}) == 3
-    with replacing(path, b"") as partial:
+    with replacing(path, "") as partial:
         assert partial.size == 50 * len("row\n")
 
 
-@pytest.mark.parametrize("change", ["secret", "checkpoint", "rows"])
+@pytest.mark.parametrize("change", ["command", "checkpoint", "rows"])
 def test_replacing__starts_anew(change: str, tmp_path: Path) -> None:
     """Another command, a forged checkpoint, and rows lost in a crash of the system."""
     path = tmp_path / "contexts.csv"
@@ -110,7 +110,7 @@ def test_replacing__starts_anew(change: str, tmp_path: Path) -> None:
         checkpoint.write_bytes(checkpoint.read_bytes()[:-1] + b"!")
     elif change == "rows":
         os.truncate(part, 1)
-    with replacing(path, b"secret" * (1 + (change == "secret"))) as partial:
+    with replacing(path, "command" * (1 + (change == "command"))) as partial:
         assert partial.state is None
         partial.begin()
         assert [*tmp_path.iterdir()] == [part]
@@ -122,7 +122,7 @@ def test_replacing__keeps_what_another_command_saved(tmp_path: Path) -> None:
     path = tmp_path / "contexts.csv"
     interrupt(path)
     saved = {file: file.read_bytes() for file in tmp_path.iterdir()}
-    with pytest.raises(WachtError), replacing(path, b"a wrong key"):
+    with pytest.raises(WachtError), replacing(path, "another command"):
         raise WachtError("401")
     assert {file: file.read_bytes() for file in tmp_path.iterdir()} == saved
 
@@ -150,7 +150,7 @@ def test_replacing__what_others_planted(
     plant(path.with_name(f".{path.name}.{suffix}"), victim)
     with (
         pytest.raises(WachtError, match=rf"contexts\.csv: .*\(.*\.{suffix}\)"),
-        replacing(path, b""),
+        replacing(path, ""),
     ):
         pytest.fail("went on")
     assert victim.read_text() == "theirs"
@@ -163,7 +163,7 @@ def test_replacing__link_in_place_of_a_new_checkpoint(tmp_path: Path) -> None:
     (tmp_path / ".contexts.csv.new").symlink_to(victim)
     interrupt(path)
     assert victim.read_text() == "theirs"
-    with replacing(path, b"secret") as partial:
+    with replacing(path, "command") as partial:
         assert partial.state
 
 
@@ -181,7 +181,7 @@ def test_replacing__delivered_by_another_process_before_the_lock(
     monkeypatch.setattr(fcntl, "flock", deliver_and_lock)
     with (
         pytest.raises(WachtError, match="another process writes to"),
-        replacing(path, b""),
+        replacing(path, ""),
     ):
         pytest.fail("went on")
     assert path.read_text() == "whole"
@@ -197,13 +197,13 @@ def test_replacing__locked_until_it_is_delivered_or_deleted(
     path, do = tmp_path / "contexts.csv", getattr(pathlib.Path, act)
 
     def after_another_try(*arguments: Any, **settings: Any) -> None:
-        with pytest.raises(WachtError, match="another process"), replacing(path, b""):
+        with pytest.raises(WachtError, match="another process"), replacing(path, ""):
             pytest.fail("went on")
         do(*arguments, **settings)
         left.append([*tmp_path.iterdir()])
 
     left: list[list[Path]] = []
-    with suppress(WachtError), replacing(path, b""):
+    with suppress(WachtError), replacing(path, ""):
         monkeypatch.setattr(pathlib.Path, act, after_another_try)
         if error:
             raise error
@@ -213,10 +213,10 @@ def test_replacing__locked_until_it_is_delivered_or_deleted(
 def test_replacing__one_process(tmp_path: Path) -> None:
     pytest.importorskip("fcntl")
     path = tmp_path / "contexts.csv"
-    with replacing(path, b"") as partial:
+    with replacing(path, "") as partial:
         with (
             pytest.raises(WachtError, match="another process writes to"),
-            replacing(path, b""),
+            replacing(path, ""),
         ):
             pytest.fail("went on")
         partial.file.write("whole")

@@ -56,7 +56,6 @@ _AGE = re.compile("([0-9]+)([dhm])")
 _UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
 _POSITIVE = click.IntRange(min=1)
 _PER_PAGE = click.IntRange(1, MAX_PER_PAGE)
-_PORT = click.IntRange(0, 65535)
 _FORMATS = (*FORMATS, "parquet")
 _PAGINATION = click.Choice(["auto", "page", "offset"])
 _REVISION = click.Choice(["page", "offset", "offset-without-echo"])
@@ -95,18 +94,13 @@ def _format(ctx: click.Context, _param: click.Parameter, name: str | None) -> st
                 "rename it, or add --format",
                 param_hint="--output",
             )
-    if name == "parquet":
-        _check_parquet(output)
-    return name or "table"
-
-
-def _check_parquet(output: Path | None) -> None:
-    if output is None:
+    if name == "parquet" and not output:
         raise click.BadParameter("parquet needs --output")
-    if not all(map(find_spec, ("pandas", "pyarrow"))):
+    if name == "parquet" and not all(map(find_spec, ("pandas", "pyarrow"))):
         raise click.BadParameter(
             "parquet needs pandas and pyarrow: pip install pandas pyarrow"
         )
+    return name or "table"
 
 
 # Each has its help as an argument: with `-OO`, there are no docstrings.
@@ -180,7 +174,9 @@ def list_(ctx: click.Context, /, **_params: object) -> None:
 @wacht.command(
     help="Serve invented contexts on this machine, until Ctrl-C.", epilog=_SANDBOX_HELP
 )
-@click.option("--port", type=_PORT, default=0, help="0: any free one.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, help="0: any free one."
+)
 @click.option("--contexts", type=click.IntRange(0), default=250, help="How many.")
 @click.option("--per-second", type=_POSITIVE, help="Requests to allow in any second.")
 @click.option("--per-minute", type=_POSITIVE, help="Requests to allow in any minute.")

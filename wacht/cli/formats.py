@@ -53,20 +53,12 @@ _SECONDS = len("2026-01-15T10:30:00")
 
 @frozen
 class Style:
-    """
-    How to write.
+    """How to write."""
 
-    Attributes:
-        width: That of the terminal, if there is one.
-        header: Whether to write the names of columns.
-        escape: Whether to escape formulas.
-        continued: Whether contexts were written before.
-    """
-
-    width: int | None = None
-    header: bool = True
-    escape: bool = True
-    continued: bool = False
+    width: int | None = None  # that of the terminal, if there is one
+    header: bool = True  # whether to write the names of columns
+    escape: bool = True  # whether to escape formulas
+    continued: bool = False  # whether contexts were written before
 
 
 def table(pages: Pages, style: Style) -> Iterator[str]:

@@ -6,17 +6,11 @@ import os
 import sys
 from contextlib import closing, contextmanager, nullcontext
 from datetime import datetime
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from wacht import errors
 from wacht._version import __version__
-from wacht.errors import (
-    BadRequestError,
-    ConfigError,
-    DecodeError,
-    InvalidRequestError,
-    PaginationError,
-    WachtError,
-)
 from wacht.models import ListExecutionContextsOptions, ListFilters
 from wacht.session import Session
 
@@ -34,11 +28,11 @@ if TYPE_CHECKING:
 
 # The same command would meet these again.
 _LASTING_ERRORS = (
-    BadRequestError,
-    ConfigError,
-    DecodeError,
-    InvalidRequestError,
-    PaginationError,
+    errors.BadRequestError,
+    errors.ConfigError,
+    errors.DecodeError,
+    errors.InvalidRequestError,
+    errors.PaginationError,
 )
 _WALK_OPTIONS = ("active_since", "exhaustive", "prefetch", "deadline")
 _TIMES = ("since", "active_since")  # an age means another time at each call
@@ -67,7 +61,7 @@ class Listing:
         ):
             try:
                 self.write(pages, file)
-            except (WachtError, KeyboardInterrupt) as error:
+            except (errors.WachtError, KeyboardInterrupt) as error:
                 if self._resume and (resume := getattr(error, "resume", None)):
                     self._save(resume)
                 for note in self.notes(error):
@@ -79,16 +73,17 @@ class Listing:
         if not self._params["output"]:
             yield sys.stdout
             return
-        with replacing(self._params["output"], self._secret()) as self._partial:
+        with replacing(self._params["output"], self._identity()) as self._partial:
             if self._partial.state:
                 self._go_on(**self._partial.state)
             yield self._partial.file
 
-    def _secret(self) -> bytes:
-        """Return what only the same command with the same key has."""
+    def _identity(self) -> str:
+        """Return what tells the same command with the same key, without the key."""
         service = [os.environ.get(f"WACHT_{name}") for name in ("API_KEY", "BASE_URL")]
         given = {k: v for k, v in self._params.items() if k not in _MAY_CHANGE}
-        return repr((service, __version__, given, self._ctx.meta)).encode()
+        command = repr((service, __version__, given, self._ctx.meta))
+        return sha256(command.encode(errors="backslashreplace")).hexdigest()
 
     def _go_on(self, count: int, resume: str, **times: str | None) -> None:
         self.count = count

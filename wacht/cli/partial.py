@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hmac
 import json
 import os
 import shutil
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from pathlib import Path
 
-_SIGNATURE = 32  # bytes
 _QUICK = 0.05  # seconds: what is stored faster is stored after each page
 _PAUSE = 20  # what is slower, after 20 times as long as it took to store it
 # Windows has neither of the two flags, nor user ids.
@@ -30,11 +28,11 @@ _user_id: Callable[[], int] = getattr(os, "geteuid", int)
 
 
 @contextmanager
-def replacing(path: Path, secret: bytes) -> Generator[PartialFile]:
+def replacing(path: Path, command: str) -> Generator[PartialFile]:
     """
     Open a file that takes its name when it is complete.
 
-    After a failure, what was saved stays for the next call with the same secret.
+    After a failure, what was saved stays for the next call by the same command.
 
     Raises:
         WachtError: It can't be written, or another process writes it.
@@ -47,7 +45,7 @@ def replacing(path: Path, secret: bytes) -> Generator[PartialFile]:
     try:
         with _open(part) as file:
             _lock(file, part)
-            partial = PartialFile(file, part, secret)
+            partial = PartialFile(file, part, command)
             try:
                 yield partial
                 partial.deliver(target)
@@ -93,17 +91,13 @@ class PartialFile:
     """
     An open file, and a checkpoint beside it: how much of it counts, and a state.
 
-    The checkpoint is signed with the secret: what was saved for another command, or by
-    somebody else, isn't used.
-
-    Attributes:
-        file: What to write to.
-        state: What was saved last; None if the file is new.
+    What was saved by another command isn't used.
     """
 
     file: TextIO
     _part: Path
-    _secret: bytes = field(repr=False)
+    _command: str
+    # What was saved last; None if the file is new.
     state: dict[str, Any] | None = field(default=None, init=False)
     _unstored: tuple[int, object] | None = field(default=None, init=False)
     _due: float = field(default=0.0, init=False)  # when to store the next checkpoint
@@ -166,12 +160,12 @@ class PartialFile:
         if self._unstored is None:
             return
         start = monotonic()
-        text = json.dumps(self._unstored, default=lambda value: value.to_json())
-        saved = text.encode()
+        saved = (self._command, *self._unstored)
+        text = json.dumps(saved, default=lambda value: value.to_json())
         new = self._part.with_suffix(".new")
         new.unlink(missing_ok=True)
-        with new.open("xb") as file:
-            file.write(self._sign(saved) + saved)
+        with new.open("x") as file:
+            file.write(text)
         new.replace(self._checkpoint)
         self._unstored = None
         took = monotonic() - start
@@ -179,14 +173,10 @@ class PartialFile:
 
     def _saved(self) -> tuple[int, dict[str, Any] | None]:
         with (
-            suppress(FileNotFoundError),
-            open(self._checkpoint, "rb", opener=_own) as file,
+            suppress(FileNotFoundError, ValueError),  # the system crashed
+            open(self._checkpoint, opener=_own) as file,
         ):
-            signature, saved = file.read(_SIGNATURE), file.read()
-            if hmac.compare_digest(signature, self._sign(saved)):
-                size, state = json.loads(saved)
+            command, size, state = json.load(file)
+            if command == self._command:
                 return size, state
         return 0, None
-
-    def _sign(self, saved: bytes) -> bytes:
-        return hmac.digest(self._secret, saved, "sha256")

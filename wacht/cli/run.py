@@ -58,14 +58,14 @@ def run(argv: Sequence[str] | None) -> int:
             return _invoke(sys.argv[1:] if argv is None else [*argv])
     except errors.WachtError as error:
         message = _AN_ARGUMENT.sub("", str(error))
-        report("; ".join([message, *_hint(error), *_notes(error)]))
+        report(_with_notes(error, message, *_hint(error)))
         return 2 if isinstance(error, errors.InvalidRequestError) else 1
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "wacht"
         report(f"{error.format_message().rstrip('.')} (see {path} --help)")
         return 2
     except KeyboardInterrupt as error:
-        report("; ".join(["interrupted", *_notes(error)]))
+        report(_with_notes(error, "interrupted"))
         return _INTERRUPTED
     except OSError as error:
         discard_buffer(sys.stdout)
@@ -91,8 +91,8 @@ def _invoke(arguments: list[str]) -> int:
     return 0
 
 
-def _notes(error: BaseException) -> list[str]:
-    return getattr(error, "__notes__", [])
+def _with_notes(error: BaseException, *words: str) -> str:
+    return "; ".join([*words, *getattr(error, "__notes__", [])])
 
 
 def _hint(error: errors.WachtError) -> Iterator[str]:
