@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol, TypedDict, overload
+from typing import TYPE_CHECKING, Any, TypedDict, overload
 
 from attrs import field, fields, frozen
 from attrs.validators import optional
@@ -22,20 +22,9 @@ MAX_PAGE = 2**63 - 1  # what a 64-bit service can parse
 _text = optional(text(InvalidRequestError))
 
 
-class OptionsText(Protocol):
-    """What writes options as text, and reads them."""
-
-    def write(self, options: ListExecutionContextsOptions) -> str:
-        """Write options."""
-        ...
-
-    def read(self, text: str) -> ListExecutionContextsOptions:
-        """Read options."""
-        ...
-
-
-# Only a layer above knows what a checkpoint holds: `session` sets what loads it.
-load_options_text: Callable[[], OptionsText]
+# Only a layer above knows what a checkpoint holds: `session` sets these two.
+write_options: Callable[[ListExecutionContextsOptions], str]
+read_options: Callable[[str], ListExecutionContextsOptions]
 
 
 @frozen(kw_only=True)
@@ -80,7 +69,7 @@ class ListExecutionContextsOptions:
         contains ids, times and numbers, but no context. A digest in it tells the
         service; the API key isn't in it.
         """
-        return load_options_text().write(self)  # noqa: F821 - `session` sets it
+        return write_options(self)  # noqa: F821 - `session` sets it
 
     @classmethod
     def from_json(cls, text: str) -> ListExecutionContextsOptions:
@@ -91,7 +80,7 @@ class ListExecutionContextsOptions:
             InvalidRequestError: The text is anything else.
 
         """
-        return load_options_text().read(text)  # noqa: F821 - as above
+        return read_options(text)  # noqa: F821 - as above
 
 
 OPTION_NAMES = tuple(

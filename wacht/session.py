@@ -15,7 +15,7 @@ from .throttle import SupportsSlot, Unlimited, shared_throttle
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from datetime import datetime
-    from types import TracebackType
+    from types import ModuleType, TracebackType
 
     import requests
     import urllib3
@@ -30,13 +30,14 @@ if TYPE_CHECKING:
     )
 
 
-def _load_options_text() -> models.OptionsText:
-    from ._pagination import options_text  # noqa: PLC0415 - a walk's modules
+def _options_text() -> ModuleType:
+    from ._pagination import options_text  # noqa: PLC0415 - as the endpoint
 
     return options_text
 
 
-models.load_options_text = _load_options_text
+models.write_options = lambda options: _options_text().write(options)
+models.read_options = lambda text: _options_text().read(text)
 
 
 class Session:

@@ -95,35 +95,22 @@ def test_notes__how_to_go_on(
     assert list(listing.notes(error)) == notes
 
 
-def saved_by(*arguments: str) -> str:
-    return Listing(context_of(*arguments))._identity()
+def identity(*arguments: str) -> str:
+    return Listing(context_of("--since=2d", *arguments))._identity()
 
 
-@pytest.mark.parametrize("name", ["WACHT_API_KEY", "WACHT_BASE_URL"])
-def test_identity__of_one_service(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(name, raising=False)
-    seen = [saved_by()]
-    for value in ("one", "other"):
-        monkeypatch.setenv(name, value)
-        seen.append(saved_by())
-    assert len({*seen}) == 3
-
-
-def test_identity__of_one_version(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another one may write other columns."""
-    before = saved_by()
+def test_identity__of_service_and_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another version may write other columns."""
+    seen = [identity()]
+    for name in ("WACHT_API_KEY", "WACHT_BASE_URL"):
+        monkeypatch.setenv(name, "other")
+        seen.append(identity())
     monkeypatch.setattr(listing_module, "__version__", "0.0")
-    assert saved_by() != before
+    assert len({*seen, identity()}) == 4
 
 
-@pytest.mark.parametrize(
-    ("arguments", "same"),
-    [
-        (["--prefetch=2", "--deadline=3", "--verbose", "--since=2d"], True),
-        (["--since=48h"], False),
-        (["--since=2d", "--limit=9"], False),
-        (["--since=2d", "--no-escape"], False),
-    ],
-)
-def test_identity__of_one_command(*, arguments: list[str], same: bool) -> None:
-    assert (saved_by(*arguments) == saved_by("--since=2d")) is same
+def test_identity__of_the_command() -> None:
+    """Two days are another age than 48 hours: the text is compared."""
+    assert identity("--prefetch=2", "--deadline=3", "--verbose") == identity()
+    for arguments in (["--since=48h"], ["--limit=9"], ["--no-escape"]):
+        assert identity(*arguments) != identity()

@@ -25,19 +25,22 @@ from .next_window import Position
 if TYPE_CHECKING:
     from cattrs import Converter
 
-FORMAT = 1  # another number for each change that a reader of the text would notice
-_START_ANEW = "or list from the start, without this text"
+_FORMAT = 1  # another number for each change that a reader of the text would notice
+_STORED: Any = Checkpoint | None
+_CLASSES = Revision, Window, Position, Coverage, SortTime, Checkpoint
+_NAMES = {cls.__name__: cls for cls in _CLASSES}
 # What cattrs and the options raise for a document that doesn't fit.
 _UNFIT = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
 def write(options: Options) -> str:
     """Write options as text; equal options give equal text."""
+    checkpoint = options._checkpoint  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - not for users
     content = {
         "options": {name: getattr(options, name) for name in OPTION_NAMES},
-        "checkpoint": _converter().unstructure(options._checkpoint),  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - not for users
+        "checkpoint": _converter().unstructure(checkpoint),
     }
-    return _json({"format": FORMAT, "checksum": _checksum(content), **content})
+    return _json({"format": _FORMAT, "checksum": _checksum(content), **content})
 
 
 def read(text: str) -> Options:
@@ -50,19 +53,21 @@ def read(text: str) -> Options:
     """
     document = _parse(text)
     number = document.get("format")
-    if type(number) is int and number != FORMAT:
+    if type(number) is int and number != _FORMAT:
         raise InvalidRequestError(
             f"from_json: the text has the unknown format {safe_repr(number)}: read it "
-            f"with the version of wacht that wrote it, {_START_ANEW}"
+            "with the version of wacht that wrote it, or list from the start, without "
+            "this text"
         )
     with suppress(*_UNFIT, RecursionError):
-        options = _structure(document)
+        stored = _converter().structure(document["checkpoint"], _STORED)
+        options = Options(**document["options"], _checkpoint=stored)
         # cattrs converts what almost fits. But then it is written in another way.
         if write(options) == _json(document):
             return options
     raise InvalidRequestError(
         "from_json: expected the text that to_json() wrote, got something else: pass "
-        f"that text, whole and unchanged, {_START_ANEW}"
+        "that text, whole and unchanged, or list from the start, without this text"
     )
 
 
@@ -82,61 +87,41 @@ def _parse(text: object) -> dict[str, Any]:
     return {}
 
 
-def _structure(document: dict[str, Any]) -> Options:
-    stored = document["checkpoint"]
-    checkpoint = None if stored is None else _converter().structure(stored, Checkpoint)
-    return Options(**document["options"], _checkpoint=checkpoint)
-
-
-# How a value is written that JSON doesn't have or cattrs would convert, and read.
-
-
-def _write_number(number: float) -> str:
-    return repr(number)  # as text, because JSON has no infinite numbers
-
-
-def _read_number(text: str, _type: object) -> float:
-    return int(text) if text.removeprefix("-").isdecimal() else float(text)
-
-
-def _write_revision(revision: Revision) -> dict[str, Any]:
-    return {"name": revision.name, **asdict(revision)}
-
-
-def _read_revision(values: dict[str, Any], _type: object) -> Revision:
-    return evolve(REVISIONS[values["name"]], echoes=values["echoes"])
-
-
-def _read_sort_time(values: dict[str, Any], _type: object) -> SortTime:
-    sort_time = SortTime(**values)
-    return {known: known for known in (*PAGE_SORT_TIMES, *OFFSET_SORT_TIMES)}[sort_time]
-
-
-def _read_ids(ids: Iterable[object], _type: object) -> dict[str, None]:
-    return dict.fromkeys(map(str, ids))
-
-
 @cache
 def _converter() -> Converter:
     """Make what converts a checkpoint, by the annotations of its classes."""
     from cattrs import Converter  # noqa: PLC0415 - most walks need no text
     from cattrs.gen import make_dict_unstructure_fn  # noqa: PLC0415
 
-    classes = Revision, Window, Position, Coverage, SortTime, Checkpoint
-    names = {cls.__name__: cls for cls in classes}
-    for cls in classes:
-        resolve_types(cls, localns={**names, "Iterable": Iterable})
+    for cls in _CLASSES:
+        resolve_types(cls, localns={"Iterable": Iterable, **_NAMES})
     converter = Converter(detailed_validation=False)
-    converter.register_unstructure_hook(float, _write_number)
-    converter.register_structure_hook(float, _read_number)
-    converter.register_unstructure_hook(Revision, _write_revision)
-    converter.register_structure_hook(Revision, _read_revision)
-    converter.register_structure_hook(SortTime, _read_sort_time)
-    converter.register_structure_hook_func(lambda t: t == Iterable[str], _read_ids)
-    write_all = make_dict_unstructure_fn(Checkpoint, converter)
-
-    def write_checkpoint(checkpoint: Checkpoint) -> dict[str, Any]:
-        return write_all(evolve(checkpoint, yielded=[*checkpoint.ids()]))
-
-    converter.register_unstructure_hook(Checkpoint, write_checkpoint)
+    converter.register_unstructure_hook(float, repr)  # JSON has no infinite numbers
+    converter.register_structure_hook(float, _number)
+    converter.register_unstructure_hook(
+        Revision, lambda revision: {"name": revision.name, **asdict(revision)}
+    )
+    converter.register_structure_hook(Revision, _revision)
+    converter.register_structure_hook(SortTime, _sort_time)
+    converter.register_structure_hook_func(
+        lambda kind: kind == Iterable[str],
+        lambda ids, _: dict.fromkeys(map(str, ids)),
+    )
+    write_checkpoint = make_dict_unstructure_fn(Checkpoint, converter)
+    converter.register_unstructure_hook(
+        Checkpoint, lambda it: write_checkpoint(evolve(it, yielded=[*it.ids()]))
+    )
     return converter
+
+
+def _number(text: str, _type: object) -> float:
+    return int(text) if text.removeprefix("-").isdecimal() else float(text)
+
+
+def _revision(values: dict[str, Any], _type: object) -> Revision:
+    return evolve(REVISIONS[values["name"]], echoes=values["echoes"])
+
+
+def _sort_time(values: dict[str, Any], _type: object) -> SortTime:
+    sort_time = SortTime(**values)
+    return {known: known for known in (*PAGE_SORT_TIMES, *OFFSET_SORT_TIMES)}[sort_time]

@@ -150,7 +150,7 @@ class PartialFile:
         self._store()
         if not self._checkpoint.exists():
             self._close_on_windows()
-            self._part.unlink()
+            self._part.unlink(missing_ok=True)
 
     def _close_on_windows(self) -> None:
         if sys.platform == "win32":  # pragma: no cover - it moves no open file
