@@ -60,7 +60,9 @@ def recipe(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, Read]:
         pytest.importorskip(needed)
     [source] = [block for block in BLOCKS if f"import {name}\n" in block]
     script = tmp_path / "sync.py"
-    script.write_text(source.replace("PAGES = 20", "PAGES = 1"), encoding="utf-8")
+    often = source.replace("PAGES = 20", "PAGES = 1")
+    often = often.replace("SECONDS = 60", "SECONDS = 0")
+    script.write_text(often, encoding="utf-8")
     return script, READERS[name]
 
 
@@ -103,6 +105,23 @@ def test_sync__killed_and_started_again(
     expected = sorted((c["id"], c["agent_id"]) for c in sandbox.contexts)
     assert sorted(read(script.parent)) == expected
     assert len(sandbox.requests) - before <= (3 if sandbox.revision == "page" else 2)
+
+
+@pytest.mark.parametrize("sandbox", ["page"], indirect=True)
+def test_sync__with_another_service(
+    recipe: tuple[Path, Read], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A complete copy is refused, too, before anything is sent."""
+    script, read = recipe
+    run_path(str(script))
+    before = sorted(read(script.parent))
+    sandbox.api_key = "wk_another"
+    monkeypatch.setenv("WACHT_API_KEY", sandbox.api_key)
+    sent = len(sandbox.requests)
+    with pytest.raises(Exception, match="`resume` belongs to another service"):
+        run_path(str(script))
+    assert len(sandbox.requests) == sent
+    assert sorted(read(script.parent)) == before
 
 
 def later(sandbox: Sandbox) -> Callable[[list[dict[str, Any]]], None]:
