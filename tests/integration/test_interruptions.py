@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import gc
+import itertools
 import signal
 import subprocess
 import sys
 import threading
 import time
+from contextvars import Context
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
@@ -69,12 +72,17 @@ posix_main = pytest.mark.skipif(
 )
 
 
+class JobTimeoutError(OSError):
+    """What a job runner raises that looks like a failure of the network."""
+
+
 @posix_main
 @pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("kind", [TimeoutError, JobTimeoutError])
 @pytest.mark.parametrize("place", SCRIPTS)
-def test_signal__ends_a_request(place: str, *, own: bool) -> None:
+def test_signal__ends_a_request(place: str, kind: type[OSError], *, own: bool) -> None:
     """It passes unchanged, once; the throttle's slot and the connection are free."""
-    error = TimeoutError("time is up")
+    error = kind("time is up")
     throttle = wacht.Throttle(per_second=2, per_minute=2)
     http = requests.Session() if own else None
     with (
@@ -82,7 +90,7 @@ def test_signal__ends_a_request(place: str, *, own: bool) -> None:
         server.session(throttle=throttle, http=http) as session,
     ):
         start = time.monotonic()
-        with on_signal(error), pytest.raises(TimeoutError) as caught:
+        with on_signal(error), pytest.raises(kind) as caught:
             session.fetch_execution_contexts()
         assert caught.value is error
         assert time.monotonic() - start < 20
@@ -97,3 +105,55 @@ def test_signals__anywhere() -> None:
     """None hangs the session, gets lost, or costs or spoils a page."""
     command = [sys.executable, str(BENCHMARK), "--signals", "200"]
     subprocess.run(command, check=True, timeout=100, stdout=subprocess.DEVNULL)
+
+
+class HoldingThrottle:
+    """Hold exceptions until the next request is on the wire."""
+
+    def __init__(self) -> None:
+        self.held: list[BaseException] = []
+
+    def slot(self, _sleep: object) -> Any:
+        return contextlib.nullcontext(self)
+
+    def sent(self) -> None:
+        self.held.clear()
+        gc.collect()
+
+
+def interrupt_at(number: int, call: Callable[[], object]) -> BaseException | None:
+    """Raise an exception at some call or return in the modules about the request."""
+    modules = {"wacht._http.client", "wacht._http.timing", "contextlib"}
+    left = iter(range(number))
+
+    def interrupt(frame: Any, *_: object) -> None:
+        if frame.f_globals.get("__name__") in modules and next(left, None) is None:
+            raise KeyboardInterrupt
+
+    sys.setprofile(interrupt)
+    try:
+        call()
+    except KeyboardInterrupt as error:
+        return error
+    finally:
+        sys.setprofile(None)
+    return None
+
+
+def test_exception__at_any_call_does_not_spoil_the_next_request() -> None:
+    """Not even if what it holds is freed in the middle of it."""
+    throttle = HoldingThrottle()
+    with RawServer() as server, server.session(throttle=throttle) as session:
+        fetch = session.fetch_execution_contexts
+
+        def is_interrupted(number: int) -> bool:
+            if error := interrupt_at(number, fetch):
+                throttle.held.append(error)
+            assert len(fetch()) == 20
+            return error is not None
+
+        numbers = itertools.count(1)
+        # An own context each: variables mustn't have what an earlier call left.
+        while Context().run(is_interrupted, next(numbers)):
+            pass
+        assert next(numbers) > 20

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import requests
@@ -12,8 +13,8 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import ConnectTimeoutError
 
 from tests.clock import Clock
-from wacht._http.connections import TimedAdapter
-from wacht._http.timing import ResponseTimer, SlowAnswerError
+from wacht._http.connections import TimedAdapter, _Wire
+from wacht._http.timing import ResponseTimer, SlowAnswerError, active_timer
 
 
 @pytest.fixture
@@ -84,9 +85,36 @@ def test_connecting__addresses_share_the_time(
     monkeypatch.setattr("socket.getaddrinfo", lambda *_: infos)
     monkeypatch.setattr("urllib3.util.connection.create_connection", connect)
     pool: Any = TimedAdapter().poolmanager.connection_from_url("http://api.invalid")
-    with timer(remaining=3).active(), pytest.raises(ConnectTimeoutError):
+    active_timer.set(timer(remaining=3))
+    with pytest.raises(ConnectTimeoutError):
         pool._new_conn().connect()
     assert tried == [*zip(addresses, timeouts, strict=False)]
+
+
+def test_connecting__exception_that_a_codec_copied(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Python 3.11 does that to what a signal handler raises while it encodes a name."""
+    original, copied = TimeoutError("alarm"), TimeoutError("encoding failed")
+    copied.__cause__ = original
+    monkeypatch.setattr("socket.getaddrinfo", Mock(side_effect=copied))
+    pool: Any = TimedAdapter().poolmanager.connection_from_url("http://api.invalid")
+    with pytest.raises(TimeoutError) as caught:
+        pool._new_conn()._new_conn()
+    assert caught.value is original
+
+
+def test_reading__alarm_at_the_end_of_the_time(clock: Clock) -> None:
+    """A caller's `TimeoutError` isn't taken for that of the socket."""
+    timed = timer(remaining=30)
+
+    def alarm(_buffer: bytearray) -> None:
+        clock.now += 30
+        raise TimeoutError("alarm")
+
+    wire = _Wire(Mock(readinto=alarm), Mock(), timed)
+    with pytest.raises(TimeoutError, match="alarm"):
+        wire.readinto(bytearray(1))
 
 
 @pytest.mark.parametrize("proxy", [None, "http://proxy.invalid"])

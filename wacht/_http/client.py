@@ -18,6 +18,7 @@ from wacht.errors import ConfigError
 
 from .body import ACCEPTED, BodyReader
 from .connections import TimedAdapter
+from .timing import active_timer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,8 +77,12 @@ class HttpClient:
         reader = BodyReader(self._settings.max_response_bytes, timer)
         hooks: list[Any] = [reader, *prepared.hooks["response"], _leave_no_trace]
         prepared.hooks = {**prepared.hooks, "response": hooks}
-        with timer.active():
+        outer = active_timer.get(None)
+        try:  # no context manager: an exception at its end would leave the timer set
+            active_timer.set(timer)
             return reader.reply(self._send(prepared, timer.timeout, environment))
+        finally:
+            active_timer.set(outer)
 
     def _prepared(
         self, template: requests.PreparedRequest, query: Query

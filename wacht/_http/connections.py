@@ -36,7 +36,7 @@ _FINAL = 200
 class TimedAdapter(HTTPAdapter):
     """Open connections, through proxies or not, that keep to the active timer."""
 
-    _pool: Any = None
+    _pool: Any = None  # of the one host
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
@@ -51,9 +51,19 @@ class TimedAdapter(HTTPAdapter):
         """Return the pool of the one host; to find it takes 7 % of a page's time."""
         pool = self._pool  # another thread may close it
         if pool is None:
-            pool = super().get_connection_with_tls_context(*args, **kwargs)
-            self._pool = pool
+            return super().get_connection_with_tls_context(*args, **kwargs)
         return pool
+
+    def cert_verify(self, conn: Any, *args: Any) -> None:
+        """
+        Set up a pool to verify certificates, once.
+
+        `os.path.exists`, which requests calls here, swallows every `OSError`, a signal
+        handler's too.
+        """
+        if conn is not self._pool:
+            super().cert_verify(conn, *args)
+            self._pool = conn
 
     def close(self) -> None:
         super().close()
@@ -147,8 +157,8 @@ class _TimedConnection:
             # It resolves the name.
             return super()._new_conn()  # type: ignore[misc]
         name = self._dns_host
-        addresses = self._resolve()
         try:
+            addresses = self._resolve()
             for tries_left in range(len(addresses), 1, -1):
                 try:
                     return self._connect_to(addresses[-tries_left], tries_left)
@@ -156,6 +166,11 @@ class _TimedConnection:
                     if foreign_error(error):
                         raise
             return self._connect_to(addresses[-1], 1)
+        except BaseException as error:
+            # Python 3.11 copies what a signal handler raises in the codec of names.
+            if type(error.__cause__) is type(error):
+                raise error.__cause__  # noqa: B904 - as it was
+            raise
         finally:
             self._dns_host = name
 
@@ -262,8 +277,9 @@ class _Wire(io.RawIOBase):
         self._sock.settimeout(self._timer.next_read())
         try:
             count = self._raw.readinto(buffer)
-        except TimeoutError:
-            self._timer.remaining()  # raises if not only this read is too slow
+        except TimeoutError as error:
+            if not foreign_error(error):
+                self._timer.remaining()  # raises if not only this read is too slow
             raise
         self.ended = not count
         return count

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attrs import define
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
 
 
 class SlowAnswerError(ConnectionError):
@@ -52,14 +51,6 @@ class ResponseTimer:
         """Return the seconds that the next read may take, or raise."""
         return min(self.read, self.remaining())
 
-    @contextmanager
-    def active(self) -> Generator[None]:
-        """Make this the timer of the connections that this thread uses."""
-        token = active_timer.set(self)
-        try:
-            yield
-        finally:
-            active_timer.reset(token)
 
-
-active_timer: ContextVar[ResponseTimer] = ContextVar("wacht_response_timer")
+# The timer that the connections of this thread keep to; None outside of a request.
+active_timer: ContextVar[Any] = ContextVar("wacht_response_timer")
