@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager, nullcontext
+from math import inf
 from threading import Lock
 from typing import Protocol, Self
 from weakref import WeakSet, ref
@@ -18,9 +19,11 @@ from .errors import ConfigError
 REACH = 0.05
 # The error of clocks and timers, as a part of each window.
 MARGIN = 0.005
+# Seconds after which others may go first if a thread doesn't come back from its wait.
+LATENESS = 0.1
 
 _LONGEST = 60.0  # seconds of the wider window
-_TICK = 0.001  # the shortest wait, in which the thread in front can go
+_TICK = 0.001  # the shortest wait: adding a shorter one might not change a float
 
 Sleep = Callable[[float], None]
 
@@ -54,11 +57,13 @@ class _Ticket:
 
     Attributes:
         at: The latest moment at which the request may have arrived at the service;
-            None while that is unknown.
+            None while that is unknown, and minus infinity if it won't be sent.
+        due: The moment at which its thread asks again, if that isn't late.
     """
 
     def __init__(self, slot: Slot) -> None:
         self.at: float | None = None
+        self.due = inf
         self._slot = ref(slot)
         self._process = os.getpid()
 
@@ -89,15 +94,18 @@ class Slot:
 
     def __enter__(self) -> Self:
         try:
-            while wait := self._throttle.seconds_to_go(self._ticket):
+            ask = self._throttle._seconds_to_go  # noqa: SLF001 - its only caller
+            while wait := ask(self._ticket):
                 self._sleep(wait)
         except BaseException:
-            self._throttle.leave(self._ticket)
+            # No call, at the start of which a second signal's handler may raise.
+            self._ticket.at = -inf
             raise
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self._throttle.leave(self._ticket)
+        now = self._throttle.clock()
+        self._ticket.at = now if self._ticket.at is None else min(self._ticket.at, now)
 
     def sent(self) -> None:
         """
@@ -158,7 +166,7 @@ class Throttle:
         """Whether a request could be sent now, and nothing is remembered."""
         with self._lock.get():
             now = self.clock()
-            self._tidy(now)
+            self._prune(now)
             return not (self._taken or self._line or self._closed_until > now)
 
     def pause(self, seconds: float) -> None:
@@ -180,42 +188,38 @@ class Throttle:
         """
         return Slot(self, sleep)
 
-    def seconds_to_go(self, ticket: _Ticket) -> float:
-        """Return how long a slot has to wait at least; 0 if it is its turn."""
+    def _seconds_to_go(self, ticket: _Ticket) -> float:
+        """Return how long a slot has to wait at least; 0 if it may go."""
         with self._lock.get():
             now = self.clock()
-            self._tidy(now)
+            self._prune(now)
             if ticket not in self._line:  # at once, or a burst would meet in the line
                 self._line.append(ticket)
-            place = self._line.index(ticket)
-            wait = self._opening(place, now) - now
-            if place or wait > 0:
-                return max(wait, _TICK)
-            self._taken.append(self._line.pop(0))
+            ahead = self._line[: self._line.index(ticket)]
+            place = sum(other.due + LATENESS > now for other in ahead)
+            wait = self._earliest_start(place, now) - now
+            if wait > 0:
+                wait = max(wait, _TICK)
+                ticket.due = now + wait
+                return wait
+            self._line.remove(ticket)
+            self._taken.append(ticket)
             return 0.0
 
-    def leave(self, ticket: _Ticket) -> None:
-        """Note that the answer to a slot's request has come, or that none will."""
-        now = self.clock()
-        ticket.at = now if ticket.at is None else min(ticket.at, now)
-        with self._lock.get():
-            if ticket in self._line:
-                self._line.remove(ticket)
-
-    def _opening(self, place: int, now: float) -> float:
+    def _earliest_start(self, place: int, now: float) -> float:
         """Return the earliest moment at which this place in the line may go."""
         arrivals = sorted(now if t.at is None else t.at for t in self._taken)
-        opening = self._closed_until
+        start = self._closed_until
         for limit, window in self._limits:
             rounds, rest = divmod(place, limit)
             width = window * (1 + MARGIN)
             if len(arrivals) >= limit - rest:
-                opening = max(opening, arrivals[rest - limit] + width * (1 + rounds))
-        return opening
+                start = max(start, arrivals[rest - limit] + width * (1 + rounds))
+        return start
 
-    def _tidy(self, now: float) -> None:
+    def _prune(self, now: float) -> None:
         """Forget what no window holds, and what was abandoned."""
-        self._line = [ticket for ticket in self._line if not ticket.abandoned]
+        self._line = [t for t in self._line if t.at is None and not t.abandoned]
         for ticket in self._taken:
             if ticket.at is None and ticket.abandoned:
                 ticket.at = now

@@ -5,8 +5,10 @@ from __future__ import annotations
 import gc
 import heapq
 import random
+import sys
 import threading
 import weakref
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -190,7 +192,7 @@ def test_throttle__asks_for_the_whole_wait(clock: Clock) -> None:
     """A thread further back learns at once how long it has to wait at least."""
     throttle = Throttle(per_second=2, per_minute=100, clock=clock)
     slots = [throttle.slot() for _ in range(8)]
-    waits = [throttle.seconds_to_go(slot._ticket) for slot in slots]
+    waits = [throttle._seconds_to_go(slot._ticket) for slot in slots]
     assert waits == pytest.approx([(1 + MARGIN) * (n // 2) for n in range(8)])
 
 
@@ -229,6 +231,57 @@ def test_throttle__giving_up_leaves_the_line(one: Throttle, clock: Clock) -> Non
         pass
     with one.slot(clock.sleep):
         assert 1 <= clock.now < 1.01
+
+
+def test_throttle__giving_up_twice(one: Throttle, clock: Clock) -> None:
+    """A second signal's handler may raise while the first one's exception leaves."""
+
+    def interrupt(frame: Any, event: str, _argument: object) -> None:
+        if event == "call" and frame.f_globals["__name__"] == "wacht.throttle":
+            raise InterruptedError
+
+    def give_up_twice(_seconds: float) -> None:
+        sys.setprofile(interrupt)
+        raise TimeoutError
+
+    with one.slot(clock.sleep):
+        pass
+    try:
+        with pytest.raises((InterruptedError, TimeoutError)) as _held:
+            one.slot(give_up_twice).__enter__()
+    finally:
+        sys.setprofile(None)
+    with one.slot(clock.sleep):
+        assert 1 <= clock.now < 1.01
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_throttle__late_one_does_not_hold_up_others(*, paused: bool) -> None:
+    """Nobody polls for it, and it isn't last when it comes."""
+    clock = Crowd()
+    throttle = Throttle(per_second=1, clock=clock)
+    gone: list[tuple[str, float]] = []
+    waits: Counter[str] = Counter()
+
+    def come(name: str, begin: float, late: float) -> None:
+        def sleep(seconds: float) -> None:
+            waits[name] += 1
+            clock.sleep(seconds + (late if waits[name] == 1 else 0))
+
+        clock.sleep(begin)
+        with throttle.slot(sleep):
+            gone.append((name, clock.now))
+
+    with throttle.slot(clock.sleep):
+        pass
+    if paused:
+        throttle.pause(2)
+    others = [partial(come, f"{n}", 0.1 + 0.01 * n, 0) for n in range(20)]
+    clock.run(partial(come, "late", 0.05, 10), *others)
+    assert [name for name, _ in gone if name != "late"] == [f"{n}" for n in range(20)]
+    assert 11 < dict(gone)["late"] < 14
+    assert gone[-1][1] < 25
+    assert max(waits.values()) <= 3
 
 
 def test_pause__delays_who_waits_already(one: Throttle, clock: Clock) -> None:
@@ -296,7 +349,7 @@ def test_fork__child_does_not_wait_for_threads_of_its_parent(
 ) -> None:
     """Threads with the lock or in line stayed in the parent; its requests count."""
     under_way, in_line = one.slot().__enter__(), one.slot()
-    assert one.seconds_to_go(in_line._ticket) > 0
+    assert one._seconds_to_go(in_line._ticket) > 0
     with one._lock.get():
         monkeypatch.setattr("os.getpid", lambda: -1)
         assert not one.idle
@@ -312,6 +365,6 @@ def test_slot__that_is_never_left(clock: Clock) -> None:
     throttle = Throttle(per_second=2, clock=clock)
     for _ in range(2):
         throttle.slot(clock.sleep).__enter__()
-    assert throttle.seconds_to_go(throttle.slot()._ticket) > 0
+    assert throttle._seconds_to_go(throttle.slot()._ticket) > 0
     with throttle.slot(clock.sleep):
         assert clock.now == pytest.approx(1 + MARGIN)
