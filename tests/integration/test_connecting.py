@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import socket
 import ssl
 import subprocess
+import sys
 import time
+from base64 import b64encode
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +19,7 @@ import requests
 from urllib3 import Retry
 
 import wacht
+from tests.leaks import leaks
 from tests.servers import RawServer, Wire, page_of
 from wacht.throttle import Slot
 
@@ -107,16 +112,47 @@ def test_proxy__that_refuses(status: str, proxy_session: Any, *, own: bool) -> N
         assert b"CONNECT service.invalid:443" in proxy.heads[0]
 
 
-@pytest.mark.parametrize("scheme", ["socks9", "ftp"])
-def test_proxy__of_an_unknown_scheme(
-    monkeypatch: pytest.MonkeyPatch, scheme: str
+UNUSABLE_PROXIES = [
+    *(f"{scheme}://me:secret@proxy.invalid" for scheme in ("socks9", "ftp", "")),
+    *(f"http://me:secret{character}x@proxy.invalid" for character in "/?#[]\\\n"),
+    *(f"http://me:secret@{rest}" for rest in ("", "h:99999", "h:x", "h/path", "[h]")),
+    "http://me:secret%E2%82%AC@proxy.invalid",  # can't be sent
+    "secret/@proxy.invalid",
+]
+
+
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("url", UNUSABLE_PROXIES)
+def test_proxy__that_cannot_be_used(
+    url: str, monkeypatch: pytest.MonkeyPatch, *, own: bool
 ) -> None:
-    """It isn't tried again, and its password isn't shown."""
-    monkeypatch.setenv("https_proxy", f"{scheme}://me:secret@proxy.invalid")
-    error = fetch_error(wacht.Session("k", retry=RETRIES))
+    """It isn't tried again, and no part of its URL is shown."""
+    monkeypatch.setenv("https_proxy", url)
+    with requests.Session() as http:
+        session = wacht.Session("key", retry=RETRIES, http=http if own else None)
+        error = fetch_error(session)
     assert "the proxy can't be used (https_proxy, or " in str(error)
-    assert "secret" not in f"{error}{error.__cause__}"
+    assert leaks(error, "secret") == leaks(error, "proxy.invalid") == []
     assert error.attempts == 1
+
+
+def test_proxy__that_cannot_be_used_by_the_command() -> None:
+    variables = {"WACHT_API_KEY": "k", "https_proxy": "http://me:secret[@h"}
+    command = [sys.executable, "-m", "wacht", "list"]
+    ended = subprocess.run(
+        command, env=os.environ | variables, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode
+    assert "the proxy can't be used" in ended.stderr
+    assert not {"secret", "Traceback"} & {*re.findall(r"\w+", ended.stderr)}
+
+
+def test_proxy__password(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Characters that can't be mistaken need no `%XX`."""
+    with RawServer(lambda wire: wire.answer(b"", status="407 No")) as proxy:
+        monkeypatch.setenv("https_proxy", proxy.url.replace("//", "//me:a@ b:%2F!@"))
+        fetch_error(session_at(0, base_url="https://service.invalid"))
+    assert b64encode(b"me:a@ b:/!") in proxy.heads[0]
 
 
 @pytest.mark.parametrize("head", [b"", b"HTTP/1.1 103 Hi\r\n\r\n" + CONNECTED])

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import unquote, urlencode, urlsplit
 from weakref import WeakKeyDictionary
 
 import requests
@@ -36,6 +37,13 @@ PATH = "/ai/execution-contexts"
 
 # The process that first used a caller's session.
 _users: WeakKeyDictionary[requests.Session, int] = WeakKeyDictionary()
+# What libraries read in one way alone. They differ about a password with a `/`: some
+# show it, or connect to a host of that name.
+_PROXY = re.compile(
+    r"((https?|socks(4a?|5h?))://)?((?P<user>( |[^][/\\?#\s])*)@)?"
+    r"([^][/\\?#\s@:]+|\[[\da-f.]*:[\da-f:.]+(%[\w.-]+)?\])(:(?P<port>\d{1,5}))?/?",
+    re.IGNORECASE,
+)
 _POOL_SIZE = 100  # connections; as many as a walk may request pages ahead
 
 
@@ -112,6 +120,7 @@ class HttpClient:
         proxies = {"no_proxy": host} if is_loopback(host) else {}
         values = (url, proxies, True, None, None)  # by position, as requests does it
         environment = self._http.merge_environment_settings(*values)
+        _check_proxy(requests.utils.select_proxy(url, environment["proxies"]))
         parts = self._http.prepare_request(request), environment
         if self._own:  # a caller may change its session at any time
             self._parts = parts
@@ -149,6 +158,20 @@ def _user_agent(http: requests.Session) -> dict[str, str]:
     if headers.get("User-Agent", default) not in ("", default):
         return {}
     return {"User-Agent": f"wacht/{__version__} {default}"}
+
+
+def _check_proxy(url: object) -> None:
+    """Refuse the URL of a proxy that can't be used, without showing any of it."""
+    if not url:
+        return
+    parts = _PROXY.fullmatch(str(url))
+    # requests sends its user and password in this encoding.
+    latin_1 = parts and max(unquote(parts["user"] or ""), default="") <= "\xff"
+    if not parts or not latin_1 or int(parts["port"] or 0) >= 2**16:
+        raise requests.exceptions.InvalidProxyURL(
+            "expected something like http://user:password@proxy.example:8080, and "
+            "special characters of the password as %XX"
+        )
 
 
 def _leave_no_trace(response: requests.Response, **_settings: Any) -> None:
