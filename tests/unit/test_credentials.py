@@ -138,6 +138,7 @@ SPELLINGS: list[Callable[[str], str]] = [
     lambda key: html.escape(key).replace("&#x27;", "&#39;").replace("&quot;", "&#34;"),
     quote,
     lambda key: quote(key, safe=""),
+    lambda key: re.sub("%..", lambda c: c[0].lower(), quote(key, safe="")),
 ]
 
 

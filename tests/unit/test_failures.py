@@ -222,6 +222,14 @@ def test_text__is_redacted_before_it_is_quoted() -> None:
     assert "secret" not in f"{failure.reason}{failure.cause!r}{failure!r}"
 
 
+def test_text__is_redacted_before_a_password_is_removed() -> None:
+    """Half a key wouldn't be found."""
+    error = requests.ConnectionError("no such key: wk//half@secret")
+    failure = failure_of(error, ApiKey("wk//half@secret").redact_text)
+    assert failure.reason.endswith("no such key: [***]")
+    assert str(failure.cause) == "no such key: [***]"
+
+
 def test_tracebacks__are_dropped() -> None:
     """Their frames hold the connection, in a cycle that only the collector ends."""
     error: Exception = requests.ConnectionError("reset")

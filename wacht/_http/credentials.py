@@ -109,8 +109,9 @@ class ApiKey:
     def _spellings(self) -> list[str]:
         key = str(self._key)
         in_json, in_html = json.dumps(key)[1:-1], html.escape(key)
-        spellings = {key, in_json, in_json.replace("/", "\\/"), quote(key)}
-        spellings |= {quote(key, safe=""), in_html}
+        spellings = {key, in_json, in_json.replace("/", "\\/"), in_html}
+        for in_url in (quote(key), quote(key, safe="")):
+            spellings |= {in_url, re.sub("%..", lambda char: char[0].lower(), in_url)}
         in_go = re.sub("[<>&]", lambda char: f"\\u{ord(char[0]):04x}", in_json)
         in_jinja = in_html.replace("&#x27;", "&#39;").replace("&quot;", "&#34;")
         in_repr = key.replace("\\", "\\\\")  # in the messages of http.client

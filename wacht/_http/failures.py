@@ -150,12 +150,12 @@ def _details(error: Exception, redact: Callable[[str], str]) -> str:
     last = error.args[-1] if error.args else None
     text = last if isinstance(last, str) else str(error)
     _, _, message = text.partition("): ")  # behind the connection's repr
-    return safe_line(redact(_PASSWORD.sub("", message or text)), _TEXT_LENGTH)
+    return safe_line(_PASSWORD.sub("", redact(message or text)), _TEXT_LENGTH)
 
 
 def _bare_copy(error: Exception, redact: Callable[[str], str]) -> Exception:
     """Keep type and message; the request with the key hangs on the rest."""
-    text = safe_line(redact(_PASSWORD.sub("", str(error))))
+    text = safe_line(_PASSWORD.sub("", redact(str(error))))
     if type(error).__init__ is requests.RequestException.__init__:
         return type(error)(text)
     return requests.RequestException(f"{type(error).__qualname__}: {text}")
