@@ -6,6 +6,7 @@ import math
 from datetime import UTC, datetime
 
 import pytest
+from attrs import evolve
 from hypothesis import given, strategies as st
 
 from wacht._protocol.replies import Reply, retry_after
@@ -37,6 +38,19 @@ def reply(status: int = 429, body: bytes = b"", header: str | None = None) -> Re
 def test_header(header: str, seconds: float) -> None:
     """Seconds may have decimals, and a date counts from when the answer came."""
     assert retry_after(reply(503, header=header)) == seconds
+
+
+@pytest.mark.parametrize(
+    ("date", "seconds"),
+    [
+        ("Fri, 14 Mar 2025 12:00:28 GMT", 2),
+        ("Fri, 14 Mar 2025 11:00:30 GMT", 3600),
+        ("soon", 30),
+    ],
+)
+def test_header__date_by_the_clock_of_the_service(date: str, seconds: float) -> None:
+    headers = {"retry-after": "Fri, 14 Mar 2025 12:00:30 GMT", "date": date}
+    assert retry_after(evolve(reply(), headers=headers)) == seconds
 
 
 @pytest.mark.parametrize(

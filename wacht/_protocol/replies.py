@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from math import isfinite
 from typing import TYPE_CHECKING, Protocol
@@ -47,6 +48,11 @@ class Reply:
         """Whether the service reports too many requests."""
         return self.status == HTTPStatus.TOO_MANY_REQUESTS
 
+    @property
+    def date(self) -> datetime:
+        """The time of the answer by the service's clock, or else by this machine's."""
+        return _date(self.headers.get("date", "")) or self.received
+
 
 def is_success(status: int) -> bool:
     """Return whether a status is 2xx."""
@@ -61,26 +67,27 @@ def retry_after(reply: Reply) -> float | None:
     with a 429, in the text of the body alone. The longer wait counts; None if there is
     no usable time.
     """
-    waits = [_header_seconds(reply.headers.get("retry-after", ""), reply.received)]
+    waits = [_header_seconds(reply)]
     if reply.rate_limited:
         text = _RETRY_TEXT.search(reply.body[:_RETRY_TEXT_LENGTH])
         waits.append(_seconds(text[1].decode()) if text else None)
     return max((seconds for seconds in waits if seconds is not None), default=None)
 
 
-def _header_seconds(value: str, now: datetime) -> float | None:
-    value = value.strip()
+def _header_seconds(reply: Reply) -> float | None:
+    value = reply.headers.get("retry-after", "").strip()
     if _SECONDS.fullmatch(value):
         return _seconds(value)
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - slow, rarely used
+    moment = _date(value)
+    return None if moment is None else max(0.0, (moment - reply.date).total_seconds())
 
+
+def _date(value: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(value)
     except (TypeError, ValueError, OverflowError):
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - now).total_seconds())
+    return moment.replace(tzinfo=moment.tzinfo or UTC)
 
 
 def _seconds(digits: str) -> float | None:
