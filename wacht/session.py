@@ -100,8 +100,11 @@ class Session:
         max_response_bytes: int = 64 * 2**20,
         allow_plain_http: bool = False,
     ) -> None:
-        # requests is the largest part of our import time: it comes with a session.
+        # requests is the largest part of our import time: it comes with a session, and
+        # so does the rest. Later, there may be no file descriptor to import it with.
+        from . import _fetch  # noqa: F401, PLC0415
         from ._http.endpoint import Endpoint  # noqa: PLC0415
+        from ._pagination import walk  # noqa: F401, PLC0415
 
         key = ApiKey(api_key)
         del api_key  # no frame of a traceback should hold it

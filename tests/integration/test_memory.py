@@ -1,4 +1,4 @@
-"""Large answers, compressed or not, are bounded in memory and time."""
+"""What a process may run out of: memory, and file descriptors."""
 
 from __future__ import annotations
 
@@ -69,3 +69,34 @@ def test_memory__of_an_answer_is_free_at_once(sandbox: Sandbox) -> None:
                 assert response() is None
             finally:
                 gc.enable()
+
+
+WITHOUT_DESCRIPTORS = """
+import contextlib, resource, sys
+import urllib3, wacht
+
+session = wacht.Session(
+    "wk_sandbox", base_url=sys.argv[1], throttle=None, retry=urllib3.Retry(0)
+)
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+held = []
+with contextlib.suppress(OSError):
+    while True:
+        held.append(open("/dev/null"))
+try:
+    session.fetch_execution_contexts()
+except wacht.RequestError as error:
+    print(error)
+held.pop().close()
+print(len(list(session.iter_execution_contexts())))
+"""
+
+
+def test_descriptors__none_or_one_is_free(sandbox: Sandbox) -> None:
+    """One for the connection will do: nothing is imported after the session."""
+    pytest.importorskip("resource")
+    command = [sys.executable, "-c", WITHOUT_DESCRIPTORS, sandbox.url]
+    output = subprocess.check_output(command, text=True, timeout=60)
+    refusal, count = output.splitlines()
+    assert refusal.endswith("no connection: Too many open files")
+    assert count == "250"

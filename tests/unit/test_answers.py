@@ -85,6 +85,15 @@ def test_page__with_other_fields_of_these_names(echo: dict[str, Any]) -> None:
         ),
         (b"1" * 9000, f"the body: expected JSON, got '{'1' * 78}… (Exceeds the limit"),
         (b'{"data": NaN}', "data: expected a finite number, got NaN"),
+        (
+            b'{"data": [], "has_more": false, "offset": 0, "limit": %s}'
+            % (b"1" * 4000),
+            f"limit: expected a number of contexts, got {'1' * 79}…",
+        ),
+        (
+            b'{"data": [], "has_more": false, "offset": -1, "limit": 1}',
+            "offset: expected a number of contexts, got -1",
+        ),
     ],
 )
 def test_no_page(body: bytes, message: str) -> None:

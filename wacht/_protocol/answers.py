@@ -10,6 +10,7 @@ from wacht._render.text import safe_repr
 from wacht.errors import DecodeError
 
 from .api_errors import api_error, excerpt
+from .decoding import structure_page
 from .json import ShapeError, parse_json
 from .windows import Window
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from .replies import Redactor, Reply
 
 _PARSER_MESSAGE_LENGTH = 200
+_LARGEST_NUMBER = 2**63 - 1  # that the service has
 
 
 @define
@@ -62,8 +64,6 @@ def read_answer(reply: Reply, *, attempts: int, redactor: Redactor) -> Answer:
 
 
 def _read(reply: Reply, redactor: Redactor) -> Answer:
-    from .decoding import structure_page  # noqa: PLC0415 - cattrs, a tenth of the start
-
     document = _document(reply, redactor)
     page = structure_page(document, redactor.redact_text)
     date = reply.headers.get("date")
@@ -89,6 +89,10 @@ def _document(reply: Reply, redactor: Redactor) -> Any:
 
 def _applied_window(document: dict[str, Any]) -> Window | None:
     limit, offset = document.get("limit"), document.get("offset")
-    if type(limit) is int and type(offset) is int:
-        return Window(offset, limit)
-    return None
+    if type(limit) is not int or type(offset) is not int:
+        return None
+    for name in ("limit", "offset"):
+        if not 0 <= document[name] <= _LARGEST_NUMBER:
+            got = safe_repr(document[name])
+            raise ShapeError(f"{name}: expected a number of contexts, got {got}")
+    return Window(offset, limit)

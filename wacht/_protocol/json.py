@@ -79,6 +79,9 @@ def _fast_parser() -> tuple[Callable[[bytes], Any], tuple[type[Exception], ...]]
     return Decoder().decode, (DecodeError, RecursionError, UnicodeDecodeError)
 
 
+_fast_parser()  # imports it now; later, no file descriptor may be free
+
+
 def _refuse(text: str) -> NoReturn:
     raise _NotFiniteError(text)
 
