@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -82,6 +83,34 @@ def test_interruption__while_connecting(monkeypatch: pytest.MonkeyPatch) -> None
     with session, pytest.raises(KeyboardInterrupt) as caught:
         session.fetch_execution_contexts()
     assert leaks(caught.value, CORE) == []
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, TimeoutError])
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("place", ["putheader", "send", "_spellings"])
+def test_interruption__where_frames_have_the_key(
+    place: str, kind: type[BaseException], *, own: bool
+) -> None:
+    """Their variables are cleared; those of the caller's functions are kept."""
+
+    def interrupt(frame: Any, event: str, _argument: object) -> None:
+        mine = "mine"
+        if frame.f_code.co_name == place and event == "return":
+            raise kind(mine)
+
+    with (
+        RawServer(lambda wire: wire.answer(b"", status="404 No")) as server,
+        requests.Session() as http,
+        server.session(api_key=ODD, http=http if own else None) as session,
+    ):
+        sys.setprofile(interrupt)
+        try:
+            with pytest.raises(kind) as caught:
+                session.fetch_execution_contexts()
+        finally:
+            sys.setprofile(None)
+    assert leaks(caught.value, CORE) == []
+    assert caught.traceback[-1].frame.f_locals["mine"] == "mine"
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

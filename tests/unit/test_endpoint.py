@@ -16,6 +16,7 @@ import wacht
 from wacht._protocol.answers import TooLargeError
 from wacht._protocol.revisions import REVISIONS
 from wacht._waiting import Deadline, RequestBudget
+from wacht.throttle import Slot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -248,7 +249,7 @@ def test_throttle__of_ours_raises_only_what_a_signal_handler_raised(
     def interrupted(*_: Any) -> None:
         raise error
 
-    monkeypatch.setattr(wacht.Throttle, "leave", interrupted)
+    monkeypatch.setattr(Slot, "__exit__", interrupted)
     with pytest.raises(RuntimeError) as caught:
         ask(endpoint(wacht.Throttle()), sleep=pytest.fail)
     assert caught.value is error

@@ -18,7 +18,7 @@ from wacht.errors import RequestError, ServerError
 from wacht.throttle import Throttle, Unlimited
 
 from .client import PATH, HttpClient
-from .failures import Failure, failure_of
+from .failures import Failure, clear_frames, failure_of
 from .retry import decide, default_retry, longest_wait, requested_wait
 from .timing import ResponseTimer
 
@@ -64,13 +64,16 @@ class Endpoint:
 
         """
         policy = self._retry if retry else Retry(0)
-        reply, attempts = self._send(query, budget, policy)
         try:
+            reply, attempts = self._send(query, budget, policy)
             return read_answer(reply, attempts=attempts, redactor=self._api_key)
         except ServerError as error:
             if error.status != HTTPStatus.GATEWAY_TIMEOUT:
                 raise
             slow = error
+        except BaseException as error:
+            clear_frames(error)
+            raise
         raise TooLargeError(slow)
 
     def _send(

@@ -6,6 +6,7 @@ import http.client
 import re
 import socket
 import ssl
+from contextlib import suppress
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,6 +22,7 @@ from .timing import SlowAnswerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
 
 
 @frozen
@@ -80,6 +82,9 @@ _STACK_MODULES = re.compile(
     r"(wacht|requests|urllib3|http\.client|socket|ssl|builtins"
     r"|socks|truststore|gevent|eventlet)(\.|$)"
 )
+_MAY_HOLD_KEY = re.compile(
+    r"(wacht|requests|urllib3|http|socket|ssl|re|json|html|urllib)(\.|$)"
+)
 # urllib3's policy counts these by kind; others count as a failed read.
 _COUNTED = (exceptions.TimeoutError, exceptions.ProxyError, exceptions.SSLError)
 _PASSWORD = re.compile(r"(?<=//)[^/@\s]+@")  # of a proxy
@@ -112,6 +117,17 @@ def foreign_error(error: Exception) -> Exception | None:
     return next((link for link in _chain(error) if _is_foreign(link)), None)
 
 
+def clear_frames(error: BaseException) -> None:
+    """Forget the variables in the frames of a traceback that may hold the key."""
+    link: BaseException | None = error
+    while link is not None:
+        for frame, _ in walk_tb(link.__traceback__):
+            if _MAY_HOLD_KEY.match(_module(frame)):
+                with suppress(RuntimeError):  # it hasn't ended yet
+                    frame.clear()
+        link = link.__context__
+
+
 def _is_foreign(error: Exception) -> bool:
     if isinstance(error, WachtError):
         return True
@@ -142,8 +158,12 @@ def _chain(error: Exception) -> list[Exception]:
 def _raised_by_stack(error: Exception) -> bool:
     module = "wacht"  # an error without a traceback was never raised, but passed on
     for frame, _ in walk_tb(error.__traceback__):
-        module = str(frame.f_globals.get("__name__"))
+        module = _module(frame)
     return _STACK_MODULES.match(module) is not None
+
+
+def _module(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__"))
 
 
 def _details(error: Exception, redact: Callable[[str], str]) -> str:
