@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+START_SECONDS = 2.0  # to wait for a thread, which starts within a millisecond
+
 
 class Event:
     """
@@ -113,6 +115,8 @@ def _start(make: Callable[[], threading.Thread]) -> None:
         started.set()
 
     start_new_thread(start, ())
-    started.wait()
+    # Without memory, a thread ends before its first line, and nobody is told.
+    if not started.wait(START_SECONDS):
+        raise RuntimeError("a new thread doesn't start")
     if errors:
         raise errors[0]

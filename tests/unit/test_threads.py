@@ -84,6 +84,13 @@ def test_task__without_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
         Task("name", pytest.fail)
 
 
+def test_task__whose_thread_never_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wacht._threads.start_new_thread", lambda *_: None)
+    monkeypatch.setattr("wacht._threads.START_SECONDS", 0.01)
+    with pytest.raises(RuntimeError, match="doesn't start"):
+        Task("name", pytest.fail)
+
+
 def test_task__leaves_no_reference_cycle() -> None:
     class Holder:
         def call(self) -> None:
