@@ -49,17 +49,10 @@ class Event:
 
 class Task(Generic[T]):
     """
-    A call in a daemon thread, which doesn't keep the interpreter from exiting.
+    A call in a daemon thread, with the context variables of this one.
 
-    Like a `Future`, but with an `Event` of ours.
-
-    Args:
-        name: The name of the thread.
-        call: What to call, with the context variables of this thread.
-
-    Raises:
-        RuntimeError: The system has no more threads.
-
+    Like a `Future`, but with an `Event` of ours. A `RuntimeError` says that the system
+    has no more threads.
     """
 
     def __init__(self, name: str, call: Callable[[], T]) -> None:

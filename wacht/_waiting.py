@@ -26,9 +26,7 @@ class StoppedError(Exception):
 
 
 def _expiry(deadline: Deadline) -> float:
-    if deadline.seconds is None:
-        return inf
-    return deadline.clock() + deadline.seconds
+    return inf if deadline.seconds is None else deadline.clock() + deadline.seconds
 
 
 @frozen
@@ -46,13 +44,7 @@ class Deadline:
     _expires: float = field(init=False, default=Factory(_expiry, takes_self=True))
 
     def remaining(self) -> float:
-        """
-        Return the seconds that are left.
-
-        Raises:
-            DeadlineExceededError: None are left.
-
-        """
+        """Return the seconds that are left, or raise a `DeadlineExceededError`."""
         remaining = self._expires - self.clock()
         if remaining <= 0:
             raise DeadlineExceededError(f"the deadline of {self.seconds:g} s passed")
@@ -69,9 +61,6 @@ class RequestBudget:
             and the reason.
         sleep: Waits for a number of seconds.
 
-    Attributes:
-        stopped: Set when nobody needs the result any more.
-
     """
 
     def __init__(
@@ -82,7 +71,7 @@ class RequestBudget:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.deadline = deadline or Deadline()
-        self.stopped = Event()
+        self.stopped = Event()  # set when nobody needs the result any more
         self._sleep = sleep
         self._on_wait = on_wait
         # Appending needs no lock, which a fork or a signal handler could leave closed.
@@ -105,14 +94,7 @@ class RequestBudget:
         return sum(self._waits, 0.0)
 
     def remaining(self) -> float:
-        """
-        Return the seconds until the deadline.
-
-        Raises:
-            DeadlineExceededError: The deadline passed.
-            StoppedError: Nobody needs the result any more.
-
-        """
+        """Return the seconds until the deadline, or raise as `wait` does."""
         if self.stopped.is_set():
             raise StoppedError
         return self.deadline.remaining()
@@ -163,23 +145,13 @@ class RequestBudget:
 
 
 class ThrottleWait:
-    """
-    Wait for a throttle's slot, and report it once although it may take several waits.
-
-    Args:
-        budget: Does the waiting.
-        attempt: What follows, such as "attempt 1 of 6".
-
-    Attributes:
-        error: What ended a wait early, such as a signal handler's exception.
-
-    """
+    """Wait for a throttle's slot; report it once, although it may be several waits."""
 
     def __init__(self, budget: RequestBudget, attempt: str) -> None:
         self._budget = budget
         self._attempt = attempt
         self._reported = False
-        self.error: BaseException | None = None
+        self.error: BaseException | None = None  # what ended a wait early
 
     def __call__(self, seconds: float) -> None:
         """Wait, as `RequestBudget.wait` does."""

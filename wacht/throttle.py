@@ -69,12 +69,7 @@ class _Ticket:
 
     @property
     def abandoned(self) -> bool:
-        """
-        Whether nobody will leave the slot any more.
-
-        An exception of a signal handler kept it from being left, or its thread stayed
-        in the parent of a fork.
-        """
+        """Whether a signal handler's exception or a fork keeps it from being left."""
         return self._slot() is None or self._process != os.getpid()
 
 
@@ -175,17 +170,7 @@ class Throttle:
             self._closed_until = max(self._closed_until, self.clock() + seconds)
 
     def slot(self, sleep: Sleep = time.sleep) -> Slot:
-        """
-        Wait until one request may be sent, and hold a slot while it is under way.
-
-        Args:
-            sleep: Called with the seconds of each wait; it may raise to give up.
-
-        Returns:
-            The slot, to use in a `with` block. Call its `sent()` when the request is
-            on the wire.
-
-        """
+        """Return a slot for a `with` block, as `SupportsSlot` describes it."""
         return Slot(self, sleep)
 
     def _seconds_to_go(self, ticket: _Ticket) -> float:
@@ -236,35 +221,25 @@ class Unlimited:
         return nullcontext()
 
 
-class _Registry:
-    """The throttles that sessions of this process share."""
-
-    def __init__(self) -> None:
-        self._known: dict[Hashable, tuple[Throttle, WeakSet[object]]] = {}
-        self._lock = PerProcess(Lock)
-
-    def get(self, identity: Hashable, user: object) -> Throttle:
-        """
-        Return the throttle that all users of one identity in this process share.
-
-        Args:
-            identity: What the limits count by. It is kept: no secret in it.
-            user: What will use the throttle; referred to weakly.
-
-        """
-        with self._lock.get():
-            self._drop_unused()
-            throttle, users = self._known.setdefault(identity, (Throttle(), WeakSet()))
-            users.add(user)
-            return throttle
-
-    def _drop_unused(self) -> None:
-        """Keep throttles with users, and those that make a next user wait."""
-        self._known = {
-            identity: (throttle, users)
-            for identity, (throttle, users) in self._known.items()
-            if users or not throttle.idle
-        }
+_shared: dict[Hashable, tuple[Throttle, WeakSet[object]]] = {}
+_shared_lock = PerProcess(Lock)
 
 
-shared_throttle: Callable[[Hashable, object], Throttle] = _Registry().get
+def shared_throttle(identity: Hashable, user: object) -> Throttle:
+    """
+    Return the throttle that all users of one identity in this process share.
+
+    It is kept while it has users, or would make a next user wait.
+
+    Args:
+        identity: What the limits count by. It is kept: no secret in it.
+        user: What will use the throttle; referred to weakly.
+
+    """
+    with _shared_lock.get():
+        for other, (throttle, users) in [*_shared.items()]:
+            if not users and throttle.idle:
+                del _shared[other]
+        throttle, users = _shared.setdefault(identity, (Throttle(), WeakSet()))
+        users.add(user)
+        return throttle

@@ -62,11 +62,7 @@ class HttpClient:
             self._own.get().close()
 
     def check(self) -> None:
-        """
-        Refuse to use the caller's connections in the child of a fork.
-
-        On shared connections, each process gets the other's pages.
-        """
+        """Refuse to share connections after a fork: each gets the other's pages."""
         http, process = self._settings.http, os.getpid()
         if http is not None and _users.setdefault(http, process) != process:
             raise ConfigError(

@@ -55,12 +55,7 @@ class TimedAdapter(HTTPAdapter):
         return pool
 
     def cert_verify(self, conn: Any, *args: Any) -> None:
-        """
-        Set up a pool to verify certificates, once.
-
-        `os.path.exists`, which requests calls here, swallows every `OSError`, a signal
-        handler's too.
-        """
+        """Look for the files once; that swallows a signal handler's `OSError`."""
         if conn is not self._pool:
             super().cert_verify(conn, *args)
             self._pool = conn

@@ -120,11 +120,7 @@ class ApiKey:
 
 
 class MaskedHeader(str):
-    """
-    A header value that debuggers and tools which print locals don't show.
-
-    `str()` of it is the plain value.
-    """
+    """A header value that its `repr` doesn't show; `str()` of it is the plain value."""
 
     __slots__ = ()
 

@@ -84,18 +84,19 @@ class Endpoint:
         label = partial(_label, policy.total)
         for attempt in itertools.count(1):
             outcome = self._attempt(query, budget, attempt, label(attempt))
-            result = outcome.reason if isinstance(outcome, Failure) else outcome.status
-            logger.debug("GET %s %s: %s", PATH, query, result)
-            self._apply_retry_after(policy, outcome)
             if isinstance(outcome, Failure):
+                logger.debug("GET %s %s: %s", PATH, query, outcome.reason)
                 budget.remaining()  # it may have failed because time ran out
-            elif outcome.succeeded:
-                return outcome, attempt
+            else:
+                logger.debug("GET %s %s: %s", PATH, query, outcome.status)
+                if outcome.succeeded:
+                    return outcome, attempt
+                self._apply_retry_after(policy, outcome)
             decision = decide(policy, outcome, attempt)
             if decision is None:
                 return self._result(outcome, attempt)
             policy = decision.policy
-            budget.wait(decision.wait, _reason(outcome), label(attempt + 1))
+            budget.wait(decision.wait, outcome.reason, label(attempt + 1))
         raise AssertionError  # pragma: no cover - counting doesn't end
 
     def _result(self, outcome: Reply | Failure, attempts: int) -> tuple[Reply, int]:
@@ -143,11 +144,9 @@ class Endpoint:
         except Exception as error:  # noqa: BLE001 - failure_of raises the caller's
             return error
 
-    def _apply_retry_after(self, policy: Retry, outcome: Reply | Failure) -> None:
+    def _apply_retry_after(self, policy: Retry, reply: Reply) -> None:
         """Make all that share the throttle wait as long as a 429 says."""
-        if not isinstance(outcome, Reply) or not outcome.rate_limited:
-            return
-        seconds = requested_wait(policy, outcome)
+        seconds = requested_wait(policy, reply) if reply.rate_limited else None
         if seconds is not None and seconds <= longest_wait(policy):
             getattr(self._throttle, "pause", _noop)(seconds)
 
@@ -157,14 +156,4 @@ def _noop(*_: object) -> None:
 
 
 def _label(total: object, attempt: int) -> str:
-    if not isinstance(total, int) or isinstance(total, bool):
-        return f"attempt {attempt}"
-    return f"attempt {attempt} of {total + 1}"
-
-
-def _reason(outcome: Reply | Failure) -> str:
-    if isinstance(outcome, Failure):
-        return outcome.reason
-    if outcome.rate_limited:
-        return "rate limit (429)"
-    return f"the service answered {outcome.status}"
+    return f"attempt {attempt}" + (f" of {total + 1}" if type(total) is int else "")

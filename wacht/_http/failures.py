@@ -142,11 +142,10 @@ def _chain(error: Exception) -> list[Exception]:
     Return an error and those that the HTTP stack made it from, the original one last.
 
     The implicit `__context__` is left out: it may be what the caller is handling.
-    urllib3 raises its errors with the traceback of the original one, which may end in a
-    signal handler.
     """
     chain = [error]
     for link in chain:
+        # urllib3 raises its errors with the traceback of the original one.
         if isinstance(link, exceptions.HTTPError) or _raised_by_stack(link):
             inner = (getattr(link, "reason", None), *link.args, link.__cause__)
             # urllib3 wraps no other builtin exceptions than these.

@@ -91,12 +91,8 @@ def _message(reply: Reply, body: bytes, details: Any, redactor: Redactor) -> str
 
 
 def _json_message(details: Any) -> str:
-    """
-    Find the message in parsed JSON.
-
-    The service sends `{"errors": [{"message": …}]}`; gateways send `{"error": …}`,
-    `{"error": {"message": …}}` or `{"message": …}`.
-    """
+    # The service sends {"errors": [{"message": …}]}; gateways send {"error": …},
+    # {"error": {"message": …}} or {"message": …}.
     errors = _get(details, "errors")
     others = [_get(details, "error"), details]
     items: list[Any] = [*errors] if isinstance(errors, list) else others

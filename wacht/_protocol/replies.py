@@ -49,6 +49,12 @@ class Reply:
         return self.status == HTTPStatus.TOO_MANY_REQUESTS
 
     @property
+    def reason(self) -> str:
+        """Why there is another attempt."""
+        limited = self.rate_limited
+        return "rate limit (429)" if limited else f"the service answered {self.status}"
+
+    @property
     def date(self) -> datetime:
         """The time of the answer by the service's clock, or else by this machine's."""
         return _date(self.headers.get("date", "")) or self.received
