@@ -65,8 +65,10 @@ class Session:
             same key and base URL. None for no pacing, or your own throttle.
         http: Your own `requests.Session`, with proxies, CA bundle, adapters or
             headers. It is neither changed nor closed. Its adapters shouldn't retry, and
-            keep to `timeout` and `deadline` less exactly. In the child of a fork it
-            can't be used: make a new one there.
+            keep to `timeout` and `deadline` less exactly: each read is limited alone,
+            so `100 Continue` without end isn't. An exception of a signal handler may
+            leave the queue of its connections locked. Make a new one after that, and in
+            the child of a fork.
         pagination: The revision of the endpoint, `"page"` or `"offset"`; `"auto"`
             learns it from the answers. An older build of the offset revision, which
             doesn't say what it applied, needs `"offset"`.
