@@ -106,7 +106,7 @@ COUNTED: dict[str, type[Exception]] = {
     "a certificate file": exceptions.SSLError,
     "TLS": exceptions.SSLError,
 }
-MOST_ATTEMPTS = {
+MAX_ATTEMPTS = {
     "the host name": 2,
     "the proxy can't": 1,
     "the proxy refused": 1,
@@ -130,7 +130,7 @@ def test_failure(reason: str, error: Exception) -> None:
     counted = by_reason(COUNTED, reason)
     assert type(failure.error) is (counted or exceptions.ProtocolError)
     assert counted or str(failure.error) == reason
-    assert failure.most_attempts == by_reason(MOST_ATTEMPTS, reason)
+    assert failure.max_attempts == by_reason(MAX_ATTEMPTS, reason)
     assert failure.slow is reason.startswith(MAY_BE_TOO_LARGE)
 
 

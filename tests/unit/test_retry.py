@@ -33,9 +33,9 @@ def reply(status: int, body: bytes = b"", **headers: str) -> Reply:
     return Reply(status=status, headers=named, body=body, received=datetime.now(UTC))
 
 
-def failure(error: Any = None, most_attempts: int | None = None) -> Failure:
+def failure(error: Any = None, max_attempts: int | None = None) -> Failure:
     error = error or ProtocolError("it broke")
-    return Failure("it broke", error, ValueError("no"), most_attempts)
+    return Failure("it broke", error, ValueError("no"), max_attempts)
 
 
 def waits(policy: Retry, outcome: Reply | Failure) -> list[float]:
@@ -67,7 +67,7 @@ def test_default__what_will_not_pass(status: int) -> None:
 
 @pytest.mark.parametrize("attempts", [1, 2])
 def test_default__what_another_attempt_will_not_change(attempts: int) -> None:
-    assert len(waits(default_retry(), failure(most_attempts=attempts))) == attempts - 1
+    assert len(waits(default_retry(), failure(max_attempts=attempts))) == attempts - 1
 
 
 @pytest.mark.parametrize("status", ANSWERS)

@@ -14,7 +14,7 @@ from urllib3.exceptions import DecodeError, ProtocolError
 from wacht._protocol.replies import Reply, is_success
 
 from .connections import TimedResponse
-from .failures import foreign_error
+from .failures import caller_exception
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,21 +82,21 @@ class BodyReader:
         """Read the body, and return whether it is whole."""
         self._timer.start_part()
         try:
-            for piece in _pieces(response):
-                body += piece
+            for chunk in _chunks(response):
+                body += chunk
                 if len(body) > self._max_bytes:
                     del body[self._max_bytes :]
                     return False
                 self._timer.remaining()
         except Exception as error:
             # An error status counts even if its body is cut off.
-            if needed or foreign_error(error):
+            if needed or caller_exception(error):
                 raise
             return False
         return True
 
 
-def _pieces(response: requests.Response) -> Iterator[bytes]:
+def _chunks(response: requests.Response) -> Iterator[bytes]:
     raw = response.raw
     content = vars(response)["_content"]
     if content is not False:  # a caller's hook or adapter has read it
@@ -126,10 +126,10 @@ def _decompressed(wire: Iterator[bytes]) -> Iterator[bytes]:
                     break
                 unpacker = zlib.decompressobj(_GZIP_OR_ZLIB)
             try:
-                piece = unpacker.decompress(rest, _CHUNK)
+                chunk = unpacker.decompress(rest, _CHUNK)
             except zlib.error as error:
                 raise DecodeError(str(error)) from None
             rest = unpacker.unconsumed_tail or unpacker.unused_data
-            yield piece
+            yield chunk
     if not unpacker.eof:
         raise DecodeError("it is compressed, and cut off")

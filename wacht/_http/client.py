@@ -79,7 +79,11 @@ class HttpClient:
         template, environment = self._shared_parts()
         prepared = self._prepared(template, query)
         reader = BodyReader(self._settings.max_response_bytes, timer)
-        hooks: list[Any] = [reader, *prepared.hooks["response"], _leave_no_trace]
+        hooks: list[Any] = [
+            reader,
+            *prepared.hooks["response"],
+            _strip_redirect_and_cookies,
+        ]
         prepared.hooks = {**prepared.hooks, "response": hooks}
         outer = active_timer.get(None)
         try:  # no context manager: an exception at its end would leave the timer set
@@ -170,7 +174,7 @@ def _check_proxy(url: object) -> None:
         )
 
 
-def _leave_no_trace(response: requests.Response, **_settings: Any) -> None:
+def _strip_redirect_and_cookies(response: requests.Response, **_settings: Any) -> None:
     """
     Keep requests from preparing a redirect, and cookies from a caller's session.
 

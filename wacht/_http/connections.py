@@ -21,7 +21,7 @@ from urllib3.exceptions import HeaderParsingError, HTTPError, NameResolutionErro
 from urllib3.util.response import assert_header_parsing
 
 from .credentials import plain_headers
-from .failures import foreign_error
+from .failures import caller_exception
 from .timing import active_timer
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ class _TimedConnection:
                 try:
                     return self._connect_to(addresses[-tries_left], tries_left)
                 except HTTPError as error:
-                    if foreign_error(error):
+                    if caller_exception(error):
                         raise
             return self._connect_to(addresses[-1], 1)
         except BaseException as error:
@@ -273,7 +273,7 @@ class _Wire(io.RawIOBase):
         try:
             count = self._raw.readinto(buffer)
         except TimeoutError as error:
-            if not foreign_error(error):
+            if not caller_exception(error):
                 self._timer.remaining()  # raises if not only this read is too slow
             raise
         self.ended = not count

@@ -32,7 +32,7 @@ class Failure:
     reason: str
     error: exceptions.HTTPError = field(repr=False)  # the retry policy counts by it
     cause: Exception = field(repr=False)  # a copy, without the request and its key
-    most_attempts: int | None = None  # that make sense, if the policy has more
+    max_attempts: int | None = None  # that make sense, if the policy has more
     slow: bool = False  # a smaller page may succeed
 
 
@@ -40,7 +40,7 @@ class _Kind(NamedTuple):
     phrase: str
     types: Any
     pattern: str = ""  # what the message must contain
-    most_attempts: int | None = None
+    max_attempts: int | None = None
     slow: bool = False
 
 
@@ -98,23 +98,23 @@ def failure_of(error: Exception, redact: Callable[[str], str]) -> Failure:
     Only exceptions of the HTTP stack are failures of the wire. The caller's own, such
     as one that a signal handler raised, are raised again unchanged.
     """
-    if foreign := foreign_error(error):
-        raise foreign
+    if theirs := caller_exception(error):
+        raise theirs
     chain = _chain(error)
     matches = ((k, e) for k in _KINDS for e in chain if isinstance(e, k.types))
     kind, link = next((k, e) for k, e in matches if re.search(k.pattern, str(e)))
     details = _details(chain[-1], redact)
     reason = f"{kind.phrase}: {details}" if details else kind.phrase
     counted = link if isinstance(link, _COUNTED) else ProtocolError(reason)
-    cause = _bare_copy(error, redact)
+    cause = _sanitized_copy(error, redact)
     for past in chain:  # the frames of a traceback hold connections, in a cycle
         past.__traceback__ = past.__context__ = None
-    return Failure(reason, counted, cause, kind.most_attempts, kind.slow)
+    return Failure(reason, counted, cause, kind.max_attempts, kind.slow)
 
 
-def foreign_error(error: Exception) -> Exception | None:
+def caller_exception(error: Exception) -> Exception | None:
     """Return the exception of the caller that an error is, or was made from."""
-    return next((link for link in _chain(error) if _is_foreign(link)), None)
+    return next((link for link in _chain(error) if _is_callers(link)), None)
 
 
 def clear_frames(error: BaseException) -> None:
@@ -128,7 +128,7 @@ def clear_frames(error: BaseException) -> None:
         link = link.__context__
 
 
-def _is_foreign(error: Exception) -> bool:
+def _is_callers(error: Exception) -> bool:
     if isinstance(error, WachtError):
         return True
     if isinstance(error, _STACK_ERRORS):  # also if a mock raises them
@@ -172,7 +172,7 @@ def _details(error: Exception, redact: Callable[[str], str]) -> str:
     return safe_line(_PASSWORD.sub("", redact(message or text)), _TEXT_LENGTH)
 
 
-def _bare_copy(error: Exception, redact: Callable[[str], str]) -> Exception:
+def _sanitized_copy(error: Exception, redact: Callable[[str], str]) -> Exception:
     """Keep type and message; the request with the key hangs on the rest."""
     text = safe_line(_PASSWORD.sub("", redact(str(error))))
     if type(error).__init__ is requests.RequestException.__init__:

@@ -64,7 +64,7 @@ def decide(
 def _after_failure(
     policy: Retry, failure: Failure, attempt: int
 ) -> RetryDecision | None:
-    if failure.most_attempts is not None and attempt >= failure.most_attempts:
+    if failure.max_attempts is not None and attempt >= failure.max_attempts:
         return None
     rest = policy.increment("GET", PATH, error=failure.error)
     return RetryDecision(rest, _backoff(rest))
