@@ -14,7 +14,7 @@ from hypothesis import given
 from tests import strategies
 from wacht import AiExecutionContext
 from wacht._protocol.decoding import structure_page
-from wacht._protocol.json import ShapeError
+from wacht._protocol.json import SchemaError
 from wacht.models import FIELD_NAMES
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"
@@ -37,7 +37,7 @@ def context(**values: Any) -> AiExecutionContext:
 
 
 def mismatch(document: object) -> str:
-    with pytest.raises(ShapeError) as caught:
+    with pytest.raises(SchemaError) as caught:
         structure_page(document, unchanged)
     assert caught.value.__cause__ is caught.value.__context__ is None
     return str(caught.value)

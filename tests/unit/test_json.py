@@ -11,7 +11,7 @@ from hypothesis import given, strategies as st
 
 from tests import strategies
 from wacht._protocol import json
-from wacht._protocol.json import MAX_VALUES, ShapeError, parse_json
+from wacht._protocol.json import MAX_VALUES, SchemaError, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,7 +106,7 @@ def test_parse__exception_of_a_signal_handler(monkeypatch: pytest.MonkeyPatch) -
 )
 def test_number__not_finite(body: bytes, place: str) -> None:
     """Python would read an infinity, which isn't JSON on its way out."""
-    with pytest.raises(ShapeError) as caught:
+    with pytest.raises(SchemaError) as caught:
         parse_json(body)
     assert str(caught.value).startswith(place)
 
@@ -115,7 +115,7 @@ def test_number__not_finite(body: bytes, place: str) -> None:
     "body", [b"[" + b"{}," * MAX_VALUES + b"{}]", b"[" * (MAX_VALUES + 1), MANY_TEXTS]
 )
 def test_values__too_many(body: bytes) -> None:
-    with pytest.raises(ShapeError, match="expected at most 1,000,000 values"):
+    with pytest.raises(SchemaError, match="expected at most 1,000,000 values"):
         parse_json(body)
 
 

@@ -11,7 +11,7 @@ from wacht.errors import DecodeError
 
 from .api_errors import api_error, excerpt
 from .decoding import structure_page
-from .json import ShapeError, parse_json
+from .json import SchemaError, parse_json
 from .windows import Window
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def read_answer(reply: Reply, *, attempts: int, redactor: Redactor) -> Answer:
         raise api_error(reply, attempts=attempts, redactor=redactor)
     try:
         return _read(reply, redactor)
-    except ShapeError as mismatch:
+    except SchemaError as mismatch:
         message = redactor.redact_text(str(mismatch))
     error = DecodeError(message, excerpt(reply, redactor))
     if reply.truncated_at is not None:
@@ -73,10 +73,10 @@ def _read(reply: Reply, redactor: Redactor) -> Answer:
 def _document(reply: Reply, redactor: Redactor) -> Any:
     if reply.truncated_at is not None:
         limit = f"at most {reply.truncated_at} bytes (max_response_bytes)"
-        raise ShapeError(f"the body: expected {limit}, got more")
+        raise SchemaError(f"the body: expected {limit}, got more")
     try:
         return parse_json(reply.body)
-    except ShapeError:
+    except SchemaError:
         raise
     except RecursionError:
         reason = "nested too deep"
@@ -84,7 +84,7 @@ def _document(reply: Reply, redactor: Redactor) -> Any:
         reason = str(error)[:_PARSER_MESSAGE_LENGTH]
     text = excerpt(reply, redactor).decode(errors="replace")
     got = safe_repr(text) if text else "nothing"
-    raise ShapeError(f"the body: expected JSON, got {got} ({reason})")
+    raise SchemaError(f"the body: expected JSON, got {got} ({reason})")
 
 
 def _applied_window(document: dict[str, Any]) -> Window | None:
@@ -94,5 +94,5 @@ def _applied_window(document: dict[str, Any]) -> Window | None:
     for name in ("limit", "offset"):
         if not 0 <= document[name] <= _LARGEST_NUMBER:
             got = safe_repr(document[name])
-            raise ShapeError(f"{name}: expected a number of contexts, got {got}")
+            raise SchemaError(f"{name}: expected a number of contexts, got {got}")
     return Window(offset, limit)

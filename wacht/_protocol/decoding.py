@@ -14,7 +14,7 @@ from cattrs.gen import make_dict_structure_fn, override
 from wacht._render.text import safe_repr
 from wacht.models import FIELD_NAMES, AiExecutionContext, ExecutionContextListResponse
 
-from .json import ShapeError
+from .json import SchemaError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +51,7 @@ class _WrongValueError(ValueError):
 def structure_page(
     document: object, redact: RedactText
 ) -> ExecutionContextListResponse:
-    """Turn a parsed answer into a page; raise `ShapeError` if it isn't one."""
+    """Turn a parsed answer into a page; raise `SchemaError` if it isn't one."""
     try:
         if not isinstance(document, dict):
             raise _WrongValueError("an object", document)  # noqa: TRY301 - caught below
@@ -60,7 +60,7 @@ def structure_page(
         message = f"{missing.args[0]}: expected a value, got none"
     except _WrongValueError as error:
         message = error.message(redact)
-    raise ShapeError(message)  # here, or its context would hold the document
+    raise SchemaError(message)  # here, or its context would hold the document
 
 
 # The hooks of a context's fields get neither null nor, for texts and ids, a string.
@@ -81,7 +81,7 @@ def _id(value: Any, _type: object) -> str:
 def _timestamp(value: Any, _type: object) -> datetime:
     text = value
     if not isinstance(value, str) or not _RFC_3339.fullmatch(value):
-        text = _usual_form(value)
+        text = _normalized(value)
     try:
         moment = datetime.fromisoformat(text)
         return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
@@ -89,7 +89,7 @@ def _timestamp(value: Any, _type: object) -> datetime:
         raise _WrongValueError("an RFC 3339 timestamp", value) from None
 
 
-def _usual_form(value: Any) -> str:
+def _normalized(value: Any) -> str:
     """
     Write a timestamp that RFC 3339 allows and Python doesn't read in another form.
 

@@ -22,7 +22,7 @@ _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _SEPARATORS = (b",", b"[", b"{")
 
 
-class ShapeError(ValueError):
+class SchemaError(ValueError):
     """An answer doesn't have the promised shape; the message says where."""
 
 
@@ -38,14 +38,14 @@ def parse_json(body: bytes) -> Any:
     without it. (orjson wouldn't do: it turns large integers into floats.)
 
     Raises:
-        ShapeError: It has too many values, or a number that isn't finite.
+        SchemaError: It has too many values, or a number that isn't finite.
         ValueError: It isn't JSON, or has an integer with too many digits for Python.
         RecursionError: It is nested too deep for Python.
 
     """
     body = body.removeprefix(_BYTE_ORDER_MARK)
     if len(body) > MAX_VALUES and _count_values(body) > MAX_VALUES:
-        raise ShapeError(f"the body: expected at most {MAX_VALUES:,} values, got more")
+        raise SchemaError(f"the body: expected at most {MAX_VALUES:,} values, got more")
     if fast := _fast_parser():
         decode, refusals = fast
         with suppress(*refusals):
@@ -56,7 +56,7 @@ def parse_json(body: bytes) -> Any:
     except _NotFiniteError as error:
         message = f"expected a finite number, got {error}"
     place = next(_not_finite("", json.loads(text)), "")
-    raise ShapeError(f"{place.removeprefix('.') or 'the body'}: {message}")
+    raise SchemaError(f"{place.removeprefix('.') or 'the body'}: {message}")
 
 
 def _count_values(body: bytes) -> int:
