@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ._pagination.checkpoint import checkpoint_of
 from ._pagination.reader import Reader
-from ._protocol.answers import TooLargeError
+from ._protocol.answers import SmallerPageMayHelp
 from ._protocol.windows import DEFAULT_PER_PAGE, window_of
 from ._waiting import RequestBudget
 from .errors import PaginationError
@@ -29,7 +29,7 @@ def fetch_page(endpoint: Endpoint, options: Options) -> ExecutionContextListResp
         part = reader.ask(window, omitted)
         if known is None and part.has_more and part.window.limit < window.limit:
             part = reader.ask(window)  # the service has another default size
-    except TooLargeError as error:
+    except SmallerPageMayHelp as error:
         raise error.error from error.error.__cause__
     if window.offset and len(part.contexts) > window.limit:
         raise PaginationError(

@@ -23,7 +23,7 @@ import atheris
 with atheris.instrument_imports(include=["wacht", "email"]):
     from wacht import ApiError, DecodeError
     from wacht._http.credentials import ApiKey
-    from wacht._protocol.answers import Answer, TooLargeError, read_answer
+    from wacht._protocol.answers import Answer, SmallerPageMayHelp, read_answer
     from wacht._protocol.replies import Reply
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _outcome(reply: Reply) -> Answer | ApiError | DecodeError:
         return read_answer(reply, attempts=1, redactor=ApiKey(KEY))
     except (ApiError, DecodeError) as error:
         return error
-    except TooLargeError as error:
+    except SmallerPageMayHelp as error:
         assert isinstance(error.error, DecodeError)  # noqa: PT017 - no pytest here
         return error.error
 

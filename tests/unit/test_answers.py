@@ -13,7 +13,7 @@ from hypothesis import given, strategies as st
 import wacht
 from tests import strategies
 from wacht._http.credentials import ApiKey
-from wacht._protocol.answers import Answer, TooLargeError, read_answer
+from wacht._protocol.answers import Answer, SmallerPageMayHelp, read_answer
 from wacht._protocol.replies import Reply
 from wacht._protocol.windows import Window
 
@@ -107,7 +107,7 @@ def test_no_page(body: bytes, message: str) -> None:
 
 def test_no_page__too_large() -> None:
     """An answer beyond the limit may succeed in parts, which the walk decides."""
-    with pytest.raises(TooLargeError) as caught:
+    with pytest.raises(SmallerPageMayHelp) as caught:
         read(PAGE, truncated_at=30)
     assert "30 bytes (max_response_bytes), got more" in str(caught.value.error)
 

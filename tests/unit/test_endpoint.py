@@ -13,7 +13,7 @@ from responses import matchers
 from urllib3 import Retry
 
 import wacht
-from wacht._protocol.answers import TooLargeError
+from wacht._protocol.answers import SmallerPageMayHelp
 from wacht._protocol.revisions import REVISIONS
 from wacht._waiting import Deadline, RequestBudget
 from wacht.throttle import Slot
@@ -122,7 +122,7 @@ def test_failure__that_a_smaller_page_may_avoid(
     service.get(URL, **fault)
     service.get(URL, status=500)
     asked = endpoint(retry=Retry(0))
-    with pytest.raises(TooLargeError) as caught:
+    with pytest.raises(SmallerPageMayHelp) as caught:
         ask(asked)
     assert type(caught.value.error) is kind
     with pytest.raises(wacht.ServerError, match="500"):

@@ -15,7 +15,7 @@ from wacht import (
     ServerError,
 )
 from wacht._fetch import fetch_page
-from wacht._protocol.answers import TooLargeError
+from wacht._protocol.answers import SmallerPageMayHelp
 
 Options = ListExecutionContextsOptions
 
@@ -82,7 +82,7 @@ def test_fetch__a_page_that_the_service_ignores() -> None:
 def test_fetch__a_page_that_is_too_large() -> None:
     """A single page has to come as it was asked for."""
     service = Service(130, "page")
-    service.errors[1] = TooLargeError(ServerError(504, "timeout"))
+    service.errors[1] = SmallerPageMayHelp(ServerError(504, "timeout"))
     with pytest.raises(ServerError):
         fetched(service)
     assert len(service.queries) == 1

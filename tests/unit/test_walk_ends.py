@@ -46,7 +46,7 @@ from wacht import (
     WalkProgress,
 )
 from wacht._pagination import walk as walk_module
-from wacht._protocol.answers import Answer, TooLargeError
+from wacht._protocol.answers import Answer, SmallerPageMayHelp
 from wacht._protocol.revisions import PageRevision
 from wacht._waiting import Deadline, RequestBudget, StoppedError
 
@@ -188,7 +188,7 @@ def test_walk__small_pages_that_come_again(size: int) -> None:
     assert sorted(got) == sorted(service.ids)
 
 
-TIMEOUT = TooLargeError(ServerError(504, "timeout"))
+TIMEOUT = SmallerPageMayHelp(ServerError(504, "timeout"))
 
 
 def refusing(

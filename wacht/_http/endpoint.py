@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from urllib3 import Retry
 
-from wacht._protocol.answers import Answer, TooLargeError, read_answer
+from wacht._protocol.answers import Answer, SmallerPageMayHelp, read_answer
 from wacht._protocol.replies import Reply
 from wacht._protocol.revisions import REVISIONS
 from wacht._render.text import safe_repr
@@ -60,7 +60,7 @@ class Endpoint:
 
         Raises:
             WachtError: There is no answer, or it isn't a page.
-            TooLargeError: The same, and a smaller page may succeed.
+            SmallerPageMayHelp: The same, and a smaller page may succeed.
 
         """
         policy = self._retry if retry else Retry(0)
@@ -74,7 +74,7 @@ class Endpoint:
         except BaseException as error:
             clear_frames(error)
             raise
-        raise TooLargeError(slow)
+        raise SmallerPageMayHelp(slow)
 
     def _send(
         self, query: Query, budget: RequestBudget, policy: Retry
@@ -108,7 +108,7 @@ class Endpoint:
             attempts,
         )
         error.__cause__ = outcome.cause
-        raise TooLargeError(error) if outcome.slow else error
+        raise SmallerPageMayHelp(error) if outcome.slow else error
 
     def _attempt(
         self, query: Query, budget: RequestBudget, attempt: int, label: str

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define
 
-from wacht._protocol.answers import TooLargeError
+from wacht._protocol.answers import SmallerPageMayHelp
 from wacht._protocol.revisions import OffsetRevision, PageRevision, write_query
 from wacht._protocol.windows import Window
 from wacht.errors import ApiError, RequestError
@@ -45,7 +45,7 @@ class Reader:
         """Read a window, or only its beginning if all of it is too large or slow."""
         try:
             return self.ask(window)
-        except TooLargeError as error:
+        except SmallerPageMayHelp as error:
             too_large = error.error
             if self.has_own_size:  # nothing tells where parts would begin
                 raise too_large from too_large.__cause__
@@ -55,7 +55,7 @@ class Reader:
         for limit in dict.fromkeys(max(1, window.limit // 4**n) for n in range(1, 5)):
             try:  # a service that is down must not cost another row of attempts
                 return self.ask(Window(window.offset, limit), retry=False)
-            except TooLargeError as error:
+            except SmallerPageMayHelp as error:
                 too_large = error.error
             except (ApiError, RequestError):
                 break

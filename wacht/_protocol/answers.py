@@ -24,7 +24,7 @@ _LARGEST_NUMBER = 2**63 - 1  # that the service has
 
 
 @define
-class TooLargeError(Exception):
+class SmallerPageMayHelp(Exception):  # noqa: N818 - what it says, not what it is
     """
     An answer is too large or too slow; a smaller window may succeed.
 
@@ -48,7 +48,7 @@ def read_answer(reply: Reply, *, attempts: int, redactor: Redactor) -> Answer:
     """
     Read a reply, or raise what it means.
 
-    That is an `ApiError` if the status isn't 2xx, a `TooLargeError` if the body is
+    That is an `ApiError` if the status isn't 2xx, a `SmallerPageMayHelp` if the body is
     larger than allowed, and a `DecodeError` if it doesn't have the promised shape.
     """
     if not reply.succeeded:
@@ -59,7 +59,7 @@ def read_answer(reply: Reply, *, attempts: int, redactor: Redactor) -> Answer:
         message = redactor.redact_text(str(mismatch))
     error = DecodeError(message, excerpt(reply, redactor))
     if reply.truncated_at is not None:
-        raise TooLargeError(error)
+        raise SmallerPageMayHelp(error)
     raise error
 
 
