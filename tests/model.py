@@ -32,7 +32,7 @@ from wacht import (
 from wacht._keywords import WalkOptions
 from wacht._pagination import prefetch as prefetching
 from wacht._pagination.walk import Walk
-from wacht._protocol.answers import Answer
+from wacht._protocol.answers import PageResponse
 from wacht._protocol.revisions import OffsetRevision, PageRevision
 from wacht._protocol.windows import Window
 
@@ -116,8 +116,10 @@ class StandIn(ABC):
         self.queries: list[Query] = []
         self.retries: list[bool] = []
 
-    def ask(self, query: Query, budget: RequestBudget, *, retry: bool = True) -> Answer:
-        """Answer a query, as `Endpoint.ask` does."""
+    def ask(
+        self, query: Query, budget: RequestBudget, *, retry: bool = True
+    ) -> PageResponse:
+        """PageResponse a query, as `Endpoint.ask` does."""
         budget.remaining()
         budget.count_request(1)
         self.queries.append(query)
@@ -133,8 +135,8 @@ class StandIn(ABC):
         return Window(int(query.get("offset", "0")), limit)
 
     @abstractmethod
-    def answer(self, query: Query) -> Answer:
-        """Answer a query, or raise."""
+    def answer(self, query: Query) -> PageResponse:
+        """PageResponse a query, or raise."""
 
 
 class Service(StandIn):
@@ -190,7 +192,7 @@ class Service(StandIn):
         self.hidden = 0
         self.errors: dict[int, Exception] = {}
         self.change: Callable[[Service], object] = lambda _service: None
-        self.alter: Callable[[Answer], Answer] = lambda answer: answer
+        self.alter: Callable[[PageResponse], PageResponse] = lambda answer: answer
         self.before_answer: Callable[[], object] = lambda: None
         self.stayed = self.ids
         self.shown: set[str | None] = set()
@@ -201,8 +203,8 @@ class Service(StandIn):
         """The ids of the contexts, in order."""
         return [context.id for context in self.contexts]
 
-    def answer(self, query: Query) -> Answer:
-        """Answer a query, then change the list."""
+    def answer(self, query: Query) -> PageResponse:
+        """PageResponse a query, then change the list."""
         number = len(self.queries)
         self.before_answer()
         if error := self.errors.get(number):
@@ -244,12 +246,12 @@ class Service(StandIn):
         """Return whether a context never shows, although pages count it."""
         return _number(context) % 100 < self.hidden
 
-    def _answer(self, query: Query) -> Answer:
+    def _answer(self, query: Query) -> PageResponse:
         window = self.window(query)
         listed = self._listed(window)[window.offset : window.end]
         contexts = [self.order.shown(c) for c in listed if not self.leaves_out(c)]
         applied = window if self.kind == "offset" else None
-        return Answer(contexts, window.end < len(self.contexts), applied)
+        return PageResponse(contexts, window.end < len(self.contexts), applied)
 
     def _listed(self, window: Window) -> Contexts:
         if self.stable:

@@ -17,7 +17,7 @@ from attrs import evolve, frozen
 
 from tests.model import ACTIVITY, CREATED, REVISIONS, Kind, Order, StandIn
 from wacht import AiExecutionContext
-from wacht._protocol.answers import Answer
+from wacht._protocol.answers import PageResponse
 from wacht._protocol.windows import Window
 
 if TYPE_CHECKING:
@@ -176,11 +176,13 @@ class PostgresService(StandIn):
         self.least = ceil(len(self._stayed) / (1 - case.hidden / 100) / 100)
         self._changes = 0
 
-    def answer(self, query: Query) -> Answer:
-        """Answer a query, then change the table."""
+    def answer(self, query: Query) -> PageResponse:
+        """PageResponse a query, then change the table."""
         window = self.window(query)
         contexts, has_more = self.listing(window)
-        return Answer(contexts, has_more, window if self.kind == "offset" else None)
+        return PageResponse(
+            contexts, has_more, window if self.kind == "offset" else None
+        )
 
     def listing(self, window: Window) -> tuple[list[AiExecutionContext], bool]:
         """List a window with the query of the reference service."""

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wacht import WalkProgress
-    from wacht._protocol.answers import Answer
+    from wacht._protocol.answers import PageResponse
 
 _CHANGES = ("touch", "late", "add", "remove", "leave", "enter", "burst", "border")
 _AHEAD = (datetime.max.replace(tzinfo=UTC), START + timedelta(seconds=4e9))
@@ -172,7 +172,7 @@ class _List:
         service.now += timedelta(seconds=self.random.choice([0, self.pace]))
         self.changes(service)
 
-    def alter(self, answer: Answer) -> Answer:
+    def alter(self, answer: PageResponse) -> PageResponse:
         """Cut some answers short, or leave them empty, although the list goes on."""
         queries = self.service.queries
         at_top = self.service.window(queries[-1]).offset == 0

@@ -23,7 +23,7 @@ import atheris
 with atheris.instrument_imports(include=["wacht", "email"]):
     from wacht import ApiError, DecodeError
     from wacht._http.credentials import ApiKey
-    from wacht._protocol.answers import Answer, SmallerPageMayHelp, read_answer
+    from wacht._protocol.answers import PageResponse, SmallerPageMayHelp, read_answer
     from wacht._protocol.replies import Reply
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def test_one_input(data: bytes) -> None:
     source = atheris.FuzzedDataProvider(data)
     reply = _reply(source)
     ended = _outcome(reply)
-    if isinstance(ended, Answer):
+    if isinstance(ended, PageResponse):
         assert reply.succeeded
         assert all(len(repr(context)) < 3000 for context in ended.contexts)
     else:
@@ -58,7 +58,7 @@ def test_one_input(data: bytes) -> None:
         _check_error(ended)
 
 
-def _outcome(reply: Reply) -> Answer | ApiError | DecodeError:
+def _outcome(reply: Reply) -> PageResponse | ApiError | DecodeError:
     try:
         return read_answer(reply, attempts=1, redactor=ApiKey(KEY))
     except (ApiError, DecodeError) as error:

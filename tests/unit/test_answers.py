@@ -13,7 +13,7 @@ from hypothesis import given, strategies as st
 import wacht
 from tests import strategies
 from wacht._http.credentials import ApiKey
-from wacht._protocol.answers import Answer, SmallerPageMayHelp, read_answer
+from wacht._protocol.answers import PageResponse, SmallerPageMayHelp, read_answer
 from wacht._protocol.replies import Reply
 from wacht._protocol.windows import Window
 
@@ -39,7 +39,7 @@ def reply(
     )
 
 
-def read(body: Any, *arguments: Any, **fields: Any) -> Answer:
+def read(body: Any, *arguments: Any, **fields: Any) -> PageResponse:
     answered = reply(body, *arguments, **fields)
     return read_answer(answered, attempts=3, redactor=ApiKey(KEY))
 
@@ -53,9 +53,9 @@ def error_of(*arguments: Any, **fields: Any) -> Any:
 
 def test_page() -> None:
     answer = read({"data": [{"id": "1"}], "has_more": True}, 299)
-    assert answer == Answer([wacht.AiExecutionContext(id="1")], True, None)  # noqa: FBT003
+    assert answer == PageResponse([wacht.AiExecutionContext(id="1")], True, None)  # noqa: FBT003
     echoing = read({**PAGE, "limit": 50, "offset": 100})
-    assert echoing == Answer([], False, Window(100, 50))  # noqa: FBT003
+    assert echoing == PageResponse([], False, Window(100, 50))  # noqa: FBT003
 
 
 @pytest.mark.parametrize(
@@ -124,12 +124,12 @@ def test_any_bytes__end_in_a_page_or_an_error(
     body: bytes, status: int, headers: dict[str, str]
 ) -> None:
     """Whatever came, there's a page or one short, printable error that pickles."""
-    ended: Answer | wacht.ApiError | wacht.DecodeError
+    ended: PageResponse | wacht.ApiError | wacht.DecodeError
     try:
         ended = read(body, status, headers)
     except (wacht.ApiError, wacht.DecodeError) as error:
         ended = error
-    if isinstance(ended, Answer):
+    if isinstance(ended, PageResponse):
         assert len(ended.contexts) == len(json.loads(body)["data"])
         return
     assert isinstance(ended, wacht.DecodeError) is (200 <= status < 300)

@@ -21,7 +21,7 @@ SIZE = 10
 
 class Source:
     """
-    Answer windows of a list.
+    PageResponse windows of a list.
 
     Attributes:
         asked: The offsets asked for, in order.
@@ -44,7 +44,7 @@ class Source:
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Answer what is read ahead at once, as threads with all the time they need."""
+    """PageResponse what is read ahead at once, as threads with all the time they need."""
 
     def start(name: str, call: Callable[[], Batch]) -> Task[Batch]:
         task = Task(name, call)

@@ -13,7 +13,7 @@ import wacht
 from tests import strategies
 from tests.strategies import Agents, Sizes
 from wacht import AiExecutionContext, ListExecutionContextsOptions
-from wacht._protocol.answers import Answer
+from wacht._protocol.answers import PageResponse
 from wacht._protocol.revisions import (
     OffsetRevision,
     PageRevision,
@@ -36,11 +36,11 @@ def options(**fields: Any) -> ListExecutionContextsOptions:
     return ListExecutionContextsOptions(**fields)
 
 
-def answer(*contexts: dict[str, str], applied: Window | None = None) -> Answer:
-    return Answer([AiExecutionContext(**c) for c in contexts], True, applied)  # noqa: FBT003
+def answer(*contexts: dict[str, str], applied: Window | None = None) -> PageResponse:
+    return PageResponse([AiExecutionContext(**c) for c in contexts], True, applied)  # noqa: FBT003
 
 
-def read(revision: Revision, answered: Answer, **filters: str) -> Batch:
+def read(revision: Revision, answered: PageResponse, **filters: str) -> Batch:
     return revision.read(answered, WINDOW, options(**filters))
 
 

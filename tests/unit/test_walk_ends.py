@@ -46,7 +46,7 @@ from wacht import (
     WalkProgress,
 )
 from wacht._pagination import walk as walk_module
-from wacht._protocol.answers import Answer, SmallerPageMayHelp
+from wacht._protocol.answers import PageResponse, SmallerPageMayHelp
 from wacht._protocol.revisions import PageRevision
 from wacht._waiting import Deadline, RequestBudget, StoppedError
 
@@ -75,11 +75,11 @@ class Scripted(StandIn):
         self._page = page
         self._pages = pages
 
-    def answer(self, query: Query) -> Answer:
+    def answer(self, query: Query) -> PageResponse:
         assert len(self.queries) < 1000, "the walk doesn't end"
         number = int(query["page"]) if "page" in query else len(self.queries)
         contexts = [AiExecutionContext(id=id_) for id_ in self._page(number)]
-        return Answer(contexts, number < self._pages, applied=None)
+        return PageResponse(contexts, number < self._pages, applied=None)
 
 
 @settings(max_examples=80)
@@ -131,7 +131,7 @@ def test_walk__one_stale_answer(kind: Kind, stale: int) -> None:
     """The first page comes once in place of another: nothing is lost in silence."""
     service = known(kind, 700)
 
-    def sometimes_stale(answer: Answer) -> Answer:
+    def sometimes_stale(answer: PageResponse) -> PageResponse:
         first = service.queries[-1] | {"page": "1", "offset": "0"}
         return service._answer(first) if len(service.queries) == stale else answer
 
@@ -196,7 +196,7 @@ def refusing(
 ) -> Service:
     """Let answers with such contexts take too long."""
 
-    def alter(answer: Answer) -> Answer:
+    def alter(answer: PageResponse) -> PageResponse:
         if is_too_large(answer.contexts):
             raise copy(TIMEOUT)
         return answer
@@ -327,7 +327,9 @@ class Waiting(Service):
 
     waits: Iterable[float] = ()
 
-    def ask(self, query: Query, budget: RequestBudget, *, retry: bool = True) -> Answer:
+    def ask(
+        self, query: Query, budget: RequestBudget, *, retry: bool = True
+    ) -> PageResponse:
         for wait in self.waits:
             budget.wait(wait, "rate limit", "attempt 2 of 6")
         return super().ask(query, budget, retry=retry)
@@ -364,7 +366,9 @@ class Stalled(Scripted):
         self.arrivals = threading.Semaphore(0)
         self.release = threading.Event()
 
-    def ask(self, query: Query, budget: RequestBudget, *, retry: bool = True) -> Answer:
+    def ask(
+        self, query: Query, budget: RequestBudget, *, retry: bool = True
+    ) -> PageResponse:
         self.budgets.append(budget)
         if query["page"] != "1":
             self.arrivals.release()

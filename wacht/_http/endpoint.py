@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from urllib3 import Retry
 
-from wacht._protocol.answers import Answer, SmallerPageMayHelp, read_answer
+from wacht._protocol.answers import PageResponse, SmallerPageMayHelp, read_answer
 from wacht._protocol.replies import Reply
 from wacht._protocol.revisions import REVISIONS
 from wacht._render.text import safe_repr
@@ -54,7 +54,9 @@ class Endpoint:
     def close(self) -> None:
         self._client.close()
 
-    def ask(self, query: Query, budget: RequestBudget, *, retry: bool = True) -> Answer:
+    def ask(
+        self, query: Query, budget: RequestBudget, *, retry: bool = True
+    ) -> PageResponse:
         """
         Send a query, again if `retry` and it fails, and read its answer.
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from wacht._http.endpoint import Endpoint
-    from wacht._protocol.answers import Answer
+    from wacht._protocol.answers import PageResponse
     from wacht._protocol.revisions import Revision
     from wacht._protocol.windows import Batch
     from wacht._waiting import RequestBudget
@@ -83,7 +83,7 @@ class Reader:
         self._budget.remaining()  # decoding takes time, too
         return batch
 
-    def _negotiated(self, revision: Revision, answer: Answer) -> Revision:
+    def _negotiated(self, revision: Revision, answer: PageResponse) -> Revision:
         """Learn from the echo which revision is served; return it, if it's known."""
         if self._endpoint.fixed:
             return revision

@@ -35,7 +35,7 @@ class SmallerPageMayHelp(Exception):  # noqa: N818 - what it says, not what it i
 
 
 @frozen
-class Answer:
+class PageResponse:
     """A page of the service."""
 
     contexts: list[AiExecutionContext] = field(repr=False)  # they may echo the key
@@ -44,7 +44,7 @@ class Answer:
     date: str | None = None  # the header
 
 
-def read_answer(reply: Reply, *, attempts: int, redactor: Redactor) -> Answer:
+def read_answer(reply: Reply, *, attempts: int, redactor: Redactor) -> PageResponse:
     """
     Read a reply, or raise what it means.
 
@@ -63,11 +63,11 @@ def read_answer(reply: Reply, *, attempts: int, redactor: Redactor) -> Answer:
     raise error
 
 
-def _read(reply: Reply, redactor: Redactor) -> Answer:
+def _read(reply: Reply, redactor: Redactor) -> PageResponse:
     document = _document(reply, redactor)
     page = structure_page(document, redactor.redact_text)
     date = reply.headers.get("date")
-    return Answer(page.data, page.has_more, _applied_window(document), date)
+    return PageResponse(page.data, page.has_more, _applied_window(document), date)
 
 
 def _document(reply: Reply, redactor: Redactor) -> Any:

@@ -17,7 +17,7 @@ from .windows import Batch, Window
 if TYPE_CHECKING:
     from wacht.models import ListExecutionContextsOptions
 
-    from .answers import Answer
+    from .answers import PageResponse
 
 Query = dict[str, str]
 
@@ -41,7 +41,10 @@ class Revision(ABC):
 
     @abstractmethod
     def read(
-        self, answer: Answer, window: Window, options: ListExecutionContextsOptions
+        self,
+        answer: PageResponse,
+        window: Window,
+        options: ListExecutionContextsOptions,
     ) -> Batch:
         """Return the batch that an answer gives; raise if a query value was ignored."""
 
@@ -71,7 +74,10 @@ class PageRevision(Revision):
         return covering[0] if covering else max(aligned, key=lambda w: w.end)
 
     def read(
-        self, answer: Answer, window: Window, options: ListExecutionContextsOptions
+        self,
+        answer: PageResponse,
+        window: Window,
+        options: ListExecutionContextsOptions,
     ) -> Batch:
         """Take the page as the one asked for, since the service doesn't say."""
         if answer.applied not in (None, window):
@@ -101,7 +107,10 @@ class OffsetRevision(Revision):
         return window
 
     def read(
-        self, answer: Answer, window: Window, options: ListExecutionContextsOptions
+        self,
+        answer: PageResponse,
+        window: Window,
+        options: ListExecutionContextsOptions,
     ) -> Batch:
         """Take as many contexts as came; the service may have a smaller limit."""
         applied = answer.applied
@@ -140,7 +149,7 @@ def write_query(place: dict[str, int], options: ListExecutionContextsOptions) ->
 
 
 def _check_filters(
-    answer: Answer, options: ListExecutionContextsOptions, revision: Revision
+    answer: PageResponse, options: ListExecutionContextsOptions, revision: Revision
 ) -> None:
     """
     Compare the contexts with the filters: the service ignores those it doesn't know.
@@ -160,7 +169,9 @@ def _check_filters(
             )
 
 
-def _first_mismatch(answer: Answer, name: str, accepted: tuple[Any, ...]) -> str | None:
+def _first_mismatch(
+    answer: PageResponse, name: str, accepted: tuple[Any, ...]
+) -> str | None:
     # The value isn't shown: the key may be in it.
     for index, context in enumerate(answer.contexts):
         if (got := getattr(context, name)) not in accepted:

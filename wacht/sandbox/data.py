@@ -62,7 +62,7 @@ def _context(number: int, active: datetime, chance: Random) -> dict[str, Any]:
         "user_id": f"user_{chance.randrange(40)}",
         "session_id": str(snowflake(created - timedelta(minutes=5), number)),
         "title": chance.choice(titles).format(case),
-        "system_instructions": chance.choice((None, "Answer in two sentences.")),
+        "system_instructions": chance.choice((None, "PageResponse in two sentences.")),
         "context_group": group,
         # What the caller stored: usually an object, sometimes other JSON.
         "context": chance.choice((None, f"case {case}", [case], *[started] * 17)),
