@@ -49,7 +49,7 @@ def _more(number: int) -> dict[str, Any]:
     return {
         "deployment_id": "1329980420571420003",
         "title": f"A billing question, number {number}",
-        "system_instructions": "PageResponse briefly.",
+        "system_instructions": "Answer briefly.",
         "context_group": "support",
         "status": "idle",
         "source": "api",
@@ -102,7 +102,7 @@ SHAPES = {
 
 
 def respond(request: Request, pages: int) -> bytes:
-    """PageResponse a request."""
+    """Answer a request."""
     shape = SHAPES[request.target.partition("?")[0]]
     number = NUMBER.search(request.target)
     asked = int(number[1]) if number else 1

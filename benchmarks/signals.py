@@ -67,7 +67,7 @@ KINDS = (TimeIsUpError, JobEndedError, TimeoutError, JobTimeoutError)
 
 
 def respond(request: Request) -> Iterator[Action]:
-    """PageResponse with a page; every fifth is late, and every seventh fails."""
+    """Answer with a page; every fifth is late, and every seventh fails."""
     number = next(numbers)
     if number % SLOW_EACH == 0:
         yield Pause(PAUSE)

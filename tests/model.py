@@ -119,7 +119,7 @@ class StandIn(ABC):
     def ask(
         self, query: Query, budget: RequestBudget, *, retry: bool = True
     ) -> PageResponse:
-        """PageResponse a query, as `Endpoint.ask` does."""
+        """Answer a query, as `Endpoint.ask` does."""
         budget.remaining()
         budget.count_request(1)
         self.queries.append(query)
@@ -136,7 +136,7 @@ class StandIn(ABC):
 
     @abstractmethod
     def answer(self, query: Query) -> PageResponse:
-        """PageResponse a query, or raise."""
+        """Answer a query, or raise."""
 
 
 class Service(StandIn):
@@ -204,7 +204,7 @@ class Service(StandIn):
         return [context.id for context in self.contexts]
 
     def answer(self, query: Query) -> PageResponse:
-        """PageResponse a query, then change the list."""
+        """Answer a query, then change the list."""
         number = len(self.queries)
         self.before_answer()
         if error := self.errors.get(number):

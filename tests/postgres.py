@@ -177,7 +177,7 @@ class PostgresService(StandIn):
         self._changes = 0
 
     def answer(self, query: Query) -> PageResponse:
-        """PageResponse a query, then change the table."""
+        """Answer a query, then change the table."""
         window = self.window(query)
         contexts, has_more = self.listing(window)
         return PageResponse(

@@ -25,13 +25,13 @@ TOO_MANY = {  # the shapes of all services together: some clients retry by the c
 
 
 class Handler(BaseHTTPRequestHandler):
-    """PageResponse with what the service of the compared client would send."""
+    """Answer with what the service of the compared client would send."""
 
     protocol_version = "HTTP/1.1"
     server: Server
 
     def do_GET(self) -> None:
-        """PageResponse, or break the answer."""
+        """Answer, or break the answer."""
         world = self.server.world
         if world.requests > CAP:
             self.server.closing.wait()

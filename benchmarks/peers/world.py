@@ -109,7 +109,7 @@ class World:
         return self.items.index(int(after.rpartition("-")[2])) + 1 if after else 0
 
     def page(self, start: int, size: int) -> Page:
-        """PageResponse a request for a part of the list, then change the list."""
+        """Answer a request for a part of the list, then change the list."""
         self.requests += 1
         if self.scenario in ("repeats", "alternates"):
             start = 0

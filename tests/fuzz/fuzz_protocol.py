@@ -24,7 +24,7 @@ with atheris.instrument_imports(include=["wacht", "email"]):
     from wacht import ApiError, DecodeError
     from wacht._http.credentials import ApiKey
     from wacht._protocol.answers import PageResponse, SmallerPageMayHelp, read_answer
-    from wacht._protocol.replies import Reply
+    from wacht._protocol.replies import RawResponse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +58,7 @@ def test_one_input(data: bytes) -> None:
         _check_error(ended)
 
 
-def _outcome(reply: Reply) -> PageResponse | ApiError | DecodeError:
+def _outcome(reply: RawResponse) -> PageResponse | ApiError | DecodeError:
     try:
         return read_answer(reply, attempts=1, redactor=ApiKey(KEY))
     except (ApiError, DecodeError) as error:
@@ -68,7 +68,7 @@ def _outcome(reply: Reply) -> PageResponse | ApiError | DecodeError:
         return error.error
 
 
-def _reply(source: atheris.FuzzedDataProvider) -> Reply:
+def _reply(source: atheris.FuzzedDataProvider) -> RawResponse:
     """Take numbers from the end of the data, and bytes from its beginning."""
     status = STATUSES[source.ConsumeIntInRange(0, len(STATUSES) - 1)]
     if status is None:
@@ -80,7 +80,7 @@ def _reply(source: atheris.FuzzedDataProvider) -> Reply:
     }
     cut = source.ConsumeIntInRange(0, 20) == 1
     body = source.ConsumeBytes(source.remaining_bytes())
-    return Reply(
+    return RawResponse(
         status=status,
         headers=headers,
         body=_with_key(body),

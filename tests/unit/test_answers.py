@@ -14,7 +14,7 @@ import wacht
 from tests import strategies
 from wacht._http.credentials import ApiKey
 from wacht._protocol.answers import PageResponse, SmallerPageMayHelp, read_answer
-from wacht._protocol.replies import Reply
+from wacht._protocol.replies import RawResponse
 from wacht._protocol.windows import Window
 
 KEY = "wk_live_0123456789abcdef"
@@ -27,10 +27,10 @@ def reply(
     status: int = 200,
     headers: dict[str, str] | None = None,
     truncated_at: int | None = None,
-) -> Reply:
+) -> RawResponse:
     if isinstance(body, str):
         body = body.encode()
-    return Reply(
+    return RawResponse(
         status=status,
         headers=headers or {},
         body=body if isinstance(body, bytes) else json.dumps(body).encode(),

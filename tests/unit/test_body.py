@@ -17,7 +17,7 @@ from wacht._http.body import BodyReader, _decompressed
 from wacht._http.timing import ResponseTimer, SlowAnswerError
 
 if TYPE_CHECKING:
-    from wacht._protocol.replies import Reply
+    from wacht._protocol.replies import RawResponse
 
 PAGE = b'{"data": [{"id": "1"}, {"id": "2"}], "has_more": false}'
 PACKED = gzip.compress(PAGE)
@@ -50,7 +50,7 @@ def response(
 
 def read(
     response: requests.Response, *, max_bytes: int = 10**6, seconds: float = 60
-) -> Reply:
+) -> RawResponse:
     timer = ResponseTimer(5, 30, seconds, 60, lambda: None)
     return BodyReader(max_bytes, timer).read(response)
 

@@ -44,7 +44,7 @@ class Source:
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """PageResponse what is read ahead at once, as threads with all the time they need."""
+    """Answer what is read ahead at once, as threads with all the time they need."""
 
     def start(name: str, call: Callable[[], Batch]) -> Task[Batch]:
         task = Task(name, call)

@@ -9,15 +9,17 @@ import pytest
 from attrs import evolve
 from hypothesis import given, strategies as st
 
-from wacht._protocol.replies import Reply, retry_after
+from wacht._protocol.replies import RawResponse, retry_after
 
 NOW = datetime(2025, 3, 14, 12, tzinfo=UTC)
 TEXT = b"Rate limit exceeded. Retry after 42 seconds"
 
 
-def reply(status: int = 429, body: bytes = b"", header: str | None = None) -> Reply:
+def reply(
+    status: int = 429, body: bytes = b"", header: str | None = None
+) -> RawResponse:
     headers = {} if header is None else {"retry-after": header}
-    return Reply(status=status, headers=headers, body=body, received=NOW)
+    return RawResponse(status=status, headers=headers, body=body, received=NOW)
 
 
 @pytest.mark.parametrize(

@@ -22,15 +22,17 @@ from wacht._http.retry import (
     longest_wait,
     requested_wait,
 )
-from wacht._protocol.replies import Reply
+from wacht._protocol.replies import RawResponse
 
 SHORTEST, LONGEST_FIRST = FIRST_WAIT
 WORDS = b"Rate limit exceeded. Retry after 42 seconds"
 
 
-def reply(status: int, body: bytes = b"", **headers: str) -> Reply:
+def reply(status: int, body: bytes = b"", **headers: str) -> RawResponse:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Reply(status=status, headers=named, body=body, received=datetime.now(UTC))
+    return RawResponse(
+        status=status, headers=named, body=body, received=datetime.now(UTC)
+    )
 
 
 def failure(error: Any = None, max_attempts: int | None = None) -> Failure:
@@ -38,7 +40,7 @@ def failure(error: Any = None, max_attempts: int | None = None) -> Failure:
     return Failure("it broke", error, ValueError("no"), max_attempts)
 
 
-def waits(policy: Retry, outcome: Reply | Failure) -> list[float]:
+def waits(policy: Retry, outcome: RawResponse | Failure) -> list[float]:
     """List the waits between attempts that all end in the same way."""
     found: list[float] = []
     while decision := decide(policy, outcome, len(found) + 1):
@@ -56,7 +58,7 @@ FAILURES = [
 
 
 @pytest.mark.parametrize("outcome", [*map(reply, ANSWERS), *FAILURES])
-def test_default__six_attempts(outcome: Reply | Failure) -> None:
+def test_default__six_attempts(outcome: RawResponse | Failure) -> None:
     assert len(waits(default_retry(), outcome)) == 5
 
 
@@ -175,7 +177,7 @@ def test_policy__without_a_list() -> None:
     ],
 )
 def test_policy__of_the_callers(
-    policy: Retry, outcome: Reply | Failure, expected: int
+    policy: Retry, outcome: RawResponse | Failure, expected: int
 ) -> None:
     assert len(waits(policy, outcome)) == expected
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import DecodeError, ProtocolError
 
-from wacht._protocol.replies import Reply, is_success
+from wacht._protocol.replies import RawResponse, is_success
 
 from .connections import TimedResponse
 from .failures import caller_exception
@@ -49,12 +49,12 @@ class BodyReader:
         # Kept here, it would hold the body in a cycle: the request holds its hooks.
         setattr(response, _REPLY, reply)
 
-    def reply(self, response: requests.Response) -> Reply:
+    def reply(self, response: requests.Response) -> RawResponse:
         """Return the reply of a response, which a hook or a cache may have replaced."""
-        reply: Reply | None = getattr(response, _REPLY, None)
+        reply: RawResponse | None = getattr(response, _REPLY, None)
         return reply or self.read(response)
 
-    def read(self, response: requests.Response) -> Reply:
+    def read(self, response: requests.Response) -> RawResponse:
         status = int(response.status_code)  # an adapter may say "200"
         if status < _FINAL:
             response.close()
@@ -68,7 +68,7 @@ class BodyReader:
             finally:  # a signal handler may raise in close()
                 if isinstance(response.raw, TimedResponse):
                     response.raw.finish()
-        return Reply(
+        return RawResponse(
             status=status,
             headers={name.lower(): str(v) for name, v in response.headers.items()},
             body=bytes(body),

@@ -24,7 +24,7 @@ from .timing import active_timer
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from wacht._protocol.replies import Reply
+    from wacht._protocol.replies import RawResponse
     from wacht._protocol.revisions import Query
     from wacht._settings import Settings
 
@@ -74,7 +74,7 @@ class HttpClient:
     def _http(self) -> requests.Session:
         return self._own.get() if self._own else cast("Any", self._settings.http)
 
-    def send(self, query: Query, timer: ResponseTimer) -> Reply:
+    def send(self, query: Query, timer: ResponseTimer) -> RawResponse:
         """Send a request and read the answer; raise whatever happens."""
         template, environment = self._shared_parts()
         prepared = self._prepared(template, query)

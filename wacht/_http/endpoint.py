@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib3 import Retry
 
 from wacht._protocol.answers import PageResponse, SmallerPageMayHelp, read_answer
-from wacht._protocol.replies import Reply
+from wacht._protocol.replies import RawResponse
 from wacht._protocol.revisions import REVISIONS
 from wacht._render.text import safe_repr
 from wacht._waiting import ThrottleWait, logger
@@ -80,7 +80,7 @@ class Endpoint:
 
     def _send(
         self, query: Query, budget: RequestBudget, policy: Retry
-    ) -> tuple[Reply, int]:
+    ) -> tuple[RawResponse, int]:
         """Return the last reply, whatever its status, and the number of attempts."""
         self._client.check()
         label = partial(_label, policy.total)
@@ -101,8 +101,10 @@ class Endpoint:
             budget.wait(decision.wait, outcome.reason, label(attempt + 1))
         raise AssertionError  # pragma: no cover - counting doesn't end
 
-    def _result(self, outcome: Reply | Failure, attempts: int) -> tuple[Reply, int]:
-        if isinstance(outcome, Reply):
+    def _result(
+        self, outcome: RawResponse | Failure, attempts: int
+    ) -> tuple[RawResponse, int]:
+        if isinstance(outcome, RawResponse):
             return outcome, attempts
         error = RequestError(
             f"no whole answer from {self._settings.base_url} after "
@@ -114,7 +116,7 @@ class Endpoint:
 
     def _attempt(
         self, query: Query, budget: RequestBudget, attempt: int, label: str
-    ) -> Reply | Failure:
+    ) -> RawResponse | Failure:
         wait = ThrottleWait(budget, label)
         try:
             with self._throttle.slot(wait) as slot:
@@ -126,7 +128,7 @@ class Endpoint:
                 raise
             message = f"the throttle failed: {safe_repr(error)}"
             raise RequestError(message, attempt - 1) from error
-        if isinstance(outcome, Reply):
+        if isinstance(outcome, RawResponse):
             return outcome
         try:
             return failure_of(outcome, self._api_key.redact_text)
@@ -135,7 +137,7 @@ class Endpoint:
 
     def _exchange(
         self, query: Query, budget: RequestBudget, attempt: int, slot: object
-    ) -> Reply | Exception:
+    ) -> RawResponse | Exception:
         """Send the request; keep its exceptions apart from the throttle's."""
         try:
             connect, read = self._settings.timeout
@@ -146,7 +148,7 @@ class Endpoint:
         except Exception as error:  # noqa: BLE001 - failure_of raises the caller's
             return error
 
-    def _apply_retry_after(self, policy: Retry, reply: Reply) -> None:
+    def _apply_retry_after(self, policy: Retry, reply: RawResponse) -> None:
         """Make all that share the throttle wait as long as a 429 says."""
         seconds = requested_wait(policy, reply) if reply.rate_limited else None
         if seconds is not None and seconds <= longest_wait(policy):

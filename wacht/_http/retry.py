@@ -10,7 +10,7 @@ from attrs import frozen
 from urllib3 import HTTPResponse, Retry
 from urllib3.exceptions import HTTPError
 
-from wacht._protocol.replies import Reply, retry_after
+from wacht._protocol.replies import RawResponse, retry_after
 
 from .client import PATH
 from .failures import Failure
@@ -45,7 +45,7 @@ def default_retry() -> Retry:
 
 
 def decide(
-    policy: Retry, outcome: Reply | Failure, attempt: int
+    policy: Retry, outcome: RawResponse | Failure, attempt: int
 ) -> RetryDecision | None:
     """
     Ask the policy for another attempt after one that failed.
@@ -70,7 +70,7 @@ def _after_failure(
     return RetryDecision(rest, _backoff(rest))
 
 
-def _after_reply(policy: Retry, reply: Reply) -> RetryDecision | None:
+def _after_reply(policy: Retry, reply: RawResponse) -> RetryDecision | None:
     requested = requested_wait(policy, reply)
     if not policy.is_retry("GET", reply.status, has_retry_after=requested is not None):
         return None
@@ -85,7 +85,7 @@ def _response(status: int) -> HTTPResponse:
     return HTTPResponse(status=status)
 
 
-def requested_wait(policy: Retry, reply: Reply) -> float | None:
+def requested_wait(policy: Retry, reply: RawResponse) -> float | None:
     """Return the seconds that the service asks to wait, if the policy respects them."""
     return retry_after(reply) if policy.respect_retry_after_header else None
 

@@ -17,7 +17,7 @@ from .windows import Window
 if TYPE_CHECKING:
     from wacht.models import AiExecutionContext
 
-    from .replies import Redactor, Reply
+    from .replies import RawResponse, Redactor
 
 _PARSER_MESSAGE_LENGTH = 200
 _LARGEST_NUMBER = 2**63 - 1  # that the service has
@@ -44,7 +44,9 @@ class PageResponse:
     date: str | None = None  # the header
 
 
-def read_answer(reply: Reply, *, attempts: int, redactor: Redactor) -> PageResponse:
+def read_answer(
+    reply: RawResponse, *, attempts: int, redactor: Redactor
+) -> PageResponse:
     """
     Read a reply, or raise what it means.
 
@@ -63,14 +65,14 @@ def read_answer(reply: Reply, *, attempts: int, redactor: Redactor) -> PageRespo
     raise error
 
 
-def _read(reply: Reply, redactor: Redactor) -> PageResponse:
+def _read(reply: RawResponse, redactor: Redactor) -> PageResponse:
     document = _document(reply, redactor)
     page = structure_page(document, redactor.redact_text)
     date = reply.headers.get("date")
     return PageResponse(page.data, page.has_more, _applied_window(document), date)
 
 
-def _document(reply: Reply, redactor: Redactor) -> Any:
+def _document(reply: RawResponse, redactor: Redactor) -> Any:
     if reply.truncated_at is not None:
         limit = f"at most {reply.truncated_at} bytes (max_response_bytes)"
         raise SchemaError(f"the body: expected {limit}, got more")

@@ -22,7 +22,7 @@ from .json import parse_json
 from .replies import retry_after
 
 if TYPE_CHECKING:
-    from .replies import Redactor, Reply
+    from .replies import RawResponse, Redactor
 
 EXCERPT_LENGTH = 64 * 1024  # bytes of a body that an error keeps
 
@@ -40,7 +40,7 @@ _HTML = re.compile(r"\s*(<!doctype html|<html|<head|<body)", re.IGNORECASE)
 _TITLE = re.compile(r"<(title|h1)[^>]*>(.*?)</\1", re.IGNORECASE | re.DOTALL)
 
 
-def api_error(reply: Reply, *, attempts: int, redactor: Redactor) -> ApiError:
+def api_error(reply: RawResponse, *, attempts: int, redactor: Redactor) -> ApiError:
     """Make the exception of a reply's status."""
     body = excerpt(reply, redactor)
     details = None
@@ -58,7 +58,7 @@ def api_error(reply: Reply, *, attempts: int, redactor: Redactor) -> ApiError:
     )
 
 
-def excerpt(reply: Reply, redactor: Redactor) -> bytes:
+def excerpt(reply: RawResponse, redactor: Redactor) -> bytes:
     """Return the first 64 KiB of a body, without the key."""
     body = reply.body[:EXCERPT_LENGTH]
     truncated = reply.truncated_at is not None or len(body) < len(reply.body)
@@ -79,7 +79,7 @@ def _redacted(value: Any, redactor: Redactor) -> Any:
     return value
 
 
-def _message(reply: Reply, body: bytes, details: Any, redactor: Redactor) -> str:
+def _message(reply: RawResponse, body: bytes, details: Any, redactor: Redactor) -> str:
     location = reply.headers.get("location")
     if reply.status in _REDIRECTS and location:
         place = safe_line(redactor.redact_text(location), _MESSAGE_LENGTH)

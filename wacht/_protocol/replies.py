@@ -30,7 +30,7 @@ class Redactor(Protocol):
 
 
 @frozen(kw_only=True)
-class Reply:
+class RawResponse:
     """A whole answer off the wire; its headers and its body may echo the key."""
 
     status: int
@@ -65,7 +65,7 @@ def is_success(status: int) -> bool:
     return 200 <= status < 300  # noqa: PLR2004 - what HTTP calls success
 
 
-def retry_after(reply: Reply) -> float | None:
+def retry_after(reply: RawResponse) -> float | None:
     """
     Return how many seconds the service asks to wait.
 
@@ -80,7 +80,7 @@ def retry_after(reply: Reply) -> float | None:
     return max((seconds for seconds in waits if seconds is not None), default=None)
 
 
-def _header_seconds(reply: Reply) -> float | None:
+def _header_seconds(reply: RawResponse) -> float | None:
     value = reply.headers.get("retry-after", "").strip()
     if _SECONDS.fullmatch(value):
         return _seconds(value)
