@@ -38,15 +38,10 @@ class SupportsSlot(Protocol):
 
     def slot(self, sleep: Sleep = ...) -> AbstractContextManager[object]:
         """
-        Wait until one request may be sent, and hold a slot while it is under way.
+        Return a context manager; entering it waits until one request may be sent.
 
-        Args:
-            sleep: Called with the seconds of each wait; it may raise to give up.
-
-        Returns:
-            A context manager: entering it waits; leaving it means that the answer has
-            come, or that none will.
-
+        Leaving it means that the answer has come, or that none will. `sleep` is called
+        with the seconds of each wait; it may raise to give up.
         """
         ...
 
@@ -80,17 +75,22 @@ class Slot:
     Not a generator: a signal handler's exception could leave one suspended.
     """
 
-    __slots__ = ("__weakref__", "_sleep", "_throttle", "_ticket")
+    __slots__ = ("__weakref__", "_clock", "_seconds_to_go", "_sleep", "_ticket")
 
-    def __init__(self, throttle: Throttle, sleep: Sleep) -> None:
-        self._throttle = throttle
+    def __init__(
+        self,
+        seconds_to_go: Callable[[_Ticket], float],
+        clock: Callable[[], float],
+        sleep: Sleep,
+    ) -> None:
+        self._seconds_to_go = seconds_to_go
+        self._clock = clock
         self._sleep = sleep
         self._ticket = _Ticket(self)
 
     def __enter__(self) -> Self:
         try:
-            ask = self._throttle._seconds_to_go  # noqa: SLF001 - its only caller
-            while wait := ask(self._ticket):
+            while wait := self._seconds_to_go(self._ticket):
                 self._sleep(wait)
         except BaseException:
             # No call, at the start of which a second signal's handler may raise.
@@ -99,16 +99,12 @@ class Slot:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        now = self._throttle.clock()
+        now = self._clock()
         self._ticket.at = now if self._ticket.at is None else min(self._ticket.at, now)
 
     def sent(self) -> None:
-        """
-        Note that the request is on the wire, however long connecting took.
-
-        Without this call, a request counts as arriving when its answer comes.
-        """
-        self._ticket.at = self._throttle.clock() + REACH
+        """Note that the request is on the wire; else it arrives with its answer."""
+        self._ticket.at = self._clock() + REACH
 
 
 class Throttle:
@@ -171,7 +167,7 @@ class Throttle:
 
     def slot(self, sleep: Sleep = time.sleep) -> Slot:
         """Return a slot for a `with` block, as `SupportsSlot` describes it."""
-        return Slot(self, sleep)
+        return Slot(self._seconds_to_go, self.clock, sleep)
 
     def _seconds_to_go(self, ticket: _Ticket) -> float:
         """Return how long a slot has to wait at least; 0 if it may go."""
@@ -227,14 +223,10 @@ _shared_lock = PerProcess(Lock)
 
 def shared_throttle(identity: Hashable, user: object) -> Throttle:
     """
-    Return the throttle that all users of one identity in this process share.
+    Return the throttle that all users of an identity in this process share.
 
-    It is kept while it has users, or would make a next user wait.
-
-    Args:
-        identity: What the limits count by. It is kept: no secret in it.
-        user: What will use the throttle; referred to weakly.
-
+    It is kept while it has users, or would make a next user wait; users aren't kept.
+    The identity is, so it mustn't contain a secret.
     """
     with _shared_lock.get():
         for other, (throttle, users) in [*_shared.items()]:

@@ -62,7 +62,7 @@ class HttpClient:
             self._own.get().close()
 
     def check(self) -> None:
-        """Refuse to share connections after a fork: each gets the other's pages."""
+        """Refuse to share connections after a fork: each got the other's pages."""
         http, process = self._settings.http, os.getpid()
         if http is not None and _users.setdefault(http, process) != process:
             raise ConfigError(
@@ -175,11 +175,7 @@ def _check_proxy(url: object) -> None:
 
 
 def _strip_redirect_and_cookies(response: requests.Response, **_settings: Any) -> None:
-    """
-    Keep requests from preparing a redirect, and cookies from a caller's session.
-
-    A redirect won't be followed, and preparing it may fail.
-    """
+    """Keep requests from preparing a redirect, which may fail, and from cookies."""
     response.headers.pop("location", None)
     with suppress(AttributeError):  # vcrpy's responses, and files of adapters
         response.raw._original_response = None  # noqa: SLF001 - where requests looks

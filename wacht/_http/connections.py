@@ -54,10 +54,10 @@ class TimedAdapter(HTTPAdapter):
             return super().get_connection_with_tls_context(*args, **kwargs)
         return pool
 
-    def cert_verify(self, conn: Any, *args: Any) -> None:
+    def cert_verify(self, conn: Any, *args: Any, **kwargs: Any) -> None:
         """Look for the files once; that swallows a signal handler's `OSError`."""
         if conn is not self._pool:
-            super().cert_verify(conn, *args)
+            super().cert_verify(conn, *args, **kwargs)
             self._pool = conn
 
     def close(self) -> None:
@@ -163,8 +163,8 @@ class _TimedConnection:
             return self._connect_to(addresses[-1], 1)
         except BaseException as error:
             # Python 3.11 copies what a signal handler raises in the codec of names.
-            if type(error.__cause__) is type(error):
-                raise error.__cause__  # noqa: B904 - as it was
+            if isinstance(original := error.__cause__, type(error)):
+                raise original  # noqa: B904 - as it was
             raise
         finally:
             self._dns_host = name

@@ -79,10 +79,7 @@ class ApiKey:
         """
         Replace the key in what a server sent: plain, or as JSON, URLs or HTML write it.
 
-        Args:
-            data: At most some 64 KiB.
-            truncated: Whether it was cut, perhaps in the middle of the key.
-
+        Truncated data may have been cut in the middle of the key.
         """
         for spelling in self._spellings():
             data = data.replace(spelling.encode(), _REDACTED)

@@ -105,11 +105,8 @@ def _backoff(policy: Retry) -> float:
 
 
 def longest_wait(policy: Retry) -> float:
-    """
-    Return the longest wait that a policy allows, in seconds.
-
-    urllib3's default for `retry_after_max`, six hours, counts as not set.
-    """
+    """Return the longest wait that a policy allows, in seconds."""
+    # urllib3's default, six hours, counts as not set.
     if policy.retry_after_max == Retry.DEFAULT_RETRY_AFTER_MAX:
         return LONGEST_WAIT
     return min(policy.retry_after_max, TIMEOUT_MAX)

@@ -25,11 +25,7 @@ _LARGEST_NUMBER = 2**63 - 1  # that the service has
 
 @define
 class SmallerPageMayHelp(Exception):  # noqa: N818 - what it says, not what it is
-    """
-    An answer is too large or too slow; a smaller window may succeed.
-
-    The endpoint raises it to the walk; users see the error inside.
-    """
+    """An answer is too large or too slow; users get the error inside."""
 
     error: Exception
 
