@@ -104,9 +104,9 @@ class Session:
     ) -> None:
         # requests is the largest part of our import time: it comes with a session, and
         # so does the rest. Later, there may be no file descriptor to import it with.
-        from . import _fetch  # noqa: F401, PLC0415
+        from ._fetch import fetch_page  # noqa: PLC0415
         from ._http.endpoint import Endpoint  # noqa: PLC0415
-        from ._pagination import walk  # noqa: F401, PLC0415
+        from ._pagination.walk import Walk  # noqa: PLC0415
 
         key = ApiKey(api_key)
         del api_key  # no frame of a traceback should hold it
@@ -125,6 +125,7 @@ class Session:
         if throttle == "shared":
             throttle = shared_throttle((self._base_url, key.digest()), key)
         self._endpoint = Endpoint(settings, key, throttle or Unlimited())
+        self._fetch_page, self._make_walk = fetch_page, Walk
 
     def __repr__(self) -> str:
         return f"<wacht.Session for {self._base_url}>"
@@ -168,8 +169,6 @@ class Session:
         progress: bool | Callable[[WalkProgress], object] = False,
         **filters: Unpack[ListFilters],
     ) -> Walk:
-        from ._pagination.walk import Walk  # noqa: PLC0415 - as the endpoint
-
         walk_options = WalkOptions(
             limit=limit,
             exhaustive=exhaustive,
@@ -178,7 +177,8 @@ class Session:
             deadline=deadline,
         )
         options = merge_filters(options, WALK_KEYWORDS, **filters)
-        return Walk(self._endpoint, options, walk_options, open_report(progress, limit))
+        report = open_report(progress, limit)
+        return self._make_walk(self._endpoint, options, walk_options, report)
 
     @with_keywords_of(ListExecutionContextsOptions)
     def fetch_execution_contexts(
@@ -208,9 +208,7 @@ class Session:
             PaginationError: The service ignored a filter, or the page asked for.
 
         """
-        from ._fetch import fetch_page  # noqa: PLC0415 - as the endpoint
-
-        return fetch_page(self._endpoint, merge_filters(options, **filters))
+        return self._fetch_page(self._endpoint, merge_filters(options, **filters))
 
     @with_keywords_of(_walk)
     def iter_execution_contexts(
