@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import itertools
+import shutil
 import signal
 import subprocess
 import sys
@@ -101,6 +102,7 @@ def test_signal__ends_a_request(place: str, kind: type[OSError], *, own: bool) -
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no timer")
+@pytest.mark.skipif(not shutil.which("openssl"), reason="needs the program openssl")
 def test_signals__anywhere() -> None:
     """None hangs the session, gets lost, or costs or spoils a page."""
     command = [sys.executable, str(BENCHMARK), "--signals", "200"]
