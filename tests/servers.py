@@ -51,7 +51,7 @@ Script: TypeAlias = Callable[[Wire], object]
 
 class RawServer:
     """
-    PageResponse requests with a script.
+    Answer requests with a script.
 
     A connection ends after its script, unless that returns `KEEP`. After so many
     `times`, requests get pages.

@@ -21,7 +21,7 @@ SIZE = 10
 
 class Source:
     """
-    PageResponse windows of a list.
+    Answer windows of a list.
 
     Attributes:
         asked: The offsets asked for, in order.

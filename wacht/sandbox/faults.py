@@ -51,7 +51,7 @@ class Faults:
         times: int | None = 1,
     ) -> None:
         """
-        PageResponse with this status and body instead of the service's own.
+        Answer with this status and body instead of the service's own.
 
         Bytes and text are sent as they are, a dict or a list as JSON. `Content-Length`
         is added, unless the headers say how the body is framed.
