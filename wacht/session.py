@@ -147,6 +147,12 @@ class Session:
     ) -> None:
         self.close()
 
+    @property
+    def pagination(self) -> Pagination:
+        """The revision of the endpoint, `"auto"` until an answer told it."""
+        revision = self._endpoint.revision
+        return "auto" if revision is None else revision.name
+
     def close(self) -> None:
         """
         Close the connections, unless they are those of your own `http`.

@@ -141,3 +141,16 @@ def test_session__shows_no_key(session: wacht.Session) -> None:
     assert repr(session) == "<wacht.Session for https://api.wacht.dev>"
     with pytest.raises(TypeError, match="make one where you need it"):
         pickle.dumps(session)
+
+
+@pytest.mark.parametrize("echo", [{}, {"limit": 20, "offset": 0}])
+@responses.activate
+def test_pagination__is_what_an_answer_told(
+    session: wacht.Session, echo: dict[str, int]
+) -> None:
+    responses.get(
+        f"https://api.wacht.dev{PATH}", json={"data": [], "has_more": False} | echo
+    )
+    assert session.pagination == "auto"
+    session.fetch_execution_contexts()
+    assert session.pagination == ("offset" if echo else "page")

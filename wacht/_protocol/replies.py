@@ -57,7 +57,7 @@ class RawResponse:
     @property
     def date(self) -> datetime:
         """The time of the answer by the service's clock, or else by this machine's."""
-        return _date(self.headers.get("date", "")) or self.received
+        return parse_date(self.headers.get("date", "")) or self.received
 
 
 def is_success(status: int) -> bool:
@@ -84,11 +84,12 @@ def _header_seconds(reply: RawResponse) -> float | None:
     value = reply.headers.get("retry-after", "").strip()
     if _SECONDS.fullmatch(value):
         return _seconds(value)
-    moment = _date(value)
+    moment = parse_date(value)
     return None if moment is None else max(0.0, (moment - reply.date).total_seconds())
 
 
-def _date(value: str) -> datetime | None:
+def parse_date(value: str) -> datetime | None:
+    """Return the time that an HTTP date means; None if it is something else."""
     try:
         moment = parsedate_to_datetime(value)
     except (TypeError, ValueError, OverflowError):

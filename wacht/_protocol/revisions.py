@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from attrs import frozen
 
@@ -26,7 +26,9 @@ Query = dict[str, str]
 class Revision(ABC):
     """One way in which the endpoint is served."""
 
-    name: ClassVar[str]  # the value of `Session(pagination=…)` that fixes it
+    name: ClassVar[
+        Literal["page", "offset"]
+    ]  # the value of `Session(pagination=…)` that fixes it
     filters: ClassVar[tuple[str, ...]]  # those that it applies; it ignores others
     sort_times: ClassVar[tuple[SortTime, ...]]  # the list may be sorted by one of them
     echoes: bool = False  # answers say which window was applied
@@ -53,7 +55,7 @@ class Revision(ABC):
 class PageRevision(Revision):
     """The revision with `page` and `per_page`; windows begin at multiples of it."""
 
-    name: ClassVar[str] = "page"
+    name: ClassVar[Literal["page", "offset"]] = "page"
     filters: ClassVar[tuple[str, ...]] = ("agent_id", "workflow_id")
     sort_times: ClassVar[tuple[SortTime, ...]] = PAGE_SORT_TIMES
 
@@ -94,7 +96,7 @@ class PageRevision(Revision):
 class OffsetRevision(Revision):
     """The revision with `limit` and `offset`; an older build doesn't echo them."""
 
-    name: ClassVar[str] = "offset"
+    name: ClassVar[Literal["page", "offset"]] = "offset"
     filters: ClassVar[tuple[str, ...]] = ("status", "context_group")
     sort_times: ClassVar[tuple[SortTime, ...]] = OFFSET_SORT_TIMES
     echoes: bool = True

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from attrs import field, frozen
+
+from .replies import parse_date
 
 if TYPE_CHECKING:
     from wacht.models import AiExecutionContext, ListExecutionContextsOptions
@@ -54,6 +54,4 @@ class Batch:
     @property
     def sent_at(self) -> datetime:
         """The service's time, to the second; this machine's if it doesn't say."""
-        with suppress(ValueError, OverflowError):  # anything may be there
-            return parsedate_to_datetime(self.date or "").astimezone(UTC)
-        return datetime.now(UTC)
+        return parse_date(self.date or "") or datetime.now(UTC)
