@@ -92,7 +92,7 @@ class Coverage:
         """Return whether more contexts share the last time than a window spans."""
         return (
             self.ties_at_end >= limit - 1
-            or self.creeping >= _MAX_CREEPING
+            or self.creeping >= (_MAX_CREEPING if self.ambiguous_time is None else 1)
             or self.covered_until == self.ambiguous_time
         )
 

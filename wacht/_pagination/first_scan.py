@@ -10,7 +10,7 @@ from wacht.errors import PaginationError
 from wacht.models import ExecutionContextListResponse as Page
 
 from .scan import HINT, Scan
-from .state import all_in, fitting_coverages
+from .state import all_in
 
 if TYPE_CHECKING:
     from wacht._protocol.windows import Batch
@@ -51,29 +51,8 @@ class FirstScan(Scan):
                 "active_since needs the offset revision; this service lists by page"
             )
         if not self.position.begun and not self.position.coverage:
-            position = state.begin()  # now the revision is known
-            self.position = evolve(position, coverage=state.first_coverage(batch))
+            self.position = state.begin_with(batch)  # now the revision is known
         return batch
-
-    def _without_proof(self, batch: Batch, reason: str) -> tuple[Batch, None] | None:
-        return None if self.begin_again(self) else super()._without_proof(batch, reason)
-
-    def begin_again(self, scan: Scan) -> bool:
-        """Read all once more if an answer shows that another time sorts the list."""
-        sort_times, coverage = (
-            self._state.reader.revision.sort_times,
-            self.position.coverage,
-        )
-        if scan.contradiction is None or coverage is None or not self.position.begun:
-            return False
-        others = sort_times[sort_times.index(coverage.sort_time) + 1 :]
-        other = next(fitting_coverages(scan.contradiction, others), None)
-        if other is None:
-            return False
-        self.position = evolve(self._state.begin(), coverage=other)
-        self.is_continued, self.contradiction = True, None
-        self._restart()
-        return True
 
     def _page(self, batch: Batch, interval: Interval | None) -> Page:
         state, before = self._state, self.position

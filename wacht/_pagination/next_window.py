@@ -10,7 +10,11 @@ from attrs import evolve, frozen
 from wacht._protocol.windows import Window
 from wacht.models import MAX_PER_PAGE
 
+from .coverage import interval_of
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from wacht._protocol.windows import Batch
 
     from .coverage import Coverage, Interval
@@ -29,6 +33,7 @@ class Position:
         shift: How far behind the end the next window begins; negative: before it.
         extra_overlap: Contexts that windows share beyond what joins them.
         coverage: What is covered, if a time shows it; else pages are read in turn.
+        others: What is covered if another time is the one that the list is sorted by.
         is_overlapping: Whether answers have to join.
         begun: Whether there was an answer.
         ended: Whether the end of the list was read.
@@ -42,6 +47,7 @@ class Position:
     shift: int = 0
     extra_overlap: int = 0
     coverage: Coverage | None = None
+    others: tuple[Coverage, ...] = ()
     is_overlapping: bool = False
     begun: bool = False
     ended: bool = False
@@ -93,8 +99,27 @@ class Position:
         shift = 0
         if not coverage.reaches(interval):
             shift = self._further_on(is_lost=coverage.ties_at_end == 0, is_gap=is_gap)
-        coverage = coverage.add(batch, interval, floor)
-        return evolve(position, end=batch.window.end, shift=shift, coverage=coverage)
+        return evolve(
+            position,
+            end=batch.window.end,
+            shift=shift,
+            coverage=coverage.add(batch, interval, floor),
+            others=tuple(self._others_with(batch, floor)),
+        )
+
+    def _others_with(self, batch: Batch, floor: float) -> Iterator[Coverage]:
+        for coverage in self.others:
+            interval = interval_of(batch, coverage.sort_time)
+            joins = not self.begun or coverage.joins(interval)
+            if joins and not coverage.misfit(batch, interval):
+                yield coverage.add(batch, interval, floor)
+
+    def with_another(self, reason: str) -> Position:
+        """Return what the next of the times covers; without any, there is a reason."""
+        if not self.others:
+            return evolve(self, coverage=None, incomplete_reason=reason)
+        coverage, *others = self.others
+        return evolve(self, coverage=coverage, others=tuple(others))
 
     def _proof_for(self, limit: int) -> Coverage | None:
         """Return what a window of some contexts can join; else it begins at the end."""

@@ -45,21 +45,20 @@ _UNEXPLAINED = (
 
 def rechecks(state: State, first: FirstScan) -> Iterator[Page]:
     """Read again what the first scan may have missed, unless it is complete."""
-    is_top = (
-        state.first.offset == 0
-    )  # a walk from a later page on doesn't cover the top
     if first.is_complete:
         return
-    while is_top and (proof := first.position.proof):
-        top = yield from _proven_top(state, first, proof)
-        if not (top and first.begin_again(top)):
+    # A walk from a later page on doesn't cover the top.
+    while state.first.offset == 0 and (proof := first.position.proof):
+        reason = yield from _proven_top(state, first, proof)
+        if not reason:
             break
-        yield from first.pages()
-    if is_top and not first.position.proof and state.options.exhaustive is not False:
+        first.position = first.position.with_another(reason)
+    is_plain = first.position.proof is None and state.options.exhaustive is not False
+    if state.first.offset == 0 and is_plain:
         yield from _plain_top(state, first)
     if reason := first.position.incomplete_reason or _ambiguity(state, first):
         raise PaginationError(reason)
-    first.is_complete = is_top and first.position.proof is not None
+    first.is_complete = state.first.offset == 0 and first.position.proof is not None
 
 
 class _PlainTop(Scan):
@@ -145,21 +144,20 @@ class _TopScan(Scan):
 
 def _proven_top(
     state: State, first: FirstScan, proof: Coverage
-) -> Generator[Page, None, _TopScan | None]:
-    """Count where only that tells, and read what is new at the top."""
+) -> Generator[Page, None, str]:
+    """Count where only that tells, and read the top; say if it has another order."""
     agrees = yield from _counts_agree(state, first, proof)
-    top = None
     if proof.sort_time.newest_first:
         top = yield from _at_top(state, proof)
+        if top.position.proof is None:
+            return top.position.incomplete_reason
         agrees = agrees and top.newest == proof.read_before_recheck
         if top.position.ambiguous_time is not None:
             proof = evolve(proof, ambiguous_time=top.position.ambiguous_time)
-        if reason := top.position.incomplete_reason:
-            first.position = evolve(first.position, incomplete_reason=reason)
     if agrees:
         proof = evolve(proof, ambiguous_time=None)
     first.position = evolve(first.position, coverage=proof)
-    return top
+    return ""
 
 
 def _at_top(state: State, proof: Coverage) -> Generator[Page, None, _TopScan]:

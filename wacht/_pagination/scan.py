@@ -39,7 +39,6 @@ class Scan:
         self.position = position
         self.ids = state.yielded  # what it read, and maybe more
         self.length = 0  # of the list at its end, counted from the walk's first context
-        self.contradiction: Batch | None = None  # an answer in another order
         self._state = state
         self._floor = floor
         self._size = MAX_PER_PAGE
@@ -134,13 +133,17 @@ class Scan:
         if self._learns_limit(batch):
             return None
         interval = interval_of(batch, coverage.sort_time)
-        reason = "" if batch.is_whole else self._oddity(batch)
-        if not (reason or batch.is_whole):
-            reason = coverage.misfit(batch, interval)
-            self.contradiction = batch if reason else None
-        if not reason:
+        if batch.is_whole:
             return batch, interval
-        return self._without_proof(batch, reason)
+        reason = self._oddity(batch)
+        if not reason and (misfit := coverage.misfit(batch, interval)):
+            if self.position.others:
+                self.position = self.position.with_another(misfit)
+                return self._checked(batch)
+            sort_times = self._state.reader.revision.sort_times
+            fields = " or ".join(dict.fromkeys(t.field for t in sort_times))
+            reason = f"the list isn't sorted by {fields}: {misfit}"
+        return self._without_proof(batch, reason) if reason else (batch, interval)
 
     def _learns_limit(self, batch: Batch) -> bool:
         """Ask again for less, once, if the service caps pages."""
@@ -168,18 +171,12 @@ class Scan:
 
     def _without_proof(self, batch: Batch, reason: str) -> tuple[Batch, None] | None:
         """Go on page by page behind what is covered, as no time shows the order."""
-        if self.contradiction:
-            sort_times = self._state.reader.revision.sort_times
-            fields = " or ".join(dict.fromkeys(t.field for t in sort_times))
-            reason = f"the list isn't sorted by {fields}: {reason}"
-        begun, self.position = (
-            self.position.begun,
-            self.position.without_proof(
-                f"contexts may be missing: {reason}. exhaustive=False accepts that",
-                self._size,
-            ),
+        begun, state = self.position.begun, self._state
+        self.position = self.position.without_proof(
+            f"contexts may be missing: {reason}. exhaustive=False accepts that",
+            self._size,
         )
-        self._state.max_limit = self._state.server_limit = MAX_PER_PAGE
+        state.max_limit = state.server_limit = MAX_PER_PAGE
         if not begun or self.is_done:
             return batch, None
         self._restart()

@@ -7,7 +7,7 @@ from math import inf
 from sys import maxsize
 from typing import TYPE_CHECKING
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from wacht._render.text import safe_repr
 from wacht.models import MAX_PER_PAGE
@@ -16,9 +16,8 @@ from .coverage import Coverage, interval_of, microseconds
 from .next_window import Position
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator
+    from collections.abc import Container
 
-    from wacht._contexts import SortTime
     from wacht._keywords import WalkOptions
     from wacht._protocol.windows import Batch, Window
     from wacht._waiting import RequestBudget
@@ -73,17 +72,21 @@ class State:
             self.first.offset, extra_overlap=extra, is_overlapping=is_overlapping
         )
 
-    def first_coverage(self, batch: Batch) -> Coverage | None:
-        """Return what is covered before the first answer, by the time that it shows."""
+    def begin_with(self, batch: Batch) -> Position:
+        """Return the position of a walk that begins with an answer."""
+        position, sort_times = self.begin(), self.reader.revision.sort_times
         if not (self.is_exhaustive or self.options.active_since):
-            return None
-        sort_times = self.reader.revision.sort_times
+            return position
+        intervals = {time: interval_of(batch, time) for time in sort_times}
+        fitting = [
+            coverage
+            for coverage in map(Coverage, sort_times)
+            if not coverage.misfit(batch, intervals[coverage.sort_time])
+        ]
         # A time that differs between contexts shows more than one that doesn't.
-        fitting = sorted(
-            fitting_coverages(batch, sort_times),
-            key=lambda c: len({*interval_of(batch, c.sort_time).times}) == 1,
-        )
-        return (fitting or [Coverage(sort_times[0])])[0]
+        fitting.sort(key=lambda c: len({*intervals[c.sort_time].times}) == 1)
+        coverage, *others = fitting or [Coverage(sort_times[0])]
+        return evolve(position, coverage=coverage, others=tuple(others))
 
     def fresh(self, contexts: list[AiExecutionContext]) -> list[AiExecutionContext]:
         """Return the contexts that are wanted and weren't given yet."""
@@ -118,15 +121,6 @@ class State:
         elif self._successes >= _GROWTH:
             self.max_limit = min(2 * self.max_limit, self.server_limit)
             self._successes = 0
-
-
-def fitting_coverages(
-    batch: Batch, sort_times: Iterable[SortTime]
-) -> Iterator[Coverage]:
-    """Return an empty coverage for each time that an answer may be sorted by."""
-    for coverage in map(Coverage, sort_times):
-        if not coverage.misfit(batch, interval_of(batch, coverage.sort_time)):
-            yield coverage
 
 
 def all_in(batch: Batch, ids: Container[str]) -> bool:
