@@ -80,12 +80,10 @@ def _time(
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _file(_ctx: object, _param: object, path: Path | None) -> Path | None:
-    return None if path == Path("-") else path  # the standard output
-
-
 def _format(ctx: click.Context, _param: click.Parameter, name: str | None) -> str:
     output: Path | None = ctx.params["output"]
+    if output == Path("-"):  # the standard output
+        output = ctx.params["output"] = None
     if name is None and output:
         name = output.suffix[1:].lower()
         if name not in _FORMATS or name == "table":
@@ -163,7 +161,7 @@ _PATH = click.Path(dir_okay=False, allow_dash=True, path_type=Path)
 )
 @click.option("--no-header", is_flag=True, help="Table and CSV: no names of columns.")
 @click.option("--no-escape", is_flag=True, help="CSV: leave formulas as they are.")
-@click.option("--output", type=_PATH, is_eager=True, callback=_file, help=_OUTPUT)
+@click.option("--output", type=_PATH, is_eager=True, help=_OUTPUT)
 @click.option("-v", "--verbose", is_flag=True, help="Log each wait to stderr.")
 @click.pass_context
 def list_(ctx: click.Context, /, **_params: object) -> None:
