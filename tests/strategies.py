@@ -9,8 +9,9 @@ from typing import Any, TypeAlias
 from hypothesis import strategies as st
 
 from wacht import AiExecutionContext, ListExecutionContextsOptions
+from wacht._contexts import FILTERS, JSON, MAX_PAGE, MAX_PER_PAGE, TIMES
 from wacht._protocol.decoding import structure_page
-from wacht.models import FIELD_NAMES, MAX_PAGE, MAX_PER_PAGE
+from wacht.models import FIELD_NAMES
 
 Json: TypeAlias = Any
 
@@ -26,17 +27,8 @@ class Sizes(IntEnum):
         return "small"
 
 
-TIMES = ("created_at", "updated_at", "last_activity_at", "completed_at")
-JSON_FIELDS = (
-    "context",
-    "execution_state",
-    "external_resource_metadata",
-    "completion_summary",
-)
 TEXTS = tuple(
-    name
-    for name in FIELD_NAMES
-    if name not in (*TIMES, *JSON_FIELDS, "parent_context_id")
+    name for name in FIELD_NAMES if name not in (*TIMES, *JSON, "parent_context_id")
 )
 # Lone surrogates too: JSON can spell them, though UTF-8 cannot.
 texts = st.text(st.characters(exclude_categories=()), max_size=20)
@@ -89,7 +81,7 @@ def contexts(identity: st.SearchStrategy[Json] = snowflakes) -> st.SearchStrateg
     known: dict[str, st.SearchStrategy[Json]] = {
         **dict.fromkeys(TEXTS, st.none() | texts),
         **dict.fromkeys(TIMES, st.none() | timestamps),
-        **dict.fromkeys(JSON_FIELDS, json_values(4)),
+        **dict.fromkeys(JSON, json_values(4)),
         "id": st.none() | identity,
         "parent_context_id": st.none() | st.integers(1, 2**63 - 1),
     }
@@ -136,8 +128,5 @@ def options() -> st.SearchStrategy[ListExecutionContextsOptions]:
         ListExecutionContextsOptions,
         page=st.none() | st.integers(1, MAX_PAGE),
         per_page=st.none() | st.integers(1, MAX_PER_PAGE),
-        agent_id=text,
-        workflow_id=text,
-        status=text,
-        context_group=text,
+        **dict.fromkeys(FILTERS, text),
     )

@@ -1,8 +1,49 @@
-"""The facts about the list of execution contexts, as data."""
+"""The facts about the list of execution contexts, as data. Nothing else knows one."""
 
 from __future__ import annotations
 
+from operator import eq
+from typing import TYPE_CHECKING, Any
+
 from attrs import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PATH = "/ai/execution-contexts"
+MAX_PER_PAGE = 100
+MAX_PAGE = 2**63 - 1  # what a 64-bit service can parse
+DEFAULT_PER_PAGE = 20  # of the page revision
+DEFAULT_LIMIT = 50  # of the offset revision, and always that of its older build
+
+
+@frozen
+class Filter:
+    """
+    A filter that a revision of the endpoint applies.
+
+    Attributes:
+        name: Its name, as an option and in the query.
+        field: The field of a context that it looks at.
+        accepts: Whether a context with some value passes a filter with another.
+        text: How a value is written into the query.
+    """
+
+    name: str
+    field: str
+    accepts: Callable[[Any, Any], bool] = eq
+    text: Callable[[Any], str] = str.__str__  # an enum's own `str()` isn't used
+
+
+PAGE_FILTERS = (
+    Filter("agent_id", "agent_id"),
+    Filter("workflow_id", "workflow_id"),
+)
+OFFSET_FILTERS = (
+    Filter("status", "status"),
+    Filter("context_group", "context_group"),
+)
+FILTERS = {filter_.name: filter_ for filter_ in (*PAGE_FILTERS, *OFFSET_FILTERS)}
 
 
 @frozen
@@ -30,3 +71,37 @@ PAGE_SORT_TIMES = (
     SortTime("last_activity_at", moves=True),
 )
 OFFSET_SORT_TIMES = (SortTime("last_activity_at", moves=True, undated_first=True),)
+
+# What the fields of a context are; all others are text.
+IDS = (
+    *("id", "agent_id", "workflow_id", "user_id", "session_id", "deployment_id"),
+    *("external_context_id", "parent_context_id"),
+)
+TIMES = ("created_at", "updated_at", "last_activity_at", "completed_at")
+JSON = (
+    *("context", "execution_state"),
+    *("external_resource_metadata", "completion_summary"),
+)
+# What the page revision gives of them.
+PAGE_FIELDS = (
+    *("id", "agent_id", "workflow_id", "user_id", "session_id"),
+    *("context", "created_at"),
+)
+
+# What comes first where people look: the columns of a terminal, with the least and the
+# most characters of each, and of a notebook. A snowflake has 19 digits.
+TERMINAL_COLUMNS = {
+    "id": (19, 40),
+    "agent_id": (8, 40),
+    "created_at": (19, 19),
+    "status": (9, 20),
+    "title": (10, 10),
+}
+NOTEBOOK_COLUMNS = (
+    *("id", "agent_id", "created_at", "status", "title"),
+    *("workflow_id", "user_id", "session_id"),
+    *("last_activity_at", "context_group", "context"),
+)
+ALWAYS_SHOWN = ("id", "agent_id", "created_at")
+# The first columns of a data frame, in the files of users too: they must not change.
+FRAME_COLUMNS = ("id", "agent_id", "created_at", "status", "title")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 from attrs import evolve, field, fields_dict, frozen
 from attrs.validators import optional
 
-from ._render.text import safe_repr
+from ._text import safe_repr
 from ._validators import aware, choice, integer, seconds
 from .errors import InvalidRequestError
 from .models import OPTION_NAMES, ListExecutionContextsOptions, ListFilters

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from wacht._forks import PerProcess
-from wacht._render.text import safe_line, safe_repr
-from wacht._threads import Event
+from wacht._text import safe_line, safe_repr
+from wacht._threads import Event, PerProcess
 from wacht.errors import ConfigError, InvalidRequestError
 from wacht.models import WalkProgress
 

@@ -1,7 +1,8 @@
-"""Events and threads that hold when a signal handler raises at any moment."""
+"""What holds when a signal handler raises at any moment, or the process forks."""
 
 from __future__ import annotations
 
+import os
 import threading
 from _thread import start_new_thread
 from contextlib import suppress
@@ -113,3 +114,22 @@ def _start(make: Callable[[], threading.Thread]) -> None:
         raise RuntimeError("a new thread doesn't start")
     if errors:
         raise errors[0]
+
+
+class PerProcess(Generic[T]):
+    """
+    A value of this process, such as a lock; the child of a fork makes its own.
+
+    The parent's lock may be held by a thread that the child doesn't have.
+    """
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._values = {os.getpid(): make()}
+
+    def get(self) -> T:
+        """Return the value; the same for all threads, even if they come at once."""
+        process = os.getpid()
+        if process not in self._values:
+            self._values.setdefault(process, self._make())
+        return self._values[process]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from attrs.validators import and_
 
-from ._render.text import safe_repr
+from ._text import safe_repr
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from json import dumps
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
-from ._render.text import safe_repr
+from ._contexts import FRAME_COLUMNS, JSON, TIMES
+from ._text import safe_repr
 from .errors import ConfigError, InvalidRequestError
 from .models import FIELD_NAMES, AiExecutionContext
 
@@ -21,17 +22,9 @@ Columns: TypeAlias = "dict[str, list[Any]]"
 _TEXT = "string[python]"  # the same with and without pyarrow, and it takes any str
 _TIME = "datetime64[us, UTC]"  # holds every datetime that Python has
 _JSON = "object"
-JSON_FIELDS = (
-    "context",
-    "execution_state",
-    "external_resource_metadata",
-    "completion_summary",
-)
-# The order of the columns, in the files of users too: it must not change.
-_FIRST = ("id", "agent_id", "created_at", "status", "title")
 _DTYPES = {
-    name: _JSON if name in JSON_FIELDS else _TIME if name.endswith("_at") else _TEXT
-    for name in (*_FIRST, *FIELD_NAMES)
+    name: _JSON if name in JSON else _TIME if name in TIMES else _TEXT
+    for name in (*FRAME_COLUMNS, *FIELD_NAMES)
 }
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

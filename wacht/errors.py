@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from ._render.text import safe_repr
+from ._text import safe_repr
 
 if TYPE_CHECKING:
     from .models import ListExecutionContextsOptions

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any, TypedDict, overload
 from attrs import field, fields, frozen
 from attrs.validators import optional
 
-from ._render.text import safe_repr
+from ._contexts import FILTERS, MAX_PAGE, MAX_PER_PAGE
+from ._text import safe_repr
 from ._validators import integer, text
 from .errors import InvalidRequestError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-MAX_PER_PAGE = 100
-MAX_PAGE = 2**63 - 1  # what a 64-bit service can parse
 
 
 _text = optional(text(InvalidRequestError))
@@ -83,12 +81,7 @@ class ListExecutionContextsOptions:
         return read_options(text)  # noqa: F821 - as above
 
 
-OPTION_NAMES = tuple(
-    option.name
-    for option in fields(ListExecutionContextsOptions)
-    if option.name != "_checkpoint"
-)
-FILTER_NAMES = tuple(name for name in OPTION_NAMES if name not in {"page", "per_page"})
+OPTION_NAMES = ("page", "per_page", *FILTERS)
 
 
 class ListFilters(TypedDict, total=False):
@@ -192,7 +185,7 @@ class AiExecutionContext:
         return f"AiExecutionContext({', '.join(fields)})"
 
     def _repr_html_(self) -> str:
-        from ._render.html import card_html  # noqa: PLC0415 - only notebooks need it
+        from ._html import card_html  # noqa: PLC0415 - only notebooks need it
 
         return card_html(_displayed_fields(self))
 
@@ -262,7 +255,7 @@ class ExecutionContextListResponse:
         )
 
     def _repr_html_(self) -> str:
-        from ._render.html import table_html  # noqa: PLC0415 - only notebooks need it
+        from ._html import table_html  # noqa: PLC0415 - only notebooks need it
 
         more = " There are further pages." if self.has_more else ""
         rows = [_displayed_fields(context) for context in self.data]

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Literal, NoReturn, Self, Unpack
 
 from . import models
 from ._http.credentials import ApiKey
+from ._http.settings import Pagination, Settings
 from ._keywords import WALK_KEYWORDS, WalkOptions, merge_filters, with_keywords_of
 from ._progress import open_report
-from ._settings import Pagination, Settings
 from .models import ListExecutionContextsOptions
 from .throttle import SupportsSlot, Unlimited, shared_throttle
 
@@ -104,8 +104,8 @@ class Session:
     ) -> None:
         # requests is the largest part of our import time: it comes with a session, and
         # so does the rest. Later, there may be no file descriptor to import it with.
-        from ._fetch import fetch_page  # noqa: PLC0415
         from ._http.endpoint import Endpoint  # noqa: PLC0415
+        from ._pagination.fetch import fetch_page  # noqa: PLC0415
         from ._pagination.walk import Walk  # noqa: PLC0415
 
         key = ApiKey(api_key)

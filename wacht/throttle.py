@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Protocol, Self
 from weakref import WeakSet, ref
 
-from ._forks import PerProcess
+from ._threads import PerProcess
 from .errors import ConfigError
 
 # Seconds after it was sent at which a request counts as arrived, unless its answer came

@@ -17,7 +17,7 @@ from rich.cells import cell_len
 
 from tests.strategies import decoded_contexts, texts
 from wacht import AiExecutionContext
-from wacht._render import FIRST_COLUMNS
+from wacht._contexts import TERMINAL_COLUMNS
 from wacht.cli.formats import FORMATS, Style, escape_formulas
 from wacht.models import FIELD_NAMES
 
@@ -73,7 +73,7 @@ def test_format__safe_on_a_terminal(name: str, pages: Pages) -> None:
         ("json", Style(), "[]\n"),
         ("jsonl", Style(), ""),
         ("csv", Style(), ",".join([*FIELD_NAMES, "extra"]) + "\r\n"),
-        ("table", Style(), "\t".join(FIRST_COLUMNS) + "\n"),
+        ("table", Style(), "\t".join(TERMINAL_COLUMNS) + "\n"),
         ("table", TERMINAL, "no contexts\n"),
     ],
 )
@@ -134,9 +134,9 @@ def test_table__fits(width: int, pages: Pages) -> None:
 @given(pages)
 def test_table__piped(pages: Pages) -> None:
     heading, *lines = written("table", pages).split("\n")[:-1]
-    assert heading.split("\t") == [*FIRST_COLUMNS]
+    assert heading.split("\t") == [*TERMINAL_COLUMNS]
     assert len(lines) == sum(map(len, pages))
-    assert {line.count("\t") for line in lines} <= {len(FIRST_COLUMNS) - 1}
+    assert {line.count("\t") for line in lines} <= {len(TERMINAL_COLUMNS) - 1}
 
 
 @pytest.mark.parametrize("style", [Style(header=False), Style(width=80, header=False)])

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, strategies as st
 
-from tests.strategies import JSON_FIELDS, TIMES, decoded_contexts, json_values, texts
+from tests.strategies import JSON, TIMES, decoded_contexts, json_values, texts
 from wacht.dataframe import to_dataframe
 from wacht.errors import ConfigError, InvalidRequestError
 from wacht.models import (
@@ -27,7 +27,7 @@ FIELDS = {*FIELD_NAMES}
 DTYPES = {
     **dict.fromkeys(FIELDS, "string"),
     **dict.fromkeys(TIMES, "datetime64[us, UTC]"),
-    **dict.fromkeys(JSON_FIELDS, "object"),
+    **dict.fromkeys(JSON, "object"),
 }
 MIXED = [
     AiExecutionContext(

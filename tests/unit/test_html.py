@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from tests.strategies import json_values, texts
-from wacht._render.html import COLUMNS, card_html, table_html
+from wacht._contexts import NOTEBOOK_COLUMNS as COLUMNS
+from wacht._html import card_html, table_html
 
 TAGS = {
     *("div", "pre", "style", "details", "summary"),

@@ -12,7 +12,7 @@ from hypothesis import given, strategies as st
 from urllib3 import HTTPResponse, Retry
 from urllib3.exceptions import ConnectTimeoutError, DecodeError, ProtocolError
 
-from wacht._http.client import PATH
+from wacht._contexts import PATH
 from wacht._http.failures import Failure
 from wacht._http.retry import (
     FIRST_WAIT,

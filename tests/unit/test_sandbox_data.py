@@ -5,8 +5,8 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from wacht._contexts import PAGE_FIELDS
 from wacht.sandbox.data import REFERENCE, make_contexts, make_page_contexts
-from wacht.sandbox.service import PAGE_FIELDS
 
 TIME = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.(?P<digits>\d{1,9}))?(?P<zone>Z|[+-]\d\d:\d\d)"
@@ -52,7 +52,7 @@ def test_make_page_contexts__newest_first() -> None:
     contexts = make_page_contexts(250)
     created = [datetime.fromisoformat(context["created_at"]) for context in contexts]
     assert created == sorted(created, reverse=True)
-    assert set().union(*contexts) == PAGE_FIELDS
+    assert set().union(*contexts) == {*PAGE_FIELDS}
     assert {context["id"] for context in contexts} == {*_values("id")}
 
 

@@ -12,7 +12,7 @@ import requests
 import responses
 
 import wacht
-from wacht._http.client import PATH
+from wacht._contexts import PATH
 from wacht.models import OPTION_NAMES
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from hypothesis import example, given, strategies as st
 
 import wacht
 from wacht import ConfigError
-from wacht._settings import Settings
+from wacht._http.settings import Settings
 
 
 def settings(**values: Any) -> Settings:

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from wacht._render.text import (
+from wacht._html import _plain_text
+from wacht._text import (
     escape_controls,
-    plain_text,
     safe_line,
     safe_repr,
 )
@@ -81,15 +81,15 @@ def test_safe_repr__cases(value: object, shown: str) -> None:
     ],
 )
 def test_plain_text__cases(value: object, text: str) -> None:
-    assert plain_text(value, 80) == text
+    assert _plain_text(value, 80) == text
 
 
 def test_plain_text__limit() -> None:
     circle: list[Any] = []
     circle.append(circle)
-    assert plain_text([1, 2, 3], 9) == "[1, 2, 3]"
-    assert plain_text([1, 2, 3], 8) == "[1, 2, …"
-    assert plain_text(circle, 80) == "[[...]]"
+    assert _plain_text([1, 2, 3], 9) == "[1, 2, 3]"
+    assert _plain_text([1, 2, 3], 8) == "[1, 2, …"
+    assert _plain_text(circle, 80) == "[[...]]"
 
 
 def test_plain_text__reads_no_more_than_it_shows() -> None:
@@ -98,4 +98,4 @@ def test_plain_text__reads_no_more_than_it_shows() -> None:
             yield from range(10)
             pytest.fail("read too far")
 
-    assert plain_text(Long([0]), 8) == "[0, 1, …"
+    assert _plain_text(Long([0]), 8) == "[0, 1, …"

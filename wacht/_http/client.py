@@ -12,8 +12,9 @@ from weakref import WeakKeyDictionary
 import requests
 from requests.structures import CaseInsensitiveDict
 
-from wacht._forks import PerProcess
-from wacht._settings import is_loopback
+from wacht._contexts import PATH
+from wacht._http.settings import is_loopback
+from wacht._threads import PerProcess
 from wacht._version import __version__
 from wacht.errors import ConfigError
 
@@ -24,16 +25,15 @@ from .timing import active_timer
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from wacht._http.settings import Settings
     from wacht._protocol.replies import RawResponse
     from wacht._protocol.revisions import Query
-    from wacht._settings import Settings
 
     from .credentials import ApiKey
     from .timing import ResponseTimer
 
     Parts = tuple[requests.PreparedRequest, Mapping[str, Any]]
 
-PATH = "/ai/execution-contexts"
 
 # The process that first used a caller's session.
 _users: WeakKeyDictionary[requests.Session, int] = WeakKeyDictionary()

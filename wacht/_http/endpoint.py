@@ -9,22 +9,23 @@ from typing import TYPE_CHECKING
 
 from urllib3 import Retry
 
+from wacht._contexts import PATH
 from wacht._protocol.answers import PageResponse, SmallerPageMayHelp, read_answer
 from wacht._protocol.replies import RawResponse
 from wacht._protocol.revisions import REVISIONS
-from wacht._render.text import safe_repr
+from wacht._text import safe_repr
 from wacht._waiting import ThrottleWait, logger
 from wacht.errors import RequestError, ServerError
 from wacht.throttle import Throttle, Unlimited
 
-from .client import PATH, HttpClient
+from .client import HttpClient
 from .failures import Failure, clear_frames, failure_of
 from .retry import decide, default_retry, longest_wait, requested_wait
 from .timing import ResponseTimer
 
 if TYPE_CHECKING:
+    from wacht._http.settings import Settings
     from wacht._protocol.revisions import Query, Revision
-    from wacht._settings import Settings
     from wacht._waiting import RequestBudget
     from wacht.throttle import SupportsSlot
 

@@ -15,7 +15,7 @@ from attrs import field, frozen
 from urllib3 import exceptions
 from urllib3.exceptions import ProtocolError
 
-from wacht._render.text import safe_line
+from wacht._text import safe_line
 from wacht.errors import WachtError
 
 from .timing import SlowAnswerError

@@ -10,9 +10,9 @@ from attrs import frozen
 from urllib3 import HTTPResponse, Retry
 from urllib3.exceptions import HTTPError
 
+from wacht._contexts import PATH
 from wacht._protocol.replies import RawResponse, retry_after
 
-from .client import PATH
 from .failures import Failure
 
 LONGEST_WAIT = 120  # seconds

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Self
 
 from attrs import evolve, field, frozen
 
+from wacht._contexts import MAX_PAGE
 from wacht._protocol.revisions import filters_of
 from wacht.errors import InvalidRequestError
-from wacht.models import MAX_PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

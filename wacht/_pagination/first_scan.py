@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
+from wacht._contexts import DEFAULT_LIMIT
 from wacht.errors import PaginationError
 from wacht.models import ExecutionContextListResponse as Page
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from .state import State
 
 _ENDED = "contexts may be missing: the list ended behind a page that had nothing new"
-_OLDER_SIZE = 50  # of the pages of the older build, which ignores `page`
 
 
 class FirstScan(Scan):
@@ -70,7 +70,7 @@ class FirstScan(Scan):
         ids = {context.id: None for context in batch.contexts if context.id is not None}
         shared = max(0, position.end - batch.window.offset)
         again = len(ids.keys() & self.ids.keys()) - shared
-        is_page_1 = len(state.yielded) == len(batch.contexts) >= _OLDER_SIZE
+        is_page_1 = len(state.yielded) == len(batch.contexts) >= DEFAULT_LIMIT
         if is_page_1 and all_in(batch, state.yielded) and not self.is_continued:
             raise PaginationError(f"the service gave page 1 again. {HINT}")
         if self._stalled > 1 and not (batch.contexts or batch.has_more):

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
+from wacht._contexts import MAX_PER_PAGE
 from wacht._protocol.windows import Window
-from wacht.models import MAX_PER_PAGE
 
 from .coverage import interval_of
 

@@ -14,7 +14,7 @@ from attrs import asdict, evolve, resolve_types
 from wacht._contexts import OFFSET_SORT_TIMES, PAGE_SORT_TIMES, SortTime
 from wacht._protocol.revisions import REVISIONS, Revision
 from wacht._protocol.windows import Window
-from wacht._render.text import safe_repr
+from wacht._text import safe_repr
 from wacht.errors import InvalidRequestError
 from wacht.models import OPTION_NAMES, ListExecutionContextsOptions as Options
 

@@ -209,7 +209,7 @@ def _ambiguity(state: State, first: FirstScan) -> str:
     missing = first.length - len(state.yielded)
     what = f"about {missing} contexts are" if missing > 0 else "contexts may be"
     shared = f"{proof.sort_time.field} {proof.shown(proof.ambiguous_time)}"
-    filters = " or ".join(state.reader.revision.filters)
+    filters = " or ".join(known.name for known in state.reader.revision.filters)
     return (
         f"{what} missing: too many have the {shared} to fit into one answer, and the "
         f"service lists them in no fixed order. Filter by {filters} to make the group "

@@ -7,9 +7,10 @@ from math import gcd
 from sys import maxsize
 from typing import TYPE_CHECKING
 
+from wacht._contexts import MAX_PER_PAGE
 from wacht._protocol.windows import Window
 from wacht.errors import PaginationError
-from wacht.models import MAX_PER_PAGE, ExecutionContextListResponse as Page
+from wacht.models import ExecutionContextListResponse as Page
 
 from .coverage import interval_of, time_of
 from .prefetch import Prefetcher

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from attrs import define, evolve, field
 
-from wacht._render.text import safe_repr
-from wacht.models import MAX_PER_PAGE
+from wacht._contexts import MAX_PER_PAGE
+from wacht._text import safe_repr
 
 from .coverage import Coverage, interval_of, microseconds
 from .next_window import Position

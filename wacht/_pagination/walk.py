@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from attrs import define, evolve, field
 
+from wacht._contexts import MAX_PER_PAGE
 from wacht._progress import Reporter
 from wacht._protocol.revisions import filters_of
 from wacht._protocol.windows import window_of
 from wacht._waiting import Deadline, RequestBudget, logger
 from wacht.errors import WachtError
-from wacht.models import MAX_PER_PAGE, ExecutionContextListResponse as Page
+from wacht.models import ExecutionContextListResponse as Page
 
 from .checkpoint import Checkpoint, checkpoint_of
 from .first_scan import FirstScan

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define, field, frozen
 
-from wacht._render.text import safe_repr
+from wacht._text import safe_repr
 from wacht.errors import DecodeError
 
 from .api_errors import api_error, excerpt

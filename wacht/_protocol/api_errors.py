@@ -7,7 +7,7 @@ from contextlib import suppress
 from html import unescape
 from typing import TYPE_CHECKING, Any
 
-from wacht._render.text import safe_line, safe_repr
+from wacht._text import safe_line, safe_repr
 from wacht.errors import (
     ApiError,
     AuthenticationError,

@@ -11,8 +11,9 @@ from attrs import define, fields, resolve_types
 from cattrs import Converter
 from cattrs.gen import make_dict_structure_fn, override
 
-from wacht._render.text import safe_repr
-from wacht.models import FIELD_NAMES, AiExecutionContext, ExecutionContextListResponse
+from wacht._contexts import IDS
+from wacht._text import safe_repr
+from wacht.models import AiExecutionContext, ExecutionContextListResponse
 
 from .json import SchemaError
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     Hook = Callable[[Any, Any], Any]
     RedactText = Callable[[str], str]
 
-_IDS = [name for name in FIELD_NAMES if name == "id" or name.endswith("_id")]
 _STRINGS = {a.name for a in fields(AiExecutionContext) if str(a.type) == "str | None"}
 _ID_BITS = 64
 MAX_CONTEXTS = 1000  # ten times what a request may ask for
@@ -130,7 +130,7 @@ def _field_hooks() -> dict[str, Hook]:
     attributes = fields(resolve_types(AiExecutionContext))
     hooks = {a.name: _converter().get_structure_hook(a.type) for a in attributes}
     del hooks["extra"]
-    return hooks | dict.fromkeys(_IDS, _id)
+    return hooks | dict.fromkeys(IDS, _id)
 
 
 def _contexts(data: Any, _type: object) -> list[AiExecutionContext]:

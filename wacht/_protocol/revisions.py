@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from attrs import frozen
 
-from wacht._contexts import OFFSET_SORT_TIMES, PAGE_SORT_TIMES, SortTime
-from wacht._render.text import safe_repr
+from wacht._contexts import (
+    FILTERS,
+    MAX_PER_PAGE,
+    OFFSET_FILTERS,
+    OFFSET_SORT_TIMES,
+    PAGE_FILTERS,
+    PAGE_SORT_TIMES,
+    Filter,
+    SortTime,
+)
+from wacht._text import safe_repr
 from wacht.errors import PaginationError
-from wacht.models import FILTER_NAMES, MAX_PER_PAGE
 
 from .windows import Batch, Window
 
@@ -29,7 +37,7 @@ class Revision(ABC):
     name: ClassVar[
         Literal["page", "offset"]
     ]  # the value of `Session(pagination=…)` that fixes it
-    filters: ClassVar[tuple[str, ...]]  # those that it applies; it ignores others
+    filters: ClassVar[tuple[Filter, ...]]  # those that it applies; it ignores others
     sort_times: ClassVar[tuple[SortTime, ...]]  # the list may be sorted by one of them
     echoes: bool = False  # answers say which window was applied
 
@@ -56,7 +64,7 @@ class PageRevision(Revision):
     """The revision with `page` and `per_page`; windows begin at multiples of it."""
 
     name: ClassVar[Literal["page", "offset"]] = "page"
-    filters: ClassVar[tuple[str, ...]] = ("agent_id", "workflow_id")
+    filters: ClassVar[tuple[Filter, ...]] = PAGE_FILTERS
     sort_times: ClassVar[tuple[SortTime, ...]] = PAGE_SORT_TIMES
 
     def query(self, window: Window) -> dict[str, int]:
@@ -97,7 +105,7 @@ class OffsetRevision(Revision):
     """The revision with `limit` and `offset`; an older build doesn't echo them."""
 
     name: ClassVar[Literal["page", "offset"]] = "offset"
-    filters: ClassVar[tuple[str, ...]] = ("status", "context_group")
+    filters: ClassVar[tuple[Filter, ...]] = OFFSET_FILTERS
     sort_times: ClassVar[tuple[SortTime, ...]] = OFFSET_SORT_TIMES
     echoes: bool = True
 
@@ -138,16 +146,15 @@ REVISIONS: dict[str, Revision] = {
 
 
 def filters_of(options: ListExecutionContextsOptions) -> dict[str, str]:
-    """Return the filters that are set."""
-    filters = {name: getattr(options, name) for name in FILTER_NAMES}
-    return {name: value for name, value in filters.items() if value is not None}
+    """Return the filters that are set, as text."""
+    values = {name: getattr(options, name) for name in FILTERS}
+    return {n: FILTERS[n].text(v) for n, v in values.items() if v is not None}
 
 
 def write_query(place: dict[str, int], options: ListExecutionContextsOptions) -> Query:
-    """Write query values as text; an enum's own `str()` isn't used."""
+    """Write query values as text."""
     numbers = {name: int.__repr__(value) for name, value in place.items()}
-    texts = {name: str.__str__(value) for name, value in filters_of(options).items()}
-    return numbers | texts
+    return numbers | filters_of(options)
 
 
 def _check_filters(
@@ -160,11 +167,11 @@ def _check_filters(
     filter, it must be there: the page revision leaves out what it can't filter by.
     """
     uncertain = revision.name == "offset" and answer.applied is None
-    for name, wanted in filters_of(options).items():
-        supported = name in revision.filters
-        accepted = (wanted, None) if supported and not uncertain else (wanted,)
-        mismatch = _first_mismatch(answer, name, accepted)
-        if mismatch:
+    for name in filters_of(options):
+        wanted, known = getattr(options, name), FILTERS[name]
+        supported = known in revision.filters
+        may_lack = supported and not uncertain
+        if mismatch := _first_mismatch(answer, known, wanted, may_lack=may_lack):
             reason = mismatch if supported else _unsupported(revision.name)
             raise PaginationError(
                 f"the service ignored the filter {name}={safe_repr(wanted)}: {reason}"
@@ -172,13 +179,15 @@ def _check_filters(
 
 
 def _first_mismatch(
-    answer: PageResponse, name: str, accepted: tuple[Any, ...]
+    answer: PageResponse, known: Filter, wanted: object, *, may_lack: bool
 ) -> str | None:
     # The value isn't shown: the key may be in it.
     for index, context in enumerate(answer.contexts):
-        if (got := getattr(context, name)) not in accepted:
-            kind = "missing" if got is None else "another"
-            return f"data[{index}].{name} is {kind}"
+        got = getattr(context, known.field)
+        if got is None and not may_lack:
+            return f"data[{index}].{known.field} is missing"
+        if got is not None and not known.accepts(got, wanted):
+            return f"data[{index}].{known.field} is another"
     return None
 
 

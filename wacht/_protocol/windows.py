@@ -12,8 +12,6 @@ from .replies import parse_date
 if TYPE_CHECKING:
     from wacht.models import AiExecutionContext, ListExecutionContextsOptions
 
-DEFAULT_PER_PAGE = 20  # of the page revision
-
 
 @frozen
 class Window:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wacht._contexts import MAX_PER_PAGE
 from wacht._version import __version__
 from wacht.errors import WachtError
-from wacht.models import MAX_PER_PAGE
 
 from .formats import FORMATS, Style, table
 from .listing import Listing

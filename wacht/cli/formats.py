@@ -15,9 +15,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from wacht._render import ALWAYS_SHOWN, FIRST_COLUMNS
-from wacht._render.text import escape_controls
-from wacht.dataframe import JSON_FIELDS, to_dataframe
+from wacht._contexts import ALWAYS_SHOWN, IDS, JSON, TERMINAL_COLUMNS
+from wacht._text import escape_controls
+from wacht.dataframe import to_dataframe
 from wacht.models import FIELD_NAMES
 
 if TYPE_CHECKING:
@@ -28,9 +28,8 @@ if TYPE_CHECKING:
 Pages: TypeAlias = "Iterable[Sequence[AiExecutionContext]]"
 Format: TypeAlias = "Callable[[Pages, Style], Iterator[str]]"
 
-_IDS = FIRST_COLUMNS[:2]
 _CSV_FIELDS = (*FIELD_NAMES, "extra")
-_JSON_FIELDS = (*JSON_FIELDS, "extra")
+_JSON_FIELDS = (*JSON, "extra")
 _COMPACT = (",", ":")
 # What starts a formula in a spreadsheet, full-width forms and spaces before it
 # included; a number doesn't.
@@ -45,9 +44,6 @@ _INNER_FORMULA = re.compile(
 _ESCAPE = re.compile(r"\\ud[89ab]..\\ud[c-f]..|\\u(d[89a-f]..)|\\.")
 
 _GAP = 2  # between two columns
-# The least and the most of each column. The last one gets the room that is left. A
-# snowflake has 19 digits; an id longer than 40 is folded.
-_WIDTHS = ((19, 40), (8, 40), (19, 19), (9, 20), (10, 10))
 _SECONDS = len("2026-01-15T10:30:00")
 
 
@@ -65,7 +61,7 @@ def table(pages: Pages, style: Style) -> Iterator[str]:
     """Write a line for each context: columns on a terminal, else separated by tabs."""
     if style.width is not None:
         return _terminal_table(pages, style.width, header=style.header)
-    header = "\t".join(FIRST_COLUMNS) + "\n" if style.header else ""
+    header = "\t".join(TERMINAL_COLUMNS) + "\n" if style.header else ""
     return _lines(pages, header, lambda c: "\t".join(_cells(c).values()) + "\n")
 
 
@@ -82,7 +78,7 @@ def _lines(
 
 def _cells(context: AiExecutionContext) -> dict[str, str]:
     fields = context.to_dict()
-    return {name: escape_controls(fields[name] or "") for name in FIRST_COLUMNS}
+    return {name: escape_controls(fields[name] or "") for name in TERMINAL_COLUMNS}
 
 
 def _terminal_table(pages: Pages, width: int, *, header: bool) -> Iterator[str]:
@@ -102,7 +98,7 @@ def _terminal_table(pages: Pages, width: int, *, header: bool) -> Iterator[str]:
 def _column_widths(rows: list[dict[str, str]], width: int) -> dict[str, int]:
     """Choose the columns that fit, and their widths, from the first rows."""
     widths: dict[str, int] = {}
-    for name, (least, most) in zip(FIRST_COLUMNS, _WIDTHS, strict=True):
+    for name, (least, most) in TERMINAL_COLUMNS.items():
         longest = max(cell_len(row[name]) for row in rows)
         if longest or name in ALWAYS_SHOWN:
             widths[name] = min(max(least, longest), most)
@@ -121,7 +117,7 @@ def _draw(rows: list[dict[str, str]], widths: dict[str, int], *, header: bool) -
         box=None, padding=(0, _GAP, 0, 0), show_header=header, header_style=None
     )
     for name, width in widths.items():
-        if name in _IDS:
+        if name in IDS:
             drawn.add_column(name, width=width, overflow="fold")  # never cut
         else:
             drawn.add_column(name, width=width, no_wrap=True)

@@ -16,7 +16,7 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from wacht._render.text import escape_controls
+from wacht._text import escape_controls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

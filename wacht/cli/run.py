@@ -11,7 +11,8 @@ import click
 from click.shell_completion import shell_complete
 
 from wacht import errors
-from wacht._settings import DEFAULT_BASE_URL
+from wacht._contexts import PATH
+from wacht._http.settings import DEFAULT_BASE_URL
 
 from .commands import wacht
 from .output import delivered_output, discard_buffer, report
@@ -103,7 +104,5 @@ def _hint(error: errors.WachtError) -> Iterator[str]:
 
 
 def _url() -> str:
-    from wacht._http.client import PATH  # noqa: PLC0415 - only after a walk
-
     base = os.environ.get("WACHT_BASE_URL", "").strip() or DEFAULT_BASE_URL
     return base.rstrip("/") + PATH

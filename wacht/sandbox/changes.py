@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from wacht._contexts import OFFSET_SORT_TIMES, PAGE_SORT_TIMES
+
 from .data import REFERENCE, snowflake, utc_text
-from .service import OFFSET_SORT_TIME, PAGE_SORT_TIME, Context, newest_first, time_of
+from .service import Context, newest_first, time_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _STEP = timedelta(milliseconds=250)
+
+CREATED, ACTIVE = PAGE_SORT_TIMES[0].field, OFFSET_SORT_TIMES[0].field
 
 
 @attrs.define(kw_only=True, slots=False)
@@ -45,21 +49,21 @@ class Changes:
 
     def __call__(self, contexts: list[Context]) -> None:
         """Change a list once, in place."""
-        names = PAGE_SORT_TIME, OFFSET_SORT_TIME
+        names = CREATED, ACTIVE
         times = [time_of(context, name) for name in names for context in contexts]
         self._now = max([self._now, *times])
-        with_activity = any(context.get(OFFSET_SORT_TIME) for context in contexts)
+        with_activity = any(context.get(ACTIVE) for context in contexts)
         for _ in range(min(self.removed, len(contexts))):
             self._take(contexts)
         for _ in range(min(self.active, len(contexts)) if with_activity else 0):
             active = self._take(contexts)
-            contexts.insert(0, {**active, OFFSET_SORT_TIME: self._tick()})
+            contexts.insert(0, {**active, ACTIVE: self._tick()})
         for _ in range(self.added):
             # A copy of another, so that filters find it as well.
             pattern: Context = self._random.choice(contexts) if contexts else {}
             now = self._tick()
-            new = {"id": str(snowflake(self._now, 0)), PAGE_SORT_TIME: now}
-            activity = {OFFSET_SORT_TIME: now} if with_activity else {}
+            new = {"id": str(snowflake(self._now, 0)), CREATED: now}
+            activity = {ACTIVE: now} if with_activity else {}
             contexts.insert(0, {**pattern, **new, **activity})
 
     def _take(self, contexts: list[Context]) -> Context:
@@ -72,9 +76,9 @@ class Changes:
 
 def with_ties(contexts: Iterable[Context], size: int) -> list[Context]:
     """Order contexts by activity and let each `size` of them share one time."""
-    ordered = newest_first(contexts, OFFSET_SORT_TIME)
-    times = [context.get(OFFSET_SORT_TIME) for context in ordered[::size]]
+    ordered = newest_first(contexts, ACTIVE)
+    times = [context.get(ACTIVE) for context in ordered[::size]]
     return [
-        {**context, OFFSET_SORT_TIME: times[index // size]}
+        {**context, ACTIVE: times[index // size]}
         for index, context in enumerate(ordered)
     ]

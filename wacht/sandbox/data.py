@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta, timezone
 from random import Random
 from typing import Any
 
-from .service import PAGE_FIELDS, PAGE_SORT_TIME, Context, newest_first
+from wacht._contexts import PAGE_FIELDS, PAGE_SORT_TIMES
+
+from .service import Context, newest_first
 
 # All times count back from here. Changes count forward, and need an hour for that: no
 # time may be in the future. Whole seconds, or cut fractions would differ between runs.
@@ -44,7 +46,7 @@ def make_page_contexts(count: int) -> list[Context]:
         {name: value for name, value in context.items() if name in PAGE_FIELDS}
         for context in make_contexts(count)
     ]
-    return newest_first(made, PAGE_SORT_TIME)
+    return newest_first(made, PAGE_SORT_TIMES[0].field)
 
 
 def _context(number: int, active: datetime, chance: Random) -> dict[str, Any]:
@@ -62,7 +64,7 @@ def _context(number: int, active: datetime, chance: Random) -> dict[str, Any]:
         "user_id": f"user_{chance.randrange(40)}",
         "session_id": str(snowflake(created - timedelta(minutes=5), number)),
         "title": chance.choice(titles).format(case),
-        "system_instructions": chance.choice((None, "PageResponse in two sentences.")),
+        "system_instructions": chance.choice((None, "Answer in two sentences.")),
         "context_group": group,
         # What the caller stored: usually an object, sometimes other JSON.
         "context": chance.choice((None, f"case {case}", [case], *[started] * 17)),

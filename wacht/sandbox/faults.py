@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import attrs
 
-from wacht._render.text import safe_repr
+from wacht._text import safe_repr
 
 from .server import Action, End, Pause, Response
 from .service import json_response

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 import attrs
 
-from wacht._render.text import safe_repr
+from wacht._text import safe_repr
 
 from .changes import with_ties
 from .data import make_contexts, make_page_contexts

@@ -14,23 +14,14 @@ from random import Random
 from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from wacht._settings import is_loopback
+from wacht import _contexts as facts
+from wacht._http.settings import is_loopback
 
 from .server import Response
 
 SandboxRevision = Literal["page", "offset", "offset-without-echo"]
 Context: TypeAlias = Mapping[str, Any]
 Query: TypeAlias = Mapping[str, str]
-
-# The facts about the list.
-PATH = "/ai/execution-contexts"
-_PAGE_FILTERS = ("agent_id", "workflow_id")
-PAGE_FIELDS = {"id", *_PAGE_FILTERS, "user_id", "session_id", "context", "created_at"}
-PAGE_SORT_TIME = "created_at"
-_OFFSET_FILTERS = ("status", "context_group")
-OFFSET_SORT_TIME = "last_activity_at"
-_PER_PAGE, _LIMIT = 20, 50  # by default
-_MAX = 100  # of either
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _NUMBER = re.compile(r"[0-9]{1,18}")  # always fits 64 bits
@@ -88,7 +79,7 @@ def check_key(headers: Mapping[str, str], api_key: str) -> Response | None:
 
 def check_endpoint(method: str, path: str) -> Response | None:
     """Return the 404 or 405 for any request that isn't one for the list."""
-    if path != PATH:
+    if path != facts.PATH:
         return json_response(404, {"errors": [{"message": "Not found", "code": 404}]})
     if method != "GET":
         return Response(405, headers={"Allow": "GET"})
@@ -113,12 +104,14 @@ def listing(
     except ValueError as error:
         return _text(400, f"Failed to deserialize query string: {error}")
     by_page = revision == "page"
-    chosen = _filtered(contexts, query, _PAGE_FILTERS if by_page else _OFFSET_FILTERS)
+    chosen = _filtered(
+        contexts, query, facts.PAGE_FILTERS if by_page else facts.OFFSET_FILTERS
+    )
     if unstable_ties and not by_page:
         # PostgreSQL keeps limit + offset rows while it sorts, hence the seed.
         Random(size + start).shuffle(chosen)  # noqa: S311 - not a secret
     if not by_page:
-        chosen = newest_first(chosen, OFFSET_SORT_TIME)
+        chosen = newest_first(chosen, facts.OFFSET_SORT_TIMES[0].field)
     end = start + size
     # json only takes dicts, and a caller's context may be any mapping.
     data = [dict(context) for context in chosen[start:end]]
@@ -129,8 +122,8 @@ def listing(
 def _window(revision: SandboxRevision, query: Query) -> tuple[int, int]:
     """Return how many contexts come before a page, and how many it holds at most."""
     if revision != "page":
-        return _number(query, "offset", 0), _size(query, "limit", _LIMIT)
-    per_page = _size(query, "per_page", _PER_PAGE)
+        return _number(query, "offset", 0), _size(query, "limit", facts.DEFAULT_LIMIT)
+    per_page = _size(query, "per_page", facts.DEFAULT_PER_PAGE)
     return (max(_number(query, "page", 1), 1) - 1) * per_page, per_page
 
 
@@ -162,14 +155,17 @@ def _number(query: Query, key: str, default: int) -> int:
 
 
 def _size(query: Query, key: str, default: int) -> int:
-    return min(max(_number(query, key, default), 1), _MAX)
+    return min(max(_number(query, key, default), 1), facts.MAX_PER_PAGE)
 
 
 def _filtered(
-    contexts: Sequence[Context], query: Query, keys: tuple[str, ...]
+    contexts: Sequence[Context], query: Query, filters: tuple[facts.Filter, ...]
 ) -> list[Context]:
-    wanted = [(key, query[key]) for key in keys if key in query]
-    return [c for c in contexts if all(c.get(key) == value for key, value in wanted)]
+    chosen = [*contexts]
+    for known in filters:
+        if (value := query.get(known.name)) is not None:
+            chosen = [c for c in chosen if known.accepts(c.get(known.field), value)]
+    return chosen
 
 
 def json_response(status: int, value: object) -> Response:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import json
+from datetime import UTC, datetime
 from html import escape
+from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
-from . import ALWAYS_SHOWN, FIRST_COLUMNS
-from .text import JOINERS, escape_controls, plain_text
+from ._contexts import ALWAYS_SHOWN, NOTEBOOK_COLUMNS
+from ._text import JOINERS, escape_controls, safe_repr, truncate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 Row: TypeAlias = "Mapping[str, object]"
-
-_IDS = ("workflow_id", "user_id", "session_id")
-_LAST = ("last_activity_at", "context_group", "context")
-COLUMNS = (*FIRST_COLUMNS, *_IDS, *_LAST)
 
 _NAME_LENGTH = 40
 _LINE_LENGTH = 120
@@ -91,7 +89,7 @@ def table_html(rows: Sequence[Row], *, caption: str) -> str:
 def _columns(rows: Sequence[Row]) -> list[str]:
     return [
         name
-        for name in COLUMNS
+        for name in NOTEBOOK_COLUMNS
         if name in ALWAYS_SHOWN or any(_is_set(row.get(name)) for row in rows)
     ]
 
@@ -125,7 +123,7 @@ def _field_html(name: str, value: object) -> str:
 
 
 def _value_html(value: object) -> str:
-    text = plain_text(value, _LINE_LENGTH + 1)
+    text = _plain_text(value, _LINE_LENGTH + 1)
     if len(text) <= _LINE_LENGTH and "\n" not in text:
         return _safe(text, _LINE_LENGTH)
     return (
@@ -135,5 +133,35 @@ def _value_html(value: object) -> str:
 
 
 def _safe(value: object, limit: int, indent: int | None = None) -> str:
-    text = plain_text(value, limit, indent)
+    text = _plain_text(value, limit, indent)
     return escape(escape_controls(text, keep=f"\n\r\t{JOINERS}"))
+
+
+def _plain_text(value: object, limit: int, indent: int | None = None) -> str:
+    """
+    Write a value as people read it, in at most `limit` characters, not yet escaped.
+
+    A string stays as it is, a time is in UTC, anything else is JSON.
+    """
+    if isinstance(value, datetime):
+        value = _time_text(value)
+    text = value if isinstance(value, str) else _json_text(value, limit, indent)
+    return truncate(text, limit)
+
+
+def _time_text(time: datetime) -> str:
+    try:
+        time = time.astimezone(UTC)
+    except OverflowError:  # within a day of the first or last date that Python has
+        return str(time)
+    return f"{time.replace(tzinfo=None).isoformat(' ', 'seconds')} UTC"
+
+
+def _json_text(value: object, limit: int, indent: int | None) -> str:
+    encoder = json.JSONEncoder(ensure_ascii=False, indent=indent, default=str)
+    try:
+        # Each piece has at least one character. A large value costs no more than
+        # what is shown of it.
+        return "".join(islice(encoder.iterencode(value), limit + 1))
+    except (RecursionError, TypeError, ValueError):  # no JSON
+        return safe_repr(value, limit)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ._pagination.checkpoint import checkpoint_of
-from ._pagination.reader import Reader
-from ._protocol.answers import SmallerPageMayHelp
-from ._protocol.windows import DEFAULT_PER_PAGE, window_of
-from ._waiting import RequestBudget
-from .errors import PaginationError
-from .models import ExecutionContextListResponse
+from wacht._contexts import DEFAULT_PER_PAGE
+from wacht._protocol.answers import SmallerPageMayHelp
+from wacht._protocol.windows import window_of
+from wacht._waiting import RequestBudget
+from wacht.errors import PaginationError
+from wacht.models import ExecutionContextListResponse
+
+from .checkpoint import checkpoint_of
+from .reader import Reader
 
 if TYPE_CHECKING:
-    from ._http.endpoint import Endpoint
-    from .models import ListExecutionContextsOptions as Options
+    from wacht._http.endpoint import Endpoint
+    from wacht.models import ListExecutionContextsOptions as Options
 
 
 def fetch_page(endpoint: Endpoint, options: Options) -> ExecutionContextListResponse:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import unicodedata
-from datetime import UTC, datetime
-from itertools import islice
 
 REPR_LENGTH = 80
 # Invisible characters that join or restyle their neighbours. Browsers need them for
@@ -48,39 +45,9 @@ def truncate(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
-def plain_text(value: object, limit: int, indent: int | None = None) -> str:
-    """
-    Write a value as people read it, in at most `limit` characters, not yet escaped.
-
-    A string stays as it is, a time is in UTC, anything else is JSON.
-    """
-    if isinstance(value, datetime):
-        value = _time_text(value)
-    text = value if isinstance(value, str) else _json_text(value, limit, indent)
-    return truncate(text, limit)
-
-
 def _escape(character: str) -> str:
     if character.isprintable():
         return character
     if unicodedata.category(character) == "Zs":
         return " "
     return character.encode("unicode_escape").decode("ascii")
-
-
-def _time_text(time: datetime) -> str:
-    try:
-        time = time.astimezone(UTC)
-    except OverflowError:  # within a day of the first or last date that Python has
-        return str(time)
-    return f"{time.replace(tzinfo=None).isoformat(' ', 'seconds')} UTC"
-
-
-def _json_text(value: object, limit: int, indent: int | None) -> str:
-    encoder = json.JSONEncoder(ensure_ascii=False, indent=indent, default=str)
-    try:
-        # Each piece has at least one character. A large value costs no more than
-        # what is shown of it.
-        return "".join(islice(encoder.iterencode(value), limit + 1))
-    except (RecursionError, TypeError, ValueError):  # no JSON
-        return safe_repr(value, limit)

@@ -9,15 +9,15 @@ from urllib.parse import urlsplit
 
 from attrs import Attribute, field, frozen
 
-from ._render.text import safe_repr
-from ._validators import choice, expect, integer, is_seconds
-from .errors import ConfigError
+from wacht._text import safe_repr
+from wacht._validators import choice, expect, integer, is_seconds
+from wacht.errors import ConfigError
 
 if TYPE_CHECKING:
     import requests
     import urllib3
 
-    from .throttle import SupportsSlot
+    from wacht.throttle import SupportsSlot
 
 Pagination = Literal["auto", "page", "offset"]
 
