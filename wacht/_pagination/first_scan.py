@@ -60,7 +60,7 @@ class FirstScan(Scan):
             self._note_repeats(batch)
         page = super()._page(batch, interval)
         # One answer shows the whole list as it was at one moment.
-        is_one = self.is_done and not before.begun
+        is_one = not before.begun and self.is_done
         self.is_complete = is_one and state.first.offset == 0
         return page
 

@@ -88,7 +88,7 @@ class Position:
         self, batch: Batch, interval: Interval | None, floor: float, *, is_gap: bool
     ) -> Position:
         """Return the position behind an answer; `is_gap` if one below doesn't join."""
-        position = evolve(self, begun=True, ended=not batch.has_more)
+        position = evolve(self, begun=True, ended=self.ended or not batch.has_more)
         if self.coverage is None or interval is None:
             return evolve(position, end=max(self.end, batch.window.end))
         if not (self.begun or batch.contexts) and batch.has_more:

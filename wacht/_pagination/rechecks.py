@@ -17,7 +17,7 @@ from .scan import Scan
 from .state import all_in, key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Generator, Iterator
 
     from wacht._contexts import SortTime
     from wacht._protocol.windows import Batch
@@ -62,23 +62,28 @@ def rechecks(state: State, first: FirstScan) -> Iterator[Page]:
 
 
 class _PlainTop(Scan):
-    """A reading from the top, page by page, down to an answer that is the last."""
+    """A reading from the top, page by page, to a known page behind what is new."""
 
-    def __init__(
-        self, state: State, is_last: Callable[[_PlainTop, Batch], bool]
-    ) -> None:
+    def __init__(self, state: State, known: set[str], repeats: int) -> None:
         super().__init__(state, Position(), -inf)
         state.rechecks += 1
         self.ids = dict[str, None]()
-        self.answers = 0
         self._size = state.first.limit
-        self._is_last = is_last
+        self._seen = known
+        self._repeats = repeats
+        self._answers = 0
+
+    @property
+    def moved(self) -> int:
+        """How many contexts are new at the top."""
+        return len(self.ids.keys() - self._seen)
 
     def _page(self, batch: Batch, interval: Interval | None) -> Page:
-        self.answers += 1
+        self._answers += 1
         self.ids |= dict.fromkeys(map(key, batch.contexts))
         page = super()._page(batch, interval)
-        if self._is_last(self, batch):
+        is_enough = self.moved >= self._repeats or self._answers > MAX_RECHECKS
+        if is_enough and all_in(batch, self._seen):
             self.position = evolve(self.position, ended=True)
         yielded = self._state.yielded  # with digests of contexts without an id
         data = [context for context in page.data if key(context) not in yielded]
@@ -86,25 +91,18 @@ class _PlainTop(Scan):
 
 
 def _plain_top(state: State, first: FirstScan) -> Iterator[Page]:
-    """Read down to a known page, once all repeats are explained or after ten pages."""
-    position = first.position
-    if not (position.repeats or position.incomplete_reason):
+    """Read the top again if contexts came again, until as many are new there."""
+    position, repeats = first.position, first.position.repeats
+    if not (repeats or position.incomplete_reason):
         return
     mark = position.read_before_recheck or len(state.yielded)
     first.position = evolve(position, read_before_recheck=mark)
-    before = set(first.ids if first.is_rereading else islice(state.yielded, mark))
-
-    def is_last(top: _PlainTop, batch: Batch) -> bool:
-        new = len(top.ids.keys() - before)
-        explained = new >= position.repeats or top.answers > MAX_RECHECKS
-        return explained and all_in(batch, before)
-
-    top = _PlainTop(state, is_last)
+    known = set(first.ids if first.is_rereading else islice(state.yielded, mark))
+    top = _PlainTop(state, known, repeats)
     yield from top.pages()
     # Each context that comes above a page's end lets one come again on the next page.
-    moved = len(top.ids.keys() - before)
-    if moved < position.repeats and state.options.exhaustive is None:
-        reason = _UNEXPLAINED.format(position.repeats - moved, position.repeats, moved)
+    if top.moved < repeats and state.options.exhaustive is None:
+        reason = _UNEXPLAINED.format(repeats - top.moved, repeats, top.moved)
         first.position = evolve(first.position, incomplete_reason=reason)
 
 

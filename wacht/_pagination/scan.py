@@ -41,6 +41,7 @@ class Scan:
         self.ids = state.yielded  # what it read, and maybe more
         self.length = 0  # of the list at its end, counted from the walk's first context
         self._state = state
+        self._revision = state.reader.revision
         self._floor = floor
         self._size = MAX_PER_PAGE
         self._ahead = Prefetcher(state.reader.read, prefetch)
@@ -86,6 +87,7 @@ class Scan:
         if known is not None:  # else the size may be the service's default
             state.note_size(asked, batch)
         self._stalled += 1
+        self._revision = state.reader.revision
         return batch
 
     def _window(self) -> Window:
@@ -106,13 +108,13 @@ class Scan:
             position = position.behind(window)
 
     def _aligned(self, window: Window) -> Window:
-        state, most = self._state, max(window.limit, self._size + _ALIGNMENT)
-        if state.is_by_page and self.position.coverage is None:
-            size = min(self._size, state.max_limit)  # the same each time, if possible
+        most = max(window.limit, self._size + _ALIGNMENT)
+        if self._revision.name == "page" and self.position.coverage is None:
+            size = min(self._size, self._state.max_limit)  # the same, if possible
             return Window(window.offset, gcd(window.offset, size))
         if self.position.shift < 0:
             most = window.limit
-        return state.reader.revision.window_at(window, min(most, state.max_limit))
+        return self._revision.window_at(window, min(most, self._state.max_limit))
 
     def _read_ahead(self, remaining: int) -> None:
         """Ask for the next windows before the user has used up what came."""
@@ -141,7 +143,7 @@ class Scan:
             if self.position.others:
                 self.position = self.position.with_another(misfit)
                 return self._checked(batch)
-            sort_times = self._state.reader.revision.sort_times
+            sort_times = self._revision.sort_times
             fields = " or ".join(dict.fromkeys(t.field for t in sort_times))
             reason = f"the list isn't sorted by {fields}: {misfit}"
         return self._without_proof(batch, reason) if reason else (batch, interval)
@@ -149,8 +151,12 @@ class Scan:
     def _learns_limit(self, batch: Batch) -> bool:
         """Ask again for less, once, if the service caps pages."""
         state, got = self._state, len(batch.contexts)
-        is_short = state.is_by_page and batch.has_more and 0 < got < batch.window.limit
-        if not is_short or state.server_limit < MAX_PER_PAGE:
+        is_short = batch.has_more and 0 < got < batch.window.limit
+        if (
+            self._revision.name != "page"
+            or not is_short
+            or state.server_limit < MAX_PER_PAGE
+        ):
             return False
         state.server_limit = state.max_limit = got
         self._restart()
@@ -159,7 +165,7 @@ class Scan:
     def _oddity(self, batch: Batch) -> str:
         """Say why overlapping answers can't be compared, or nothing."""
         asked, got = batch.window.limit, len(batch.contexts)
-        if self._state.is_by_page and batch.has_more and got != asked:
+        if self._revision.name == "page" and batch.has_more and got != asked:
             return (
                 f"asked for {asked}, got {got} with more to come: if the service caps "
                 f"pages, use per_page={got}"
@@ -186,7 +192,7 @@ class Scan:
     def _take_joining(self) -> tuple[Batch, Interval | None] | None:
         """Take the highest answer that joins what is covered."""
         for held in sorted(self._held, key=lambda held: held[0].window.offset):
-            if self.is_done or self.position.joins(*held):
+            if self.position.joins(*held) or self.is_done:
                 self._held.remove(held)
                 return held
         return None

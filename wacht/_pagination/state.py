@@ -103,7 +103,8 @@ class State:
         since = self.options.active_since
         if since is None:
             return contexts
-        return [c for c in contexts if (c.last_activity_at or since) >= since]
+        dated = ((context, context.last_activity_at) for context in contexts)
+        return [context for context, time in dated if time and time >= since]
 
     def give(self, contexts: list[AiExecutionContext]) -> None:
         """Note that contexts were handed to the user."""
@@ -113,7 +114,7 @@ class State:
     def note_size(self, asked: Window, batch: Batch) -> None:
         """Ask for less after a window that came in part, and later for more again."""
         is_short = len(batch.contexts) < batch.window.limit and batch.has_more
-        if self.is_by_page and is_short:
+        if is_short and self.is_by_page:
             self.reader.has_own_size = True
         self._successes += 1
         if batch.window.limit < asked.limit:

@@ -75,11 +75,7 @@ class Walk:
                 yield from self._handed_over(state, first, reporter)
             except WachtError as error:
                 # If all was read, only a reading of all can settle a doubt.
-                position = first.position
-                is_open = (
-                    position.incomplete_reason or position.ambiguous_time is not None
-                )
-                anew = first.is_done and is_open
+                anew = first.is_done and first.position.is_open
                 if anew and state.first.offset == 0:
                     self._position = state.begin()
                 error.resume = self._resume(state)
@@ -127,15 +123,13 @@ class Walk:
             reporter.send(state.budget, complete=True)
 
     def _resume(self, state: State) -> ListExecutionContextsOptions:
-        filters, revision = filters_of(self._filters), state.reader.known_revision
-        position, yielded = self._position, state.yielded
         checkpoint = Checkpoint(
-            self._endpoint.service,
-            filters,
-            revision,
-            state.first,
-            position,
-            yielded,
-            len(yielded),
+            service=self._endpoint.service,
+            filters=filters_of(self._filters),
+            revision=state.reader.known_revision,
+            first=state.first,
+            position=self._position,
+            yielded=state.yielded,
+            count=len(state.yielded),
         )
         return checkpoint.options(self._filters)

@@ -76,12 +76,13 @@ class PageRevision(Revision):
 
         If there is none, it is the one that begins no later and ends last.
         """
-        offset = window.offset
+        offset, goal = window.offset, window.end
         if offset % window.limit == 0:  # as most are; to search takes time
             return window
-        aligned = [Window(offset - offset % n, n) for n in range(1, most + 1)]
-        covering = [a for a in aligned if a.end >= window.end]
-        return covering[0] if covering else max(aligned, key=lambda w: w.end)
+        ends = {n: offset - offset % n + n for n in range(1, most + 1)}
+        covering = (n for n, end in ends.items() if end >= goal)
+        limit = next(covering, None) or max(ends, key=lambda n: ends[n])
+        return Window(offset - offset % limit, limit)
 
     def read(
         self,
