@@ -277,7 +277,7 @@ class WalkProgress:
             `prefetch` the waits of all threads are added up.
         waiting: Seconds of the wait that begins now; None if none does.
         reason: Why it waits; None if it doesn't.
-        complete: Whether the walk is done and its guarantee holds.
+        complete: Whether the walk is done, and it is proven that nothing is missing.
     """
 
     pages: int = 0

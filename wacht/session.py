@@ -224,24 +224,27 @@ class Session:
         **keywords: Unpack[WalkKeywords],
     ) -> Generator[AiExecutionContext, None, None]:
         """
-        Walk through all contexts, each exactly once.
+        Walk through all contexts.
 
         Arguments are checked at the call. The first request is sent at the first
         `next()`, and each further one when the contexts before it are used up.
 
-        What stays in the list from the first request to the last is given, even if it
-        moves meanwhile; otherwise the walk ends with a `PaginationError`. On a service
-        that lists by page, that holds with `exhaustive=True`, see there. A walk that
-        begins at a later page covers the list from that place down.
+        On a service that lists by activity, as Wacht's does today, each context that
+        stays in the list is given exactly once, even if it moves meanwhile; otherwise
+        the walk ends with a `PaginationError`. On one that lists by page, that holds
+        with `exhaustive=True`. A walk that begins at a later page covers the list from
+        that place down.
 
         Args:
             options: Which contexts, and the page to start at. 100 contexts a page,
                 unless `per_page` says otherwise.
             limit: At most this many contexts. No more is requested than that takes.
-            exhaustive: Whether to find contexts that move while the walk reads. By
-                default: yes if the service lists by activity; if it lists by page, only
-                if repeats show that contexts moved. True: always, for some 16 % more
-                requests by page. False: one request a page and no second look.
+            exhaustive: Whether to prove that no context is missing. By default: yes if
+                the service lists by activity, and plain pages otherwise, which prove
+                nothing. True: by page as well, for some 17 % more requests. That needs
+                a list that is sorted by a time which its contexts show; else there is a
+                `PaginationError` after the last context. False: one request a page and
+                no second look.
             active_since: Only contexts with a `last_activity_at` at or after this
                 time, which must have a time zone. Only for a service that lists by
                 activity.
