@@ -19,7 +19,6 @@ from tests.model import (
     START,
     Service,
     given_by,
-    given_in_parts,
     known,
     once,
     until_error,
@@ -229,33 +228,6 @@ def test_walk__by_page_says_how_many_an_unfixed_order_hides() -> None:
     rest, error = until_error(walk_of(service, error.resume))
     service.change = once(len(service.queries) + 2, lambda service: service.touch(390))
     got += more + rest + given_by(service, error.resume)
-    assert sorted(got, key=str) == sorted(service.ids, key=str)
-
-
-@pytest.mark.parametrize(("added", "killed"), [(20, False), (0, True)])
-def test_walk__by_page_a_look_goes_on(*, added: int, killed: bool) -> None:
-    """A page's worth of contexts is added during the look, or it is cut short."""
-    service = known("page", 100)
-
-    def change(service: Service) -> None:
-        if len(service.queries) in {2, 3}:
-            for _ in range(13):
-                service.touch(99)
-        if len(service.queries) == 6:  # page 1 again
-            service.add(added)
-
-    service.change = change
-    is_killed = lambda: killed and len(service.queries) == 6  # noqa: E731
-    got = {*given_in_parts(service, Options(per_page=20), killed=is_killed)}
-    assert service.queries[5]["page"] == "1"
-    assert {*service.stayed} <= got
-
-
-def test_walk__by_page_a_look_passes_known_contexts() -> None:
-    """They moved as well, and stand above one that nothing else shows."""
-    service = known("page", 6)
-    service.change = once(2, lambda s: [s.touch(n) for n in (5, 2, 2)])
-    got = given_by(service, Options(per_page=2))
     assert sorted(got, key=str) == sorted(service.ids, key=str)
 
 

@@ -58,19 +58,6 @@ def test_resume__at_each_request(
             assert [*got] == service.ids[(page - 1) * 10 :], broken
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_resume__from_the_numbers_alone(kind: Kind) -> None:
-    """Written down as numbers, `resume` loses nothing."""
-    for broken in range(1, 7):
-        service = known(kind, 55)
-        service.errors[broken] = ServerError(503, "down")
-        got, error = until_error(walk_of(service, Options(per_page=10)))
-        resume = travelled(error)
-        numbers = Options(page=resume.page, per_page=resume.per_page)
-        got += given_by(service, numbers)
-        assert set(got) == set(service.ids), broken
-
-
 @pytest.mark.parametrize("fixed", [None, OffsetRevision(echoes=False)])
 def test_resume__knows_the_revision(fixed: OffsetRevision | None) -> None:
     """A new session needs no request to find it out; a fixed one keeps its own."""
@@ -194,28 +181,6 @@ def test_resume__from_a_page_on_after_a_doubt(gone: int) -> None:
     del service.contexts[:gone]
     _, error = until_error(walk_of(service, pages[-1].resume))
     assert "may be missing" in str(error)
-
-
-@pytest.mark.parametrize(
-    ("kind", "tied", "cap", "per_page"),
-    [
-        *(("offset", 100, 100, 100), ("offset", 150, 100, 100)),
-        *(("offset", 60, 50, 100), ("offset", 60, 100, 7), ("page", 1, 30, 100)),
-    ],
-)
-def test_resume__one_page_a_walk(
-    kind: Kind, tied: int, cap: int, per_page: int
-) -> None:
-    service = Service(300, kind, tied=tied, cap=cap)
-    options: Options | None = Options(per_page=per_page)
-    got: list[str | None] = []
-    walks = 0
-    while page := next(walk_of(service, options, exhaustive=True).pages(), None):
-        got += ids_of(page)
-        options = page.resume
-        walks += 1
-        assert walks < 60
-    assert got == service.ids
 
 
 def test_resume__on_the_last_possible_page() -> None:

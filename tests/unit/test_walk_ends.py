@@ -18,12 +18,9 @@ from hypothesis import example, given, settings, strategies as st
 
 from tests.clock import Clock
 from tests.model import (
-    CREATED,
     KINDS,
     START,
-    TIMES,
     Kind,
-    Scheduler,
     Service,
     StandIn,
     given_by,
@@ -125,21 +122,6 @@ def test_walk__pages_of_a_mock(pages: list[str], prefetch: int) -> None:
     assert {query["per_page"] for query in endpoint.queries} == {"100"}
 
 
-@pytest.mark.parametrize("stale", range(2, 9))
-@pytest.mark.parametrize("kind", KINDS)
-def test_walk__one_stale_answer(kind: Kind, stale: int) -> None:
-    """The first page comes once in place of another: nothing is lost in silence."""
-    service = known(kind, 700)
-
-    def sometimes_stale(answer: PageResponse) -> PageResponse:
-        first = service.queries[-1] | {"page": "1", "offset": "0"}
-        return service._answer(first) if len(service.queries) == stale else answer
-
-    service.alter = sometimes_stale
-    with contextlib.suppress(PaginationError):
-        assert sorted(given_by(service), key=str) == sorted(service.ids, key=str)
-
-
 @pytest.mark.parametrize(
     ("rest", "repeats", "new"),
     [("ab gh", 2, ""), ("cd gh", 2, "x"), ("cd ", 2, ""), ("df gh", 1, "")],
@@ -214,16 +196,6 @@ def test_walk__asks_for_smaller_parts(kind: Kind, most: int) -> None:
     assert len(service.queries) <= 5 * 130 / most + 60
 
 
-def test_walk__by_page_reads_ahead_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    for seed in range(20):
-        service = refusing(
-            known("page", 430), lambda cs: len(cs) > 25 and "c130" in ids_of(cs)
-        )
-        Scheduler(service, seed, monkeypatch)
-        assert given_by(service, prefetch=2) == service.ids
-        assert len(service.queries) < 30
-
-
 @pytest.mark.parametrize("kind", ["page", "offset"])
 def test_walk__asks_a_service_that_it_does_not_know_for_smaller_parts(
     kind: Kind,
@@ -250,13 +222,6 @@ def test_walk__asks_for_larger_parts_again(kind: Kind, sizes: list[int]) -> None
     assert [*map(int, asked)] == sizes
 
 
-def test_walk__looks_at_a_page_in_parts() -> None:
-    service = known("page", 400)
-    service.change = once(3, lambda s: [s.touch(399) for _ in range(60)])
-    service.errors[5] = TIMEOUT  # page 1 again
-    assert sorted(given_by(service)) == sorted(service.ids)
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_walk__one_context_that_is_too_large(kind: Kind) -> None:
     """The error stands, and everything before that context was given."""
@@ -267,6 +232,16 @@ def test_walk__one_context_that_is_too_large(kind: Kind) -> None:
     service.alter = lambda answer: answer
     got += given_by(service, travelled(error))
     assert got == service.ids
+
+
+def test_walk__no_parts_of_pages_of_another_size() -> None:
+    """Nothing tells where a part would begin."""
+    pages = ["ab", "cd", "ef"]
+    endpoint = Scripted(lambda number: pages[number - 1], pages=len(pages))
+    endpoint.errors[2] = TIMEOUT
+    got, error = until_error(walk_of(endpoint))
+    assert (got, len(endpoint.queries)) == (["a", "b"], 2)
+    assert str(error).startswith("504")
 
 
 def test_walk__a_service_that_is_down() -> None:
@@ -450,13 +425,6 @@ def test_memory__one_page_at_a_time(prefetch: int) -> None:
     assert peak < 5 * 2**20
 
 
-@pytest.mark.parametrize(("contexts", "cap"), [(700, 10), (2500, 25)])
-def test_walk__reads_many_equal_times_again(contexts: int, cap: int) -> None:
-    """Answers without anything new are no stall where a reading counts."""
-    service = known("offset", contexts, tied=contexts, cap=cap)
-    assert given_by(service) == service.ids
-
-
 def test_walk__repeats_that_go_on() -> None:
     """Each page ends further down than the one before, but none has anything new."""
     first = [f"c{number}" for number in range(100)]
@@ -483,18 +451,3 @@ def test_walk__an_echo_that_is_gone() -> None:
     service.revision = None
     got += given_by(service, travelled(caught.value))
     assert got == service.ids
-
-
-def test_walk__another_revision_while_a_gap_is_open() -> None:
-    """Its answers show the same order, so the proof goes on."""
-    service = known("page", 900, order=evolve(CREATED, shows=TIMES))
-
-    def change(service: Service) -> None:
-        if len(service.queries) == 5:
-            del service.contexts[:150]
-        if len(service.queries) == 6:  # its answer doesn't join
-            service.kind = "offset"
-
-    service.change = change
-    got = given_by(service, exhaustive=True)
-    assert {*service.ids} <= {*got}
