@@ -236,9 +236,13 @@ def test_walk__one_context_that_is_too_large(kind: Kind) -> None:
 
 def test_walk__no_parts_of_pages_of_another_size() -> None:
     """Nothing tells where a part would begin."""
-    pages = ["ab", "cd", "ef"]
-    endpoint = Scripted(lambda number: pages[number - 1], pages=len(pages))
-    endpoint.errors[2] = TIMEOUT
+
+    def page(number: int) -> str:
+        if number == 2:
+            raise copy(TIMEOUT)
+        return "ab"
+
+    endpoint = Scripted(page)
     got, error = until_error(walk_of(endpoint))
     assert (got, len(endpoint.queries)) == (["a", "b"], 2)
     assert str(error).startswith("504")

@@ -31,8 +31,10 @@ class FirstScan(Scan):
         unproven = not (position.is_overlapping or position.incomplete_reason)
         if state.is_exhaustive and unproven:  # only a reading of all can prove it
             position = state.begin()
-        elif position.is_overlapping and not state.is_exhaustive:
-            position = position.without_proof("", state.first.limit)
+        elif not state.is_exhaustive and state.is_by_page:
+            position = position.in_pages(state.first.limit, "")
+        elif not state.is_exhaustive:
+            position = evolve(position, is_overlapping=False)
         super().__init__(state, position, state.floor, state.options.prefetch)
         self._size = state.first.limit if checkpoint else _page_size(state)
         self.is_complete = False  # whether nothing is missing without a recheck

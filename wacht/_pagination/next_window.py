@@ -146,11 +146,16 @@ class Position:
             extra = min(max(2, 2 * extra), _MAX_EXTRA_OVERLAP)
         return evolve(self, shift=shift, extra_overlap=extra)
 
-    def without_proof(self, reason: str, size: int) -> Position:
-        """Return the position to read on from page by page; the proof has ended."""
-        end = self.end - self.end % size
+    def in_pages(self, size: int, reason: str) -> Position:
+        """Return the position to read on from page by page, without a proof."""
+        known = self.end % size  # these come again, and are no repeats
         return Position(
-            end, begun=self.begun, ended=self.ended, incomplete_reason=reason
+            self.end - known,
+            begun=self.begun,
+            ended=self.ended,
+            incomplete_reason=reason,
+            repeats=self.repeats - known,
+            read_before_recheck=self.read_before_recheck,
         )
 
     def can_read_ahead(self, limit: int) -> bool:

@@ -92,7 +92,9 @@ class _PlainTop(Scan):
 
 def _plain_top(state: State, first: FirstScan) -> Iterator[Page]:
     """Read the top again if contexts came again, until as many are new there."""
-    position, repeats = first.position, first.position.repeats
+    position = first.position
+    # Where the proof has ended, nothing has to explain what comes again.
+    repeats = 0 if state.options.exhaustive else max(position.repeats, 0)
     if not (repeats or position.incomplete_reason):
         return
     mark = position.read_before_recheck or len(state.yielded)
@@ -101,7 +103,7 @@ def _plain_top(state: State, first: FirstScan) -> Iterator[Page]:
     top = _PlainTop(state, known, repeats)
     yield from top.pages()
     # Each context that comes above a page's end lets one come again on the next page.
-    if top.moved < repeats and state.options.exhaustive is None:
+    if top.moved < repeats:
         reason = _UNEXPLAINED.format(repeats - top.moved, repeats, top.moved)
         first.position = evolve(first.position, incomplete_reason=reason)
 

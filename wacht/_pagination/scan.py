@@ -86,8 +86,13 @@ class Scan:
         asked, batch = self._ahead.take(self._window)
         if known is not None:  # else the size may be the service's default
             state.note_size(asked, batch)
+        if batch.has_more and not batch.contexts:  # once more: it may be a fault
+            self._stalled += 1
+            batch = state.reader.read(batch.window)
         self._stalled += 1
         self._revision = state.reader.revision
+        if batch.has_more and len(batch.contexts) < batch.window.limit:
+            state.reader.has_own_size |= self._revision.name == "page"
         return batch
 
     def _window(self) -> Window:
@@ -133,30 +138,28 @@ class Scan:
         coverage = self.position.coverage
         if coverage is None:
             return batch, None
-        if self._learns_limit(batch):
-            return None
         interval = interval_of(batch, coverage.sort_time)
+        if self._learns_limit(batch, interval):
+            return None
         if batch.is_whole:
             return batch, interval
         reason = self._oddity(batch)
         if not reason and (misfit := coverage.misfit(batch, interval)):
             if self.position.others:
                 self.position = self.position.with_another(misfit)
+                self._restart()  # what is held is sorted by the other time
                 return self._checked(batch)
             sort_times = self._revision.sort_times
             fields = " or ".join(dict.fromkeys(t.field for t in sort_times))
             reason = f"the list isn't sorted by {fields}: {misfit}"
         return self._without_proof(batch, reason) if reason else (batch, interval)
 
-    def _learns_limit(self, batch: Batch) -> bool:
+    def _learns_limit(self, batch: Batch, interval: Interval) -> bool:
         """Ask again for less, once, if the service caps pages."""
         state, got = self._state, len(batch.contexts)
-        is_short = batch.has_more and 0 < got < batch.window.limit
-        if (
-            self._revision.name != "page"
-            or not is_short
-            or state.server_limit < MAX_PER_PAGE
-        ):
+        is_short = batch.has_more and got < batch.window.limit
+        may_prove = state.server_limit == MAX_PER_PAGE and len({*interval.times}) > 1
+        if self._revision.name == "offset" or not (is_short and may_prove):
             return False
         state.server_limit = state.max_limit = got
         self._restart()
@@ -166,10 +169,8 @@ class Scan:
         """Say why overlapping answers can't be compared, or nothing."""
         asked, got = batch.window.limit, len(batch.contexts)
         if self._revision.name == "page" and batch.has_more and got != asked:
-            return (
-                f"asked for {asked}, got {got} with more to come: if the service caps "
-                f"pages, use per_page={got}"
-            )
+            advice = f": if the service caps pages, use per_page={got}" * bool(got)
+            return f"asked for {asked}, got {got} with more to come{advice}"
         ids = [context.id for context in batch.contexts]
         if None in ids and self.position.is_overlapping:
             place = batch.window.offset + ids.index(None)
@@ -178,12 +179,12 @@ class Scan:
 
     def _without_proof(self, batch: Batch, reason: str) -> tuple[Batch, None] | None:
         """Go on page by page behind what is covered, as no time shows the order."""
-        begun, state = self.position.begun, self._state
-        self.position = self.position.without_proof(
-            f"contexts may be missing: {reason}. exhaustive=False accepts that",
-            self._size,
+        begun, self._size = (
+            self.position.begun,
+            min(self._size, self._state.server_limit),
         )
-        state.max_limit = state.server_limit = MAX_PER_PAGE
+        reason = f"contexts may be missing: {reason}. exhaustive=False accepts that"
+        self.position = self.position.in_pages(self._size, reason)
         if not begun or self.is_done:
             return batch, None
         self._restart()

@@ -113,9 +113,6 @@ class State:
 
     def note_size(self, asked: Window, batch: Batch) -> None:
         """Ask for less after a window that came in part, and later for more again."""
-        is_short = len(batch.contexts) < batch.window.limit and batch.has_more
-        if is_short and self.is_by_page:
-            self.reader.has_own_size = True
         self._successes += 1
         if batch.window.limit < asked.limit:
             self.max_limit, self._successes = batch.window.limit, 0

@@ -115,7 +115,7 @@ class Walk:
                 yield Page(data, page.has_more, self._resume(state))
             if not state.remaining:
                 return
-        if first.position.repeats or state.steps_back or state.rechecks > 1:
+        if first.position.repeats > 0 or state.steps_back or state.rechecks > 1:
             logger.info(_CHANGED, state.duplicates, state.steps_back, state.rechecks)
         if not first.is_complete and self._options.exhaustive is None:
             logger.info(_UNPROVEN)
