@@ -1,6 +1,9 @@
 """
 Wacht's AI execution contexts: every context exactly once, or an error that says why.
 
+This is the default on a service that lists by activity, as Wacht's does today. By page,
+it takes `exhaustive=True`; otherwise `complete` in the progress is False.
+
     >>> import wacht
     >>> for context in wacht.iter_execution_contexts():  # the key: WACHT_API_KEY
     ...     print(context.id, context.agent_id, context.created_at)

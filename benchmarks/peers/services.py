@@ -53,7 +53,8 @@ def wacht_offset(request: Request, world: World) -> Any:
 
 
 def _context(item: int) -> dict[str, Any]:
-    return {"id": str(item), "agent_id": "1", "created_at": TIME}
+    created = START + timedelta(minutes=item)
+    return {"id": str(item), "agent_id": "1", "created_at": created.isoformat()}
 
 
 def langsmith(request: Request, world: World) -> Any:
