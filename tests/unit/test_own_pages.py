@@ -18,7 +18,7 @@ CONTEXTS = 250
 
 
 class OwnPages(StandIn):
-    """Pages that don't follow `per_page`; the gap is None for contexts without times."""
+    """Pages that don't follow `per_page`; without a gap, contexts have no times."""
 
     def __init__(self, size: int, gap: int | None, *, has_ids: bool) -> None:
         super().__init__("page")
