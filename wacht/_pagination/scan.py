@@ -179,10 +179,8 @@ class Scan:
 
     def _without_proof(self, batch: Batch, reason: str) -> tuple[Batch, None] | None:
         """Go on page by page behind what is covered, as no time shows the order."""
-        begun, self._size = (
-            self.position.begun,
-            min(self._size, self._state.server_limit),
-        )
+        begun = self.position.begun
+        self._size = min(self._size, self._state.server_limit)
         reason = f"contexts may be missing: {reason}. exhaustive=False accepts that"
         self.position = self.position.in_pages(self._size, reason)
         if not begun or self.is_done:
