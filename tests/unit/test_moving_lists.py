@@ -27,7 +27,7 @@ from tests.model import (
 from wacht import AiExecutionContext, ListExecutionContextsOptions, RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from tests.model import Kind
 
@@ -259,6 +259,34 @@ def test_walk__by_page_with_a_small_limit(per_page: int) -> None:
     service = known("page", 300, cap=50)
     got = given_by(service, Options(per_page=per_page), exhaustive=True)
     assert got == service.ids
+
+
+@pytest.mark.parametrize("sizes", [(100, 500), (200, 300), (100, 900), (99, 101, 400)])
+@pytest.mark.parametrize("newest_first", [True, False])
+def test_walk__by_page_bulk_imports(
+    sizes: Iterable[int], *, newest_first: bool
+) -> None:
+    """Each answer has one time, so only the next one shows the direction."""
+    order = evolve(CREATED, newest_first=newest_first)
+    service = known("page", sum(sizes), order=order)
+    days = [day for day, size in enumerate(sizes) for _ in range(size)]
+    service.show(
+        evolve(context, created_at=START + timedelta(days=day))
+        for context, day in zip(service.contexts, days, strict=True)
+    )
+    assert sorted(given_by(service, exhaustive=True)) == sorted(service.ids)
+
+
+def test_walk__by_page_a_bulk_import_that_turns_the_order() -> None:
+    """What is at the top looks like the oldest first, until that can't be, either."""
+    service = known("page", 800, order=CREATED, tied=800)
+    new = [
+        evolve(c, id=f"new{c.id}", created_at=c.created_at + timedelta(1))
+        for c in service.contexts[:400]
+    ]
+    service.change = once(1, lambda service: service.show([*new, *service.contexts]))
+    _, error = until_error(walk_of(service, exhaustive=True))
+    assert "older ones came" in str(error)
 
 
 @pytest.mark.parametrize("exhaustive", [None, True])

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .coverage import Coverage, Interval
 
 _STRIDE = MAX_PER_PAGE
+_GROWN = "contexts may be missing: older ones came, although the oldest are at the top"
 _MAX_EXTRA_OVERLAP = 16
 
 
@@ -98,6 +99,8 @@ class Position:
             coverage = coverage.without_count()
         shift = 0
         if not coverage.reaches(interval):
+            if not coverage.sort_time.newest_first and self.shift >= 0:
+                position = evolve(position, incomplete_reason=_GROWN)
             shift = self._further_on(is_lost=coverage.ties_at_end == 0, is_gap=is_gap)
         return evolve(
             position,
@@ -111,8 +114,18 @@ class Position:
         for coverage in self.others:
             interval = interval_of(batch, coverage.sort_time)
             joins = not self.begun or coverage.joins(interval)
-            if joins and not coverage.misfit(batch, interval):
-                yield coverage.add(batch, interval, floor)
+            is_beside = batch.window.offset <= self.end
+            if (joins or is_beside) and not coverage.misfit(batch, interval):
+                other = coverage if joins else coverage.without_count()
+                yield other.add(batch, interval, floor)
+
+    def runs_backwards(self, interval: Interval) -> bool:
+        """Return whether an answer only follows if the oldest are at the top."""
+        coverage = self.coverage if self.begun and self.others else None
+        if coverage is None or coverage.reaches(interval):
+            return False
+        # Both directions fit only as long as all times are equal.
+        return coverage.sort_time.field == self.others[0].sort_time.field
 
     def with_another(self, reason: str) -> Position:
         """Return what the next of the times covers; without any, there is a reason."""

@@ -143,12 +143,13 @@ class Scan:
             return None
         if batch.is_whole:
             return batch, interval
-        reason = self._oddity(batch)
-        if not reason and (misfit := coverage.misfit(batch, interval)):
-            if self.position.others:
-                self.position = self.position.with_another(misfit)
-                self._restart()  # what is held is sorted by the other time
-                return self._checked(batch)
+        reason, misfit = self._oddity(batch), coverage.misfit(batch, interval)
+        is_other = misfit and self.position.others
+        if not reason and (is_other or self.position.runs_backwards(interval)):
+            self.position = self.position.with_another(misfit)
+            self._restart()  # what is held is sorted by the other time
+            return self._checked(batch)
+        if not reason and misfit:
             sort_times = self._revision.sort_times
             fields = " or ".join(dict.fromkeys(t.field for t in sort_times))
             reason = f"the list isn't sorted by {fields}: {misfit}"
