@@ -253,14 +253,6 @@ def test_walk__from_a_page_on_loses_nothing_to_what_leaves(
     assert not above & {*got}
 
 
-@pytest.mark.parametrize("per_page", [1, 10, 50])
-def test_walk__by_page_with_a_small_limit(per_page: int) -> None:
-    """The service gives 50 at the most, even if the walk asks for more."""
-    service = known("page", 300, cap=50)
-    got = given_by(service, Options(per_page=per_page), exhaustive=True)
-    assert got == service.ids
-
-
 @pytest.mark.parametrize("sizes", [(100, 500), (200, 300), (100, 900), (99, 101, 400)])
 @pytest.mark.parametrize("newest_first", [True, False])
 def test_walk__by_page_bulk_imports(

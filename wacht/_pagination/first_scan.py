@@ -34,7 +34,7 @@ class FirstScan(Scan):
         elif not state.is_exhaustive and state.is_by_page:
             position = position.in_pages(state.first.limit, "")
         elif not state.is_exhaustive:
-            position = evolve(position, is_overlapping=False)
+            position = evolve(position, is_overlapping=False, incomplete_reason="")
         super().__init__(state, position, state.floor, state.options.prefetch)
         self._size = state.first.limit if checkpoint else _page_size(state)
         self.is_complete = False  # whether nothing is missing without a recheck

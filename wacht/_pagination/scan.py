@@ -139,8 +139,6 @@ class Scan:
         if coverage is None:
             return batch, None
         interval = interval_of(batch, coverage.sort_time)
-        if self._learns_limit(batch, interval):
-            return None
         if batch.is_whole:
             return batch, interval
         reason, misfit = self._oddity(batch), coverage.misfit(batch, interval)
@@ -154,17 +152,6 @@ class Scan:
             fields = " or ".join(dict.fromkeys(t.field for t in sort_times))
             reason = f"the list isn't sorted by {fields}: {misfit}"
         return self._without_proof(batch, reason) if reason else (batch, interval)
-
-    def _learns_limit(self, batch: Batch, interval: Interval) -> bool:
-        """Ask again for less, once, if the service caps pages."""
-        state, got = self._state, len(batch.contexts)
-        is_short = batch.has_more and got < batch.window.limit
-        may_prove = state.server_limit == MAX_PER_PAGE and len({*interval.times}) > 1
-        if self._revision.name == "offset" or not (is_short and may_prove):
-            return False
-        state.server_limit = state.max_limit = got
-        self._restart()
-        return True
 
     def _oddity(self, batch: Batch) -> str:
         """Say why overlapping answers can't be compared, or nothing."""
@@ -181,7 +168,6 @@ class Scan:
     def _without_proof(self, batch: Batch, reason: str) -> tuple[Batch, None] | None:
         """Go on page by page behind what is covered, as no time shows the order."""
         begun = self.position.begun
-        self._size = min(self._size, self._state.server_limit)
         reason = f"contexts may be missing: {reason}. exhaustive=False accepts that"
         self.position = self.position.in_pages(self._size, reason)
         if not begun or self.is_done:

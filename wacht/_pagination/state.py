@@ -41,7 +41,6 @@ class State:
     yielded: dict[str, None] = field(factory=dict[str, None])  # ids, in order
     remaining: int = maxsize  # contexts that the user still wants
     max_limit: int = MAX_PER_PAGE  # contexts that one request may ask for
-    server_limit: int = MAX_PER_PAGE  # contexts that the service gives at the most
     duplicates: int = 0  # repeats that were dropped
     rechecks: int = 0  # how often the top was read again
     steps_back: int = 0  # windows that were read because an answer didn't join
@@ -117,8 +116,7 @@ class State:
         if batch.window.limit < asked.limit:
             self.max_limit, self._successes = batch.window.limit, 0
         elif self._successes >= _GROWTH:
-            self.max_limit = min(2 * self.max_limit, self.server_limit)
-            self._successes = 0
+            self.max_limit, self._successes = min(2 * self.max_limit, MAX_PER_PAGE), 0
 
 
 def all_in(batch: Batch, ids: Container[str]) -> bool:
