@@ -26,13 +26,15 @@ class Filter:
         name: Its name, as an option and in the query.
         field: The field of a context that it looks at.
         accepts: Whether a context with some value passes a filter with another.
-        text: How a value is written into the query.
+        text: How a value is written, in the query and to store it.
+        value: How it is read from that.
     """
 
     name: str
     field: str
     accepts: Callable[[Any, Any], bool] = eq
     text: Callable[[Any], str] = str.__str__  # an enum's own `str()` isn't used
+    value: Callable[[str], Any] = str
 
 
 PAGE_FILTERS = (

@@ -102,7 +102,7 @@ def test_from_json__of_another_version() -> None:
 
 def signed(document: dict[str, Any]) -> str:
     """Give a document the checksum that fits."""
-    content = {name: document.get(name) for name in ("options", "checkpoint")}
+    content = {name: document.get(name) for name in ("place", "filters", "checkpoint")}
     return options_text._json({**document, "checksum": options_text._checksum(content)})
 
 

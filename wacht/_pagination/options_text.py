@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import asdict, evolve, resolve_types
 
-from wacht._contexts import OFFSET_SORT_TIMES, PAGE_SORT_TIMES, SortTime
-from wacht._protocol.revisions import REVISIONS, Revision
+from wacht._contexts import FILTERS, OFFSET_SORT_TIMES, PAGE_SORT_TIMES, SortTime
+from wacht._protocol.revisions import REVISIONS, Revision, filters_of
 from wacht._protocol.windows import Window
 from wacht._text import safe_repr
 from wacht.errors import InvalidRequestError
-from wacht.models import OPTION_NAMES, ListExecutionContextsOptions as Options
+from wacht.models import ListExecutionContextsOptions as Options
 
 from .checkpoint import Checkpoint
 from .coverage import Coverage
@@ -37,7 +37,8 @@ def write(options: Options) -> str:
     """Write options as text; equal options give equal text."""
     checkpoint = options._checkpoint  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - not for users
     content = {
-        "options": {name: getattr(options, name) for name in OPTION_NAMES},
+        "place": {"page": options.page, "per_page": options.per_page},
+        "filters": filters_of(options),
         "checkpoint": _converter().unstructure(checkpoint),
     }
     return _json({"format": _FORMAT, "checksum": _checksum(content), **content})
@@ -61,7 +62,8 @@ def read(text: str) -> Options:
         )
     with suppress(*_UNFIT, RecursionError):
         stored = _converter().structure(document["checkpoint"], _STORED)
-        options = Options(**document["options"], _checkpoint=stored)
+        filters = {n: FILTERS[n].value(t) for n, t in document["filters"].items()}
+        options = Options(**document["place"], **filters, _checkpoint=stored)
         # cattrs converts what almost fits. But then it is written in another way.
         if write(options) == _json(document):
             return options
