@@ -94,30 +94,41 @@ class Position:
             return evolve(position, end=max(self.end, batch.window.end))
         if not (self.begun or batch.contexts) and batch.has_more:
             return self  # an empty answer is no beginning
-        coverage = self.coverage
-        if self.proof and self.begun and not coverage.joins(interval):
+        coverage, others = self.coverage, tuple(self._others_with(batch, floor))
+        # A time that moves may join by chance, where one that doesn't move has a gap.
+        is_sure = not coverage.sort_time.moves or all(map(_is_sure, others))
+        joins = is_sure and coverage.joins(interval)
+        if self.proof and self.begun and not joins:
             coverage = coverage.without_count()
+        is_above = min(interval.times, default=-inf) > coverage.covered_until
+        if is_above and self.shift >= 0 and not coverage.sort_time.newest_first:
+            position = evolve(position, incomplete_reason=_GROWN)
         shift = 0
         if not coverage.reaches(interval):
-            if not coverage.sort_time.newest_first and self.shift >= 0:
-                position = evolve(position, incomplete_reason=_GROWN)
             shift = self._further_on(is_lost=coverage.ties_at_end == 0, is_gap=is_gap)
         return evolve(
             position,
             end=batch.window.end,
             shift=shift,
             coverage=coverage.add(batch, interval, floor),
-            others=tuple(self._others_with(batch, floor)),
+            others=others,
         )
 
     def _others_with(self, batch: Batch, floor: float) -> Iterator[Coverage]:
-        for coverage in self.others:
+        for coverage in self.others_that_fit(batch):
             interval = interval_of(batch, coverage.sort_time)
             joins = not self.begun or coverage.joins(interval)
-            is_beside = batch.window.offset <= self.end
-            if (joins or is_beside) and not coverage.misfit(batch, interval):
+            if joins or batch.window.offset <= self.end:
                 other = coverage if joins else coverage.without_count()
                 yield other.add(batch, interval, floor)
+
+    def others_that_fit(self, batch: Batch) -> list[Coverage]:
+        """Return what else may be covered after an answer."""
+        return [
+            coverage
+            for coverage in self.others
+            if not coverage.misfit(batch, interval_of(batch, coverage.sort_time))
+        ]
 
     def runs_backwards(self, interval: Interval) -> bool:
         """Return whether an answer only follows if the oldest are at the top."""
@@ -191,3 +202,7 @@ class Position:
         is_full = self.shift or ties == 0 or ties > size
         limit = max_limit if is_full else self.end + size - offset
         return Window(offset, min(limit, max_limit))
+
+
+def _is_sure(coverage: Coverage) -> bool:
+    return coverage.sort_time.moves or coverage.ambiguous_time is None

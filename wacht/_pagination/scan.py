@@ -208,9 +208,11 @@ class Scan:
         coverage, yielded = self.position.coverage, self._state.yielded
         if coverage is None or batch.window.offset >= self._state.first.offset:
             return batch.contexts
+        fitting = [coverage, *self.position.others_that_fit(batch)]
 
         def is_above(context: AiExecutionContext) -> bool:
-            time = time_of(context, coverage.sort_time)
-            return key(context) not in yielded and time > coverage.covered_until
+            return key(context) not in yielded and all(
+                time_of(context, c.sort_time) > c.covered_until for c in fitting
+            )
 
         return [*dropwhile(is_above, batch.contexts)]
