@@ -27,8 +27,8 @@ from wacht.models import OPTION_NAMES
 PAGE, ECHOING, SILENT = PageRevision(), OffsetRevision(), OffsetRevision(echoes=False)
 WINDOW = Window(200, 100)
 GONE = (
-    "^asked for limit=100, offset=200, the service no longer says what it applied. "
-    "It may have changed: try again, the next request finds out$"
+    "^asked for limit=100, offset=200, the service no longer says what it applied: "
+    "try again, the next request finds out how it changed$"
 )
 
 
@@ -103,9 +103,8 @@ def test_page_revision__takes_the_page_asked_for() -> None:
     with pytest.raises(wacht.PaginationError) as caught:
         read(PAGE, answer(applied=Window(0, 50)))
     assert str(caught.value) == (
-        "asked for limit=100, offset=200, the service applied limit=50, offset=0: "
-        "it seems to ignore `page`, as the offset revision does. Use pagination "
-        '"offset" or "auto"'
+        "asked for limit=100, offset=200, the service applied limit=50, offset=0, as "
+        'the offset revision does: use pagination "offset" or "auto"'
     )
 
 

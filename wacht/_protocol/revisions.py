@@ -23,7 +23,7 @@ from wacht.errors import PaginationError
 from .windows import Batch, Window
 
 if TYPE_CHECKING:
-    from wacht.models import ListExecutionContextsOptions
+    from wacht.models import ListExecutionContextsOptions as Options
 
     from .answers import PageResponse
 
@@ -34,9 +34,7 @@ Query = dict[str, str]
 class Revision(ABC):
     """One way in which the endpoint is served."""
 
-    name: ClassVar[
-        Literal["page", "offset"]
-    ]  # the value of `Session(pagination=…)` that fixes it
+    name: ClassVar[Literal["page", "offset"]]  # as in `Session(pagination=…)`
     filters: ClassVar[tuple[Filter, ...]]  # those that it applies; it ignores others
     sort_times: ClassVar[tuple[SortTime, ...]]  # the list may be sorted by one of them
     echoes: bool = False  # answers say which window was applied
@@ -45,27 +43,51 @@ class Revision(ABC):
     def query(self, window: Window) -> dict[str, int]:
         """Write a window as query values."""
 
-    @abstractmethod
     def window_at(self, window: Window, most: int = MAX_PER_PAGE) -> Window:
         """Return a window of at most `most` contexts that begins no later."""
+        del most
+        return window
+
+    def read(self, answer: PageResponse, window: Window, options: Options) -> Batch:
+        """Return the batch that an answer gives; raise if a query value was ignored."""
+        applied = self._applied(window, answer)
+        self._check_filters(answer, options)
+        return Batch(applied, answer.contexts, answer.has_more, answer.date)
 
     @abstractmethod
-    def read(
-        self,
-        answer: PageResponse,
-        window: Window,
-        options: ListExecutionContextsOptions,
-    ) -> Batch:
-        """Return the batch that an answer gives; raise if a query value was ignored."""
+    def _applied(self, window: Window, answer: PageResponse) -> Window:
+        """Return the window that was applied; raise if it is at another place."""
+
+    def _check_filters(self, answer: PageResponse, options: Options) -> None:
+        """
+        Compare the contexts with the filters: the service ignores unknown ones.
+
+        A context may leave out a field. But if it isn't certain that the service knows
+        the filter, it must be there: the page revision leaves out what it can't filter
+        by.
+        """
+        certain = self.name == "page" or answer.applied is not None
+        for name in filters_of(options):
+            wanted, known = getattr(options, name), FILTERS[name]
+            supported = known in self.filters
+            may_lack = supported and certain
+            if reason := _first_mismatch(answer, known, wanted, may_lack=may_lack):
+                if not supported:
+                    other = "offset" if self.name == "page" else "page"
+                    reason = f'only the {other} revision has it (pagination="{other}")'
+                raise PaginationError(
+                    f"the service ignored the filter {name}={safe_repr(wanted)}: "
+                    f"{reason}"
+                )
 
 
 @frozen
 class PageRevision(Revision):
     """The revision with `page` and `per_page`; windows begin at multiples of it."""
 
-    name: ClassVar[Literal["page", "offset"]] = "page"
-    filters: ClassVar[tuple[Filter, ...]] = PAGE_FILTERS
-    sort_times: ClassVar[tuple[SortTime, ...]] = PAGE_SORT_TIMES
+    name = "page"
+    filters = PAGE_FILTERS
+    sort_times = PAGE_SORT_TIMES
 
     def query(self, window: Window) -> dict[str, int]:
         return {"page": window.offset // window.limit + 1, "per_page": window.limit}
@@ -84,60 +106,43 @@ class PageRevision(Revision):
         limit = next(covering, None) or max(ends, key=lambda n: ends[n])
         return Window(offset - offset % limit, limit)
 
-    def read(
-        self,
-        answer: PageResponse,
-        window: Window,
-        options: ListExecutionContextsOptions,
-    ) -> Batch:
-        """Take the page as the one asked for, since the service doesn't say."""
+    def _applied(self, window: Window, answer: PageResponse) -> Window:
         if answer.applied not in (None, window):
             raise PaginationError(
-                f"asked for {window}, the service applied {answer.applied}: it seems "
-                "to ignore `page`, as the offset revision does. Use pagination "
-                '"offset" or "auto"'
+                f"asked for {window}, the service applied {answer.applied}, as the "
+                'offset revision does: use pagination "offset" or "auto"'
             )
-        _check_filters(answer, options, self)
-        return Batch(window, answer.contexts, answer.has_more, answer.date)
+        return window
 
 
 @frozen
 class OffsetRevision(Revision):
     """The revision with `limit` and `offset`; an older build doesn't echo them."""
 
-    name: ClassVar[Literal["page", "offset"]] = "offset"
-    filters: ClassVar[tuple[Filter, ...]] = OFFSET_FILTERS
-    sort_times: ClassVar[tuple[SortTime, ...]] = OFFSET_SORT_TIMES
+    name = "offset"
+    filters = OFFSET_FILTERS
+    sort_times = OFFSET_SORT_TIMES
     echoes: bool = True
 
     def query(self, window: Window) -> dict[str, int]:
         return {"limit": window.limit, "offset": window.offset}
 
-    def window_at(self, window: Window, most: int = MAX_PER_PAGE) -> Window:
-        del most
-        return window
-
-    def read(
-        self,
-        answer: PageResponse,
-        window: Window,
-        options: ListExecutionContextsOptions,
-    ) -> Batch:
-        """Take as many contexts as came; the service may have a smaller limit."""
-        applied = answer.applied
-        if applied is None and self.echoes:
+    def _applied(self, window: Window, answer: PageResponse) -> Window:
+        """Believe the limit that is echoed: the service may have a smaller one."""
+        if answer.applied is None:
+            if self.echoes:
+                raise PaginationError(
+                    f"asked for {window}, the service no longer says what it applied: "
+                    "try again, the next request finds out how it changed"
+                )
+            if answer.has_more and answer.contexts:
+                return Window(window.offset, len(answer.contexts))
+            return window
+        if answer.applied.offset != window.offset:
             raise PaginationError(
-                f"asked for {window}, the service no longer says what it applied. It "
-                "may have changed: try again, the next request finds out"
+                f"asked for {window}, the service applied {answer.applied}"
             )
-        if applied is not None and applied.offset != window.offset:
-            raise PaginationError(f"asked for {window}, the service applied {applied}")
-        _check_filters(answer, options, self)
-        if applied is not None:
-            window = applied
-        elif answer.has_more and answer.contexts:
-            window = Window(window.offset, len(answer.contexts))
-        return Batch(window, answer.contexts, answer.has_more, answer.date)
+        return answer.applied
 
 
 REVISIONS: dict[str, Revision] = {
@@ -146,37 +151,16 @@ REVISIONS: dict[str, Revision] = {
 }
 
 
-def filters_of(options: ListExecutionContextsOptions) -> dict[str, str]:
+def filters_of(options: Options) -> dict[str, str]:
     """Return the filters that are set, as text."""
     values = {name: getattr(options, name) for name in FILTERS}
     return {n: FILTERS[n].text(v) for n, v in values.items() if v is not None}
 
 
-def write_query(place: dict[str, int], options: ListExecutionContextsOptions) -> Query:
+def write_query(place: dict[str, int], options: Options) -> Query:
     """Write query values as text."""
     numbers = {name: int.__repr__(value) for name, value in place.items()}
     return numbers | filters_of(options)
-
-
-def _check_filters(
-    answer: PageResponse, options: ListExecutionContextsOptions, revision: Revision
-) -> None:
-    """
-    Compare the contexts with the filters: the service ignores those it doesn't know.
-
-    A context may leave out a field. But if it isn't certain that the service knows the
-    filter, it must be there: the page revision leaves out what it can't filter by.
-    """
-    uncertain = revision.name == "offset" and answer.applied is None
-    for name in filters_of(options):
-        wanted, known = getattr(options, name), FILTERS[name]
-        supported = known in revision.filters
-        may_lack = supported and not uncertain
-        if mismatch := _first_mismatch(answer, known, wanted, may_lack=may_lack):
-            reason = mismatch if supported else _unsupported(revision.name)
-            raise PaginationError(
-                f"the service ignored the filter {name}={safe_repr(wanted)}: {reason}"
-            )
 
 
 def _first_mismatch(
@@ -190,11 +174,3 @@ def _first_mismatch(
         if got is not None and not known.accepts(got, wanted):
             return f"data[{index}].{known.field} is another"
     return None
-
-
-def _unsupported(revision: str) -> str:
-    other = "offset" if revision == "page" else "page"
-    return (
-        f"its {revision} revision doesn't know it, only the {other} revision does "
-        f'(pagination "{other}", if the service has that one)'
-    )
