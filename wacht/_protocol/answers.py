@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from .replies import RawResponse, Redactor
 
-_PARSER_MESSAGE_LENGTH = 200
 _LARGEST_NUMBER = 2**63 - 1  # that the service has
 
 
@@ -79,7 +78,7 @@ def _document(reply: RawResponse, redactor: Redactor) -> Any:
     except RecursionError:
         reason = "nested too deep"
     except ValueError as error:
-        reason = str(error)[:_PARSER_MESSAGE_LENGTH]
+        reason = str(error)
     text = excerpt(reply, redactor).decode(errors="replace")
     got = safe_repr(text) if text else "nothing"
     raise SchemaError(f"the body: expected JSON, got {got} ({reason})")

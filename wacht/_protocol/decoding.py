@@ -11,9 +11,13 @@ from attrs import define, fields, resolve_types
 from cattrs import Converter
 from cattrs.gen import make_dict_structure_fn, override
 
-from wacht._contexts import IDS
+from wacht._contexts import IDS, JSON, TIMES
 from wacht._text import safe_repr
-from wacht.models import AiExecutionContext, ExecutionContextListResponse
+from wacht.models import (
+    FIELD_NAMES,
+    AiExecutionContext,
+    ExecutionContextListResponse,
+)
 
 from .json import SchemaError
 
@@ -23,7 +27,7 @@ if TYPE_CHECKING:
     Hook = Callable[[Any, Any], Any]
     RedactText = Callable[[str], str]
 
-_STRINGS = {a.name for a in fields(AiExecutionContext) if str(a.type) == "str | None"}
+_STRINGS = {*FIELD_NAMES} - {*TIMES, *JSON}
 _ID_BITS = 64
 MAX_CONTEXTS = 1000  # ten times what a request may ask for
 _KINDS: dict[type, str] = {type(None): "null", list: "an array", dict: "an object"}
@@ -79,28 +83,18 @@ def _id(value: Any, _type: object) -> str:
 
 
 def _timestamp(value: Any, _type: object) -> datetime:
-    text = value
-    if not isinstance(value, str) or not _RFC_3339.fullmatch(value):
-        text = _normalized(value)
+    text = value if isinstance(value, str) else ""
+    if not _RFC_3339.fullmatch(text):
+        # What RFC 3339 allows and Python doesn't read: lower case, and leap seconds,
+        # which become the last microsecond before them.
+        text = _LEAP_SECOND.sub(":59.999999", text.upper().replace(" ", "T"))
+        if not _RFC_3339.fullmatch(text):
+            raise _WrongValueError("an RFC 3339 timestamp with an offset", value)
     try:
         moment = datetime.fromisoformat(text)
         return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise _WrongValueError("an RFC 3339 timestamp", value) from None
-
-
-def _normalized(value: Any) -> str:
-    """
-    Write a timestamp that RFC 3339 allows and Python doesn't read in another form.
-
-    That is one with a lower-case "t" or "z", a space, or a leap second, which becomes
-    the last microsecond before it.
-    """
-    if isinstance(value, str):
-        text = _LEAP_SECOND.sub(":59.999999", value.upper().replace(" ", "T"))
-        if _RFC_3339.fullmatch(text):
-            return text
-    raise _WrongValueError("an RFC 3339 timestamp with an offset", value)
 
 
 def _has_more(value: Any, _type: object) -> bool:
@@ -129,8 +123,7 @@ def _converter() -> Converter:
 def _field_hooks() -> dict[str, Hook]:
     attributes = fields(resolve_types(AiExecutionContext))
     hooks = {a.name: _converter().get_structure_hook(a.type) for a in attributes}
-    del hooks["extra"]
-    return hooks | dict.fromkeys(IDS, _id)
+    return {name: hooks[name] for name in FIELD_NAMES} | dict.fromkeys(IDS, _id)
 
 
 def _contexts(data: Any, _type: object) -> list[AiExecutionContext]:
@@ -141,14 +134,14 @@ def _contexts(data: Any, _type: object) -> list[AiExecutionContext]:
         expected = f"at most {MAX_CONTEXTS:,} contexts"
         raise _WrongValueError(expected, len(items), "data")
     hooks = _field_hooks()
-    done: list[AiExecutionContext] = []
-    try:
-        for item in items:
-            done.append(_context(item, hooks))  # noqa: PERF401 - for len(done)
-    except _WrongValueError as error:
-        error.place = f"data[{len(done)}]{error.place}"
-        raise
-    return done
+    contexts: list[AiExecutionContext] = []
+    for index, item in enumerate(items):
+        try:
+            contexts.append(_context(item, hooks))
+        except _WrongValueError as error:
+            error.place = f"data[{index}]{error.place}"
+            raise
+    return contexts
 
 
 def _context(value: Any, hooks: dict[str, Hook]) -> AiExecutionContext:

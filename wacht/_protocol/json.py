@@ -26,10 +26,6 @@ class SchemaError(ValueError):
     """An answer doesn't have the promised shape; the message says where."""
 
 
-class _NotFiniteError(ValueError):
-    pass
-
-
 def parse_json(body: bytes) -> Any:
     """
     Parse JSON, with msgspec if it is installed.
@@ -53,8 +49,8 @@ def parse_json(body: bytes) -> Any:
     text = body.decode()
     try:
         return _STRICT.decode(text)
-    except _NotFiniteError as error:
-        message = f"expected a finite number, got {error}"
+    except SchemaError as error:
+        message = str(error)
     place = next(_not_finite("", json.loads(text)), "")
     raise SchemaError(f"{place.removeprefix('.') or 'the body'}: {message}")
 
@@ -83,7 +79,7 @@ _fast_parser()  # imports it now; later, no file descriptor may be free
 
 
 def _refuse(text: str) -> NoReturn:
-    raise _NotFiniteError(text)
+    raise SchemaError(f"expected a finite number, got {text}")
 
 
 def _finite_float(text: str) -> float:

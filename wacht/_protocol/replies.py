@@ -6,7 +6,6 @@ import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from math import isfinite
 from typing import TYPE_CHECKING, Protocol
 
 from attrs import field, frozen
@@ -14,7 +13,7 @@ from attrs import field, frozen
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_SECONDS = re.compile(r"\d+(\.\d+)?", re.ASCII)
+_SECONDS = re.compile(r"\d{1,308}(\.\d+)?", re.ASCII)  # a finite float
 _RETRY_TEXT = re.compile(rb"Retry after (\d+(?:\.\d+)?) seconds?", re.IGNORECASE)
 _RETRY_TEXT_LENGTH = 300
 
@@ -22,9 +21,7 @@ _RETRY_TEXT_LENGTH = 300
 class Redactor(Protocol):
     """Removes the API key from what the service sent."""
 
-    def redact(self, data: bytes, *, truncated: bool) -> bytes:
-        """Remove the key, and its beginning from the end of truncated bytes."""
-        ...
+    def redact(self, data: bytes, *, truncated: bool) -> bytes: ...
 
     def redact_text(self, text: str) -> str: ...
 
@@ -45,14 +42,14 @@ class RawResponse:
 
     @property
     def rate_limited(self) -> bool:
-        """Whether the service reports too many requests."""
         return self.status == HTTPStatus.TOO_MANY_REQUESTS
 
     @property
     def reason(self) -> str:
         """Why there is another attempt."""
-        limited = self.rate_limited
-        return "rate limit (429)" if limited else f"the service answered {self.status}"
+        if self.rate_limited:
+            return "rate limit (429)"
+        return f"the service answered {self.status}"
 
     @property
     def date(self) -> datetime:
@@ -61,7 +58,6 @@ class RawResponse:
 
 
 def is_success(status: int) -> bool:
-    """Return whether a status is 2xx."""
     return 200 <= status < 300  # noqa: PLR2004 - what HTTP calls success
 
 
@@ -74,16 +70,16 @@ def retry_after(reply: RawResponse) -> float | None:
     no usable time.
     """
     waits = [_header_seconds(reply)]
-    if reply.rate_limited:
-        text = _RETRY_TEXT.search(reply.body[:_RETRY_TEXT_LENGTH])
-        waits.append(_seconds(text[1].decode()) if text else None)
+    text = _RETRY_TEXT.search(reply.body[:_RETRY_TEXT_LENGTH])
+    if text and reply.rate_limited:
+        waits.append(float(text[1]))
     return max((seconds for seconds in waits if seconds is not None), default=None)
 
 
 def _header_seconds(reply: RawResponse) -> float | None:
     value = reply.headers.get("retry-after", "").strip()
     if _SECONDS.fullmatch(value):
-        return _seconds(value)
+        return float(value)
     moment = parse_date(value)
     return None if moment is None else max(0.0, (moment - reply.date).total_seconds())
 
@@ -95,8 +91,3 @@ def parse_date(value: str) -> datetime | None:
     except (TypeError, ValueError, OverflowError):
         return None
     return moment.replace(tzinfo=moment.tzinfo or UTC)
-
-
-def _seconds(digits: str) -> float | None:
-    seconds = float(digits)
-    return seconds if isfinite(seconds) else None
