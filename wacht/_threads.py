@@ -20,10 +20,9 @@ START_SECONDS = 2.0  # to wait for a thread, which starts within a millisecond
 
 class Event:
     """
-    An event that threads wait for.
+    An event that a signal handler's exception can't break.
 
-    The lock in `threading.Event` stays closed, or is opened twice, if a signal handler
-    raises at the wrong moment. Threads then hang.
+    The lock in `threading.Event` then stays closed, or is opened twice: threads hang.
     """
 
     def __init__(self) -> None:
@@ -32,11 +31,9 @@ class Event:
         self._gate.acquire()
 
     def is_set(self) -> bool:
-        """Return whether `set` was called."""
         return self._set
 
     def set(self) -> None:
-        """Wake all threads that wait."""
         self._set = True
         with suppress(RuntimeError):  # it is open already
             self._gate.release()
@@ -52,8 +49,7 @@ class Task(Generic[T]):
     """
     A call in a daemon thread, with the context variables of this one.
 
-    Like a `Future`, but with an `Event` of ours. A `RuntimeError` says that the system
-    has no more threads.
+    A `RuntimeError` says that the system has no more threads.
     """
 
     def __init__(self, name: str, call: Callable[[], T]) -> None:
@@ -72,16 +68,15 @@ class Task(Generic[T]):
         done.set()
 
     def done(self) -> bool:
-        """Return whether the call has ended."""
         return self._done.is_set()
 
     def exception(self) -> BaseException | None:
-        """Wait for the end of the call, and return what it raised."""
+        """Wait for the end, and return what the call raised."""
         self._done.wait()
         return self._error
 
     def result(self) -> T:
-        """Wait for the end of the call, and return its result or raise its error."""
+        """Wait for the end, and return the call's result or raise its error."""
         self._done.wait()
         if self._error is None:
             return self._value

@@ -8,8 +8,6 @@ import time
 from math import inf
 from typing import TYPE_CHECKING
 
-from attrs import Factory, field, frozen
-
 from ._threads import Event
 from .errors import DeadlineExceededError
 
@@ -25,27 +23,19 @@ class StoppedError(Exception):
     """The walk that needed the result has ended. Never reaches a user."""
 
 
-def _expiry(deadline: Deadline) -> float:
-    return inf if deadline.seconds is None else deadline.clock() + deadline.seconds
-
-
-@frozen
 class Deadline:
-    """
-    The moment at which a call must be done, or never.
+    """The moment at which a call must be done; never, without `seconds`."""
 
-    Attributes:
-        seconds: How long the call may take from now on; None for no limit.
-        clock: A monotonic clock, in seconds.
-    """
-
-    seconds: float | None = None
-    clock: Callable[[], float] = time.monotonic
-    _expires: float = field(init=False, default=Factory(_expiry, takes_self=True))
+    def __init__(
+        self, seconds: float | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.seconds = seconds
+        self._clock = clock
+        self._expires = inf if seconds is None else clock() + seconds
 
     def remaining(self) -> float:
         """Return the seconds that are left, or raise a `DeadlineExceededError`."""
-        remaining = self._expires - self.clock()
+        remaining = self._expires - self._clock()
         if remaining <= 0:
             raise DeadlineExceededError(f"the deadline of {self.seconds:g} s passed")
         return remaining
@@ -55,12 +45,8 @@ class RequestBudget:
     """
     What one call or one walk may spend, and what it has spent; shared by its threads.
 
-    Args:
-        deadline: When it must be done.
-        on_wait: Called before a wait of a second or more, with the budget, the seconds
-            and the reason.
-        sleep: Waits for a number of seconds.
-
+    `on_wait` is called before a wait of a second or more, with the budget, the seconds
+    and the reason.
     """
 
     def __init__(
@@ -80,17 +66,15 @@ class RequestBudget:
 
     @property
     def requests(self) -> int:
-        """How many requests were sent."""
         return len(self._attempts)
 
     @property
     def retries(self) -> int:
-        """How many of them repeated a failed one."""
+        """How many requests repeated a failed one."""
         return sum(attempt > 1 for attempt in self._attempts)
 
     @property
     def waited(self) -> float:
-        """Seconds waited."""
         return sum(self._waits, 0.0)
 
     def remaining(self) -> float:
@@ -100,25 +84,16 @@ class RequestBudget:
         return self.deadline.remaining()
 
     def count_request(self, attempt: int) -> None:
-        """Count a request that is about to be sent."""
         self._attempts.append(attempt)
 
     def wait(
         self, seconds: float, reason: str, attempt: str, *, report: bool = True
     ) -> None:
         """
-        Wait, or raise at once if the deadline doesn't allow it.
+        Wait before an attempt, such as "attempt 2 of 6".
 
-        Args:
-            seconds: How long.
-            reason: Why.
-            attempt: What follows, such as "attempt 2 of 6".
-            report: Whether to log and report the wait.
-
-        Raises:
-            DeadlineExceededError: The wait would end after the deadline.
-            StoppedError: Nobody needs the result any more.
-
+        Raise a `DeadlineExceededError` at once if that would end after the deadline,
+        and a `StoppedError` when nobody needs the result any more.
         """
         if seconds >= self.remaining():
             raise DeadlineExceededError(

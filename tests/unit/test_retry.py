@@ -35,7 +35,7 @@ def reply(status: int, body: bytes = b"", **headers: str) -> RawResponse:
     )
 
 
-def failure(error: Any = None, max_attempts: int | None = None) -> Failure:
+def failure(error: Any = None, max_attempts: float = math.inf) -> Failure:
     error = error or ProtocolError("it broke")
     return Failure("it broke", error, ValueError("no"), max_attempts)
 
@@ -69,7 +69,9 @@ def test_default__what_will_not_pass(status: int) -> None:
 
 @pytest.mark.parametrize("attempts", [1, 2])
 def test_default__what_another_attempt_will_not_change(attempts: int) -> None:
+    """Nor after attempts that failed in another way."""
     assert len(waits(default_retry(), failure(max_attempts=attempts))) == attempts - 1
+    assert decide(default_retry(), failure(max_attempts=attempts), 3) is None
 
 
 @pytest.mark.parametrize("status", ANSWERS)

@@ -43,13 +43,7 @@ class ApiKey:
         raise TypeError("an API key can't be pickled")
 
     def check(self) -> None:
-        """
-        Refuse a key that can't be sent, without showing it.
-
-        Raises:
-            ConfigError: It is missing, empty, or has an unusual character.
-
-        """
+        """Refuse a key that can't be sent, without showing it."""
         if self._key is None:
             raise ConfigError("no API key: set WACHT_API_KEY or pass api_key")
         if not isinstance(self._key, str):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -61,10 +59,8 @@ class Endpoint:
         """
         Send a query, again if `retry` and it fails, and read its answer.
 
-        Raises:
-            WachtError: There is no answer, or it isn't a page.
-            SmallerPageMayHelp: The same, and a smaller page may succeed.
-
+        Without an answer, or if it isn't a page, raise a `WachtError`; or a
+        `SmallerPageMayHelp` with that error inside.
         """
         policy = self._retry if retry else Retry(0)
         try:
@@ -84,9 +80,11 @@ class Endpoint:
     ) -> tuple[RawResponse, int]:
         """Return the last reply, whatever its status, and the number of attempts."""
         self._client.check()
-        label = partial(_label, policy.total)
-        for attempt in itertools.count(1):
-            outcome = self._attempt(query, budget, attempt, label(attempt))
+        of_total = f" of {policy.total + 1}" if type(policy.total) is int else ""
+        attempt = 1
+        while True:
+            label = f"attempt {attempt}{of_total}"
+            outcome = self._attempt(query, budget, attempt, label)
             if isinstance(outcome, Failure):
                 logger.debug("GET %s %s: %s", PATH, query, outcome.reason)
                 budget.remaining()  # it may have failed because time ran out
@@ -99,8 +97,8 @@ class Endpoint:
             if decision is None:
                 return self._result(outcome, attempt)
             policy = decision.policy
-            budget.wait(decision.wait, outcome.reason, label(attempt + 1))
-        raise AssertionError  # pragma: no cover - counting doesn't end
+            attempt += 1
+            budget.wait(decision.wait, outcome.reason, f"attempt {attempt}{of_total}")
 
     def _result(
         self, outcome: RawResponse | Failure, attempts: int
@@ -158,7 +156,3 @@ class Endpoint:
 
 def _noop(*_: object) -> None:
     pass
-
-
-def _label(total: object, attempt: int) -> str:
-    return f"attempt {attempt}" + (f" of {total + 1}" if type(total) is int else "")

@@ -7,6 +7,7 @@ import re
 import socket
 import ssl
 from contextlib import suppress
+from math import inf
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -32,7 +33,7 @@ class Failure:
     reason: str
     error: exceptions.HTTPError = field(repr=False)  # the retry policy counts by it
     cause: Exception = field(repr=False)  # a copy, without the request and its key
-    max_attempts: int | None = None  # that make sense, if the policy has more
+    max_attempts: float = inf  # that make sense, if the policy has more
     slow: bool = False  # a smaller page may succeed
 
 
@@ -40,7 +41,7 @@ class _Kind(NamedTuple):
     phrase: str
     types: Any
     pattern: str = ""  # what the message must contain
-    max_attempts: int | None = None
+    max_attempts: float = inf
     slow: bool = False
 
 

@@ -35,7 +35,7 @@ class _DefaultRetry(Retry):
 
 
 def default_retry() -> Retry:
-    """Return the default policy: 6 attempts, for 429, every 5xx and broken answers."""
+    """Return a policy of 6 attempts, for 429, every 5xx and broken answers."""
     return _DefaultRetry(
         total=5,
         backoff_factor=0.5,
@@ -54,20 +54,14 @@ def decide(
     service asks for a longer wait than the policy allows.
     """
     try:
-        if isinstance(outcome, Failure):
-            return _after_failure(policy, outcome, attempt)
-        return _after_reply(policy, outcome)
+        if isinstance(outcome, RawResponse):
+            return _after_reply(policy, outcome)
+        if attempt >= outcome.max_attempts:
+            return None
+        rest = policy.increment("GET", PATH, error=outcome.error)
+        return RetryDecision(rest, _backoff(rest))
     except HTTPError:  # the policy has no more: the error itself, or MaxRetryError
         return None
-
-
-def _after_failure(
-    policy: Retry, failure: Failure, attempt: int
-) -> RetryDecision | None:
-    if failure.max_attempts is not None and attempt >= failure.max_attempts:
-        return None
-    rest = policy.increment("GET", PATH, error=failure.error)
-    return RetryDecision(rest, _backoff(rest))
 
 
 def _after_reply(policy: Retry, reply: RawResponse) -> RetryDecision | None:
