@@ -11,7 +11,10 @@ from threading import Lock
 from typing import Protocol, Self
 from weakref import WeakSet, ref
 
+from attrs import Factory, define, field
+
 from ._threads import PerProcess
+from ._validators import integer
 from .errors import ConfigError
 
 # Seconds after it was sent at which a request counts as arrived, unless its answer came
@@ -22,6 +25,7 @@ MARGIN = 0.005
 # Seconds after which others may go first if a thread doesn't come back from its wait.
 LATENESS = 0.1
 
+_LIMIT = integer(ConfigError, 1)
 _LONGEST = 60.0  # seconds of the wider window
 _TICK = 0.001  # the shortest wait: adding a shorter one might not change a float
 
@@ -47,18 +51,13 @@ class SupportsSlot(Protocol):
 
 
 class _Ticket:
-    """
-    A slot's place in the line, and then the arrival of its request.
-
-    Attributes:
-        at: The latest moment at which the request may have arrived at the service;
-            None while that is unknown, and minus infinity if it won't be sent.
-        due: The moment at which its thread asks again, if that isn't late.
-    """
+    """A slot's place in the line, and then the arrival of its request."""
 
     def __init__(self, slot: Slot) -> None:
+        # The latest moment at which the request may have arrived at the service; None
+        # while that is unknown, and minus infinity if it won't be sent.
         self.at: float | None = None
-        self.due = inf
+        self.due = inf  # the moment at which its thread asks again, if that isn't late
         self._slot = ref(slot)
         self._process = os.getpid()
 
@@ -68,6 +67,7 @@ class _Ticket:
         return self._slot() is None or self._process != os.getpid()
 
 
+@define(eq=False, repr=False)
 class Slot:
     """
     Permission to send one request, from entering it to leaving it.
@@ -75,18 +75,10 @@ class Slot:
     Not a generator: a signal handler's exception could leave one suspended.
     """
 
-    __slots__ = ("__weakref__", "_clock", "_seconds_to_go", "_sleep", "_ticket")
-
-    def __init__(
-        self,
-        seconds_to_go: Callable[[_Ticket], float],
-        clock: Callable[[], float],
-        sleep: Sleep,
-    ) -> None:
-        self._seconds_to_go = seconds_to_go
-        self._clock = clock
-        self._sleep = sleep
-        self._ticket = _Ticket(self)
+    _seconds_to_go: Callable[[_Ticket], float]
+    _clock: Callable[[], float]
+    _sleep: Sleep
+    _ticket: _Ticket = field(init=False, default=Factory(_Ticket, takes_self=True))
 
     def __enter__(self) -> Self:
         try:
@@ -107,6 +99,7 @@ class Slot:
         self._ticket.at = self._clock() + REACH
 
 
+@define(kw_only=True, eq=False, slots=False)
 class Throttle:
     """
     Limit requests to two rates, first come, first served.
@@ -130,27 +123,15 @@ class Throttle:
 
     """
 
-    def __init__(
-        self,
-        *,
-        per_second: int = 20,
-        per_minute: int = 100,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        limits = {"per_second": per_second, "per_minute": per_minute}
-        for name, limit in limits.items():
-            if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
-                raise ConfigError(f"{name}: expected a positive integer, got {limit!r}")
-        self._limits = ((per_second, 1.0), (per_minute, _LONGEST))
-        self.clock = clock
+    per_second: int = field(default=20, validator=_LIMIT)
+    per_minute: int = field(default=100, validator=_LIMIT)
+    clock: Callable[[], float] = field(default=time.monotonic, repr=False)
+
+    def __attrs_post_init__(self) -> None:
         self._lock = PerProcess(Lock)
         self._line: list[_Ticket] = []
         self._taken: list[_Ticket] = []
         self._closed_until = 0.0
-
-    def __repr__(self) -> str:
-        (per_second, _), (per_minute, _) = self._limits
-        return f"Throttle(per_second={per_second}, per_minute={per_minute})"
 
     @property
     def idle(self) -> bool:
@@ -191,7 +172,7 @@ class Throttle:
         """Return the earliest moment at which this place in the line may go."""
         arrivals = sorted(now if t.at is None else t.at for t in self._taken)
         start = self._closed_until
-        for limit, window in self._limits:
+        for limit, window in ((self.per_second, 1.0), (self.per_minute, _LONGEST)):
             rounds, rest = divmod(place, limit)
             width = window * (1 + MARGIN)
             if len(arrivals) >= limit - rest:

@@ -54,7 +54,7 @@ def decide(
     service asks for a longer wait than the policy allows.
     """
     try:
-        if isinstance(outcome, RawResponse):
+        if not isinstance(outcome, Failure):
             return _after_reply(policy, outcome)
         if attempt >= outcome.max_attempts:
             return None
