@@ -5,6 +5,8 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from attrs import define
+
 from ._text import safe_repr
 
 if TYPE_CHECKING:
@@ -39,19 +41,21 @@ class InvalidRequestError(WachtError, ValueError):
     """An option is out of its range; the message names it and the value."""
 
 
+@define(slots=False, repr=False)
 class RequestError(WachtError):
     """
     No whole answer arrived: refused, reset, timed out or cut off, each time.
 
     Attributes:
+        message: What happened, the last time.
         attempts: How many requests were sent.
     """
 
-    def __init__(self, message: str, attempts: int = 1) -> None:
-        super().__init__(message, attempts)
-        self.attempts = attempts
+    message: str
+    attempts: int = 1
 
 
+@define(slots=False, repr=False)
 class ApiError(WachtError):
     """
     The service answered with an error status.
@@ -66,37 +70,22 @@ class ApiError(WachtError):
         attempts: How many requests were sent.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - positional, as pickle passes them
-        self,
-        status: int,
-        message: str,
-        details: Any = None,
-        body: bytes = b"",
-        request_id: str | None = None,
-        retry_after: float | None = None,
-        attempts: int = 1,
-    ) -> None:
-        super().__init__(
-            status, message, details, body, request_id, retry_after, attempts
-        )
-        self.status = status
-        self.message = message
-        self.details = details
-        self.body = body
-        self.request_id = request_id
-        self.retry_after = retry_after
-        self.attempts = attempts
+    status: int
+    message: str
+    details: Any = None
+    body: bytes = b""
+    request_id: str | None = None
+    retry_after: float | None = None
+    attempts: int = 1
 
     def __str__(self) -> str:
-        return f"{_status_line(self.status)}: {self.message}{self._postscript()}"
-
-    def _postscript(self) -> str:
         notes: list[str] = []
         if self.attempts > 1:
             notes.append(f"after {self.attempts} attempts")
         if self.retry_after is not None:
             notes.append(f"the service asks to wait {self.retry_after:.12g} s")
-        return f" ({'; '.join(notes)})" if notes else ""
+        postscript = f" ({'; '.join(notes)})" if notes else ""
+        return f"{_status_line(self.status)}: {self.message}{postscript}"
 
 
 def _status_line(status: int) -> str:
@@ -130,17 +119,18 @@ class ServerError(ApiError):
     """5xx: the service failed, or a proxy before it."""
 
 
+@define(slots=False, repr=False)
 class DecodeError(WachtError):
     """
-    A 2xx answer without the promised shape; the message says where.
+    A 2xx answer without the promised shape.
 
     Attributes:
+        message: Where, what was expected, and what came.
         body: The first 64 KiB of the body, without the key.
     """
 
-    def __init__(self, message: str, body: bytes = b"") -> None:
-        super().__init__(message, body)
-        self.body = body
+    message: str
+    body: bytes = b""
 
 
 class PaginationError(WachtError):
