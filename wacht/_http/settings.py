@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import requests
     import urllib3
 
+    from wacht._validators import Validator
     from wacht.throttle import SupportsSlot
 
 Pagination = Literal["auto", "page", "offset"]
@@ -28,8 +30,10 @@ _NOT_IN_URLS = frozenset(' "<>\\^`{|}')  # RFC 3986; parsers disagree about some
 
 
 def _base_url(given: object) -> str:
-    name = "base_url" if given is not None else "base_url (from WACHT_BASE_URL)"
-    url = _environment_base_url() if given is None else given
+    name, url = "base_url", given
+    if given is None:
+        name = "base_url (from WACHT_BASE_URL)"
+        url = os.environ.get("WACHT_BASE_URL", "").strip() or DEFAULT_BASE_URL
     if not isinstance(url, str):
         raise ConfigError(f"{name}: expected a string, got {safe_repr(url)}")
     if not _MAY_BE_SECRET.isdisjoint(url):
@@ -39,7 +43,8 @@ def _base_url(given: object) -> str:
         host, _port = parts.hostname, parts.port
     except ValueError:
         raise ConfigError(f"{name}: not a URL: {safe_repr(url)}") from None
-    if parts.scheme not in _DEFAULT_PORTS or not host or not _is_clean(url):
+    clean = url.isprintable() and _NOT_IN_URLS.isdisjoint(url)
+    if parts.scheme not in _DEFAULT_PORTS or not host or not clean:
         raise ConfigError(
             f"{name}: expected something like {DEFAULT_BASE_URL}, got {safe_repr(url)}"
         )
@@ -57,14 +62,6 @@ def _check_encryption(
             f"{attribute.name}: {safe_repr(value)} would send the key unencrypted; "
             "use https (or, in Python, allow_plain_http=True)"
         )
-
-
-def _environment_base_url() -> str:
-    return os.environ.get("WACHT_BASE_URL", "").strip() or DEFAULT_BASE_URL
-
-
-def _is_clean(url: str) -> bool:
-    return url.isprintable() and _NOT_IN_URLS.isdisjoint(url)
 
 
 def is_loopback(host: str) -> bool:
@@ -93,16 +90,13 @@ def _check_timeout(_: object, attribute: Attribute[Any], value: Any) -> None:
         )
 
 
-def _is_retry(value: object) -> bool:
-    from urllib3 import Retry  # noqa: PLC0415 - slow to import, comes with a session
+def _optional(module: str, name: str) -> Validator:
+    """Accept None and instances of a class that is slow to import."""
 
-    return value is None or isinstance(value, Retry)
+    def accepts(value: object) -> bool:
+        return value is None or isinstance(value, getattr(import_module(module), name))
 
-
-def _is_http(value: object) -> bool:
-    from requests import Session  # noqa: PLC0415 - slow to import, comes with a session
-
-    return value is None or isinstance(value, Session)
+    return expect(ConfigError, f"a {module}.{name}", accepts)
 
 
 def _is_throttle(value: object) -> bool:
@@ -115,28 +109,18 @@ _A_THROTTLE = "a wacht.Throttle, None, or an object with its method slot()"
 
 @frozen(kw_only=True)
 class Settings:
-    """
-    What `Session` was given, but for the key; see there.
-
-    Raises:
-        ConfigError: A setting is unusable.
-
-    """
+    """What `Session` was given, but for the key; see there."""
 
     allow_plain_http: bool = field(
         validator=expect(ConfigError, "True or False", lambda v: isinstance(v, bool))
     )
     base_url: str = field(converter=_base_url, validator=_check_encryption)
     timeout: tuple[float, float] = field(converter=_pair, validator=_check_timeout)
-    retry: urllib3.Retry | None = field(
-        validator=expect(ConfigError, "a urllib3.Retry", _is_retry)
-    )
+    retry: urllib3.Retry | None = field(validator=_optional("urllib3", "Retry"))
     throttle: SupportsSlot | Literal["shared"] | None = field(
         validator=expect(ConfigError, _A_THROTTLE, _is_throttle)
     )
-    http: requests.Session | None = field(
-        validator=expect(ConfigError, "a requests.Session", _is_http)
-    )
+    http: requests.Session | None = field(validator=_optional("requests", "Session"))
     pagination: Pagination = field(
         validator=choice(ConfigError, "auto", "page", "offset")
     )
