@@ -40,16 +40,8 @@ def open_report(
     """
     Return what a walk reports its progress to, as a context manager.
 
-    Calls of the report must not overlap.
-
-    Args:
-        progress: True for a bar, a function to call, or False.
-        total: The most contexts that the walk gives, if known.
-
-    Raises:
-        ConfigError: A bar was asked for, and tqdm is not installed.
-        InvalidRequestError: `progress` is neither True, False nor callable.
-
+    Calls of the report must not overlap. `total` is the most contexts that the walk
+    gives, if known.
     """
     if callable(progress):
         return nullcontext(progress)
@@ -65,15 +57,10 @@ def open_report(
 
 
 class Reporter:
-    """
-    Report the progress of one walk, one call at a time.
-
-    Attributes:
-        progress: What was reported last.
-    """
+    """Report the progress of one walk, one call at a time."""
 
     def __init__(self, report: Report | None) -> None:
-        self.progress = WalkProgress()
+        self.progress = WalkProgress()  # what was reported last
         self._report = report
         self._lock = PerProcess(Lock)  # the threads that prefetch report their waits
 
@@ -101,7 +88,6 @@ class Reporter:
         )
 
     def wait(self, budget: RequestBudget, seconds: float, reason: str) -> None:
-        """Report a wait that begins."""
         self.send(budget, waiting=seconds, reason=reason)
 
 

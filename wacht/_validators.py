@@ -61,11 +61,11 @@ def is_seconds(value: object) -> TypeGuard[float]:
 
 def aware(error: type[Exception]) -> Validator:
     """Accept datetimes with a time zone."""
-    return expect(error, "a datetime with a time zone", _is_aware)
 
+    def accepts(value: object) -> bool:
+        return isinstance(value, datetime) and value.utcoffset() is not None
 
-def _is_aware(value: object) -> bool:
-    return isinstance(value, datetime) and value.utcoffset() is not None
+    return expect(error, "a datetime with a time zone", accepts)
 
 
 def text(error: type[Exception]) -> Validator:
@@ -77,11 +77,7 @@ def text(error: type[Exception]) -> Validator:
 
 
 def _is_encodable(value: Any) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    return bool(value.encode(errors="ignore").decode() == value)
 
 
 def choice(error: type[Exception], *choices: object) -> Validator:
