@@ -13,7 +13,7 @@ from urllib3.exceptions import DecodeError, ProtocolError
 
 from wacht._protocol.replies import RawResponse, is_success
 
-from .connections import TimedResponse
+from .connections import FINAL, TimedResponse
 from .failures import caller_exception
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ ACCEPTED = "gzip"  # servers mean two things by "deflate"
 
 _REPLY = "_wacht_reply"  # an attribute of a response that the reader has read
 _CHUNK = 2**16
-_FINAL = 200  # a lower status announces that the answer is still to come
 _PLAIN = frozenset({"", "identity"})
 _COMPRESSED = frozenset({"gzip", "x-gzip", "deflate"})
 _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
@@ -50,13 +49,13 @@ class BodyReader:
         setattr(response, _REPLY, reply)
 
     def reply(self, response: requests.Response) -> RawResponse:
-        """Return the reply of a response, which a hook or a cache may have replaced."""
+        """Return the reply of a response, which a hook may have put in its place."""
         reply: RawResponse | None = getattr(response, _REPLY, None)
         return reply or self.read(response)
 
     def read(self, response: requests.Response) -> RawResponse:
         status = int(response.status_code)  # an adapter may say "200"
-        if status < _FINAL:
+        if status < FINAL:
             response.close()
             raise ProtocolError(f"an informational answer, {status}, and no other")
         body = bytearray()
@@ -79,7 +78,7 @@ class BodyReader:
     def _read_into(
         self, body: bytearray, response: requests.Response, *, needed: bool
     ) -> bool:
-        """Read the body, and return whether it is whole."""
+        """Return whether the body is whole."""
         self._timer.start_part()
         try:
             for chunk in _chunks(response):

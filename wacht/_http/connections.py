@@ -11,6 +11,7 @@ import io
 import socket
 from collections import deque
 from functools import cache
+from http import HTTPStatus
 from http.client import HTTPResponse, parse_headers
 from queue import Empty, Full
 from typing import TYPE_CHECKING, Any, cast
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
 
     from .timing import ResponseTimer
 
-_SWITCHING_PROTOCOLS = 101
-_FINAL = 200
+FINAL = 200  # a lower status announces that the answer is still to come
 
 
 class TimedAdapter(HTTPAdapter):
@@ -80,11 +80,7 @@ def _with(addition: Any, base: Any) -> Any:
 
 
 class _FreeConnections(deque[Any]):
-    """
-    The free connections of a pool; a deque needs no lock.
-
-    That of urllib3's queue stays closed if a signal handler raises at the wrong moment.
-    """
+    """A queue without a lock, which a signal handler's exception could leave closed."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -115,7 +111,7 @@ class _TimedPool:
 
     @property
     def ConnectionCls(self) -> Any:  # noqa: N802 - urllib3's name
-        """The class of the next connection, which vcrpy replaces at any time."""
+        # vcrpy replaces urllib3's at any time.
         return _with(_TimedConnection, super().ConnectionCls)  # type: ignore[misc]  # urllib3's, beside it in the class
 
 
@@ -141,7 +137,6 @@ class _TimedConnection:
 
     @property
     def is_connected(self) -> bool:
-        """Whether the connection can be used again; urllib3 asks before it does so."""
         # What is left in the TLS layer would be taken for the next answer.
         pending = getattr(self.sock, "pending", lambda: 0)
         return super().is_connected and not pending()  # type: ignore[misc]
@@ -201,24 +196,20 @@ class _TimedConnection:
 
 
 class TimedResponse(urllib3.HTTPResponse):
-    """
-    A response that lets go of its connection before another one can take it.
-
-    Otherwise a signal handler's exception could come in between, and closing the
-    response would close the connection in the middle of the next request.
-    """
+    """What is added to urllib3's responses."""
 
     def release_conn(self) -> None:
+        """
+        Let go of the connection before another request can take it.
+
+        A signal handler's exception in between would make this response close it later.
+        """
         connection, self._connection = self._connection, None
         if connection is not None and self._pool is not None:
             self._pool._put_conn(connection)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 
     def finish(self) -> None:
-        """
-        Let Python free the response without running code of http.client or urllib3.
-
-        There, a signal handler's exception would get lost without a trace.
-        """
+        """Be freed without running code, where a signal's exception gets lost."""
         cast("Any", self._fp).close()
         cast("Any", self).__class__ = _FinishedResponse
 
@@ -237,9 +228,7 @@ class _TimedMessage(HTTPResponse):
         """Skip informational answers, such as 103; http.client skips only 100."""
         while True:
             version, status, reason = super()._read_status()  # type: ignore[misc]
-            if status == _SWITCHING_PROTOCOLS:
-                raise ConnectionError("it switched to a protocol nobody asked for")
-            if status >= _FINAL:
+            if status >= FINAL or status == HTTPStatus.SWITCHING_PROTOCOLS:
                 return version, status, reason
             parse_headers(self.fp)
 
