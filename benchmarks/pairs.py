@@ -40,8 +40,7 @@ def compare(
 
 def without_msgspec() -> AbstractContextManager[object]:
     """Parse as on an installation without the extra `speed`."""
-    # No Mock: calling one takes as long as some ten contexts.
-    return mock.patch("wacht._protocol.json._fast_parser", lambda: None)  # noqa: PT008
+    return mock.patch("wacht._protocol.json._fast_decode", None)
 
 
 def heading(title: str, *distributions: str) -> str:

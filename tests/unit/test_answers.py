@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import pickle
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -18,7 +17,6 @@ from wacht._protocol.replies import RawResponse
 from wacht._protocol.windows import Window
 
 KEY = "wk_live_0123456789abcdef"
-NOW = datetime(2025, 3, 14, 12, tzinfo=UTC)
 PAGE: dict[str, Any] = {"data": [], "has_more": False}
 
 
@@ -34,7 +32,6 @@ def reply(
         status=status,
         headers=headers or {},
         body=body if isinstance(body, bytes) else json.dumps(body).encode(),
-        received=NOW,
         truncated_at=truncated_at,
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import threading
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -30,9 +29,7 @@ WORDS = b"Rate limit exceeded. Retry after 42 seconds"
 
 def reply(status: int, body: bytes = b"", **headers: str) -> RawResponse:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return RawResponse(
-        status=status, headers=named, body=body, received=datetime.now(UTC)
-    )
+    return RawResponse(status=status, headers=named, body=body)
 
 
 def failure(error: Any = None, max_attempts: float = math.inf) -> Failure:

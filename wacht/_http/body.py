@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from datetime import UTC, datetime
 from functools import partial
 from http.client import HTTPResponse
 from typing import TYPE_CHECKING, Any
@@ -71,7 +70,6 @@ class BodyReader:
             status=status,
             headers={name.lower(): str(v) for name, v in response.headers.items()},
             body=bytes(body),
-            received=datetime.now(UTC),
             truncated_at=None if whole else len(body),
         )
 

@@ -77,23 +77,25 @@ class HttpClient:
     def send(self, query: Query, timer: ResponseTimer) -> RawResponse:
         """Send a request and read the answer; raise whatever happens."""
         template, environment = self._shared_parts()
-        prepared = self._prepared(template, query)
         reader = BodyReader(self._settings.max_response_bytes, timer)
-        hooks: list[Any] = [
-            reader,
-            *prepared.hooks["response"],
-            _strip_redirect_and_cookies,
-        ]
-        prepared.hooks = {**prepared.hooks, "response": hooks}
+        prepared = self._prepared(template, query, reader)
         outer = active_timer.get(None)
         try:  # no context manager: an exception at its end would leave the timer set
             active_timer.set(timer)
-            return reader.reply(self._send(prepared, timer.timeout, environment))
+            response = self._http.send(
+                prepared, timeout=timer.timeout, allow_redirects=False, **environment
+            )
+        except requests.HTTPError as error:
+            # A caller's hook raised for the status, which we report ourselves.
+            if error.response is None or error.response.ok:
+                raise
+            response = error.response
         finally:
             active_timer.set(outer)
+        return reader.reply(response)
 
     def _prepared(
-        self, template: requests.PreparedRequest, query: Query
+        self, template: requests.PreparedRequest, query: Query, reader: BodyReader
     ) -> requests.PreparedRequest:
         prepared = requests.PreparedRequest()
         vars(prepared).update(vars(template))  # its copy() takes three times as long
@@ -104,6 +106,9 @@ class HttpClient:
         header = self._api_key.authorization()
         # Other connections than ours may not take a subclass of str, as vcrpy's.
         prepared.headers["Authorization"] = header if self._own else str(header)
+        others: list[Any] = prepared.hooks["response"]
+        hooks = [reader, *others, _strip_redirect_and_cookies]
+        prepared.hooks = {**prepared.hooks, "response": hooks}
         return prepared
 
     def _shared_parts(self) -> Parts:
@@ -125,22 +130,6 @@ class HttpClient:
         if self._own:  # a caller may change its session at any time
             self._parts = parts
         return parts
-
-    def _send(
-        self,
-        prepared: requests.PreparedRequest,
-        timeout: tuple[float, float],
-        environment: Mapping[str, Any],
-    ) -> requests.Response:
-        try:
-            return self._http.send(
-                prepared, timeout=timeout, allow_redirects=False, **environment
-            )
-        except requests.HTTPError as error:
-            # A caller's hook raised for the status, which we report ourselves.
-            if error.response is None or error.response.ok:
-                raise
-            return error.response
 
 
 def _open_http() -> requests.Session:

@@ -8,16 +8,8 @@ from contextlib import suppress
 from html import unescape
 from typing import TYPE_CHECKING, Any
 
+from wacht import errors
 from wacht._text import safe_line, safe_repr
-from wacht.errors import (
-    ApiError,
-    AuthenticationError,
-    BadRequestError,
-    NotFoundError,
-    PermissionDeniedError,
-    RateLimitError,
-    ServerError,
-)
 
 from .json import parse_json
 from .replies import retry_after
@@ -27,13 +19,13 @@ if TYPE_CHECKING:
 
 EXCERPT_LENGTH = 64 * 1024  # bytes of a body that an error keeps
 
-_ERRORS: dict[int, type[ApiError]] = {
-    400: BadRequestError,
-    401: AuthenticationError,
-    403: PermissionDeniedError,
-    404: NotFoundError,
-    429: RateLimitError,
-    **dict.fromkeys(range(500, 600), ServerError),
+_ERRORS: dict[int, type[errors.ApiError]] = {
+    400: errors.BadRequestError,
+    401: errors.AuthenticationError,
+    403: errors.PermissionDeniedError,
+    404: errors.NotFoundError,
+    429: errors.RateLimitError,
+    **dict.fromkeys(range(500, 600), errors.ServerError),
 }
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MESSAGE_LENGTH = 300
@@ -41,7 +33,9 @@ _HTML = re.compile(r"\s*(<!doctype html|<html|<head|<body)", re.IGNORECASE)
 _TITLE = re.compile(r"<(title|h1)[^>]*>(.*?)</\1", re.IGNORECASE | re.DOTALL)
 
 
-def api_error(reply: RawResponse, *, attempts: int, redactor: Redactor) -> ApiError:
+def api_error(
+    reply: RawResponse, *, attempts: int, redactor: Redactor
+) -> errors.ApiError:
     """Make the exception of a reply's status."""
     body = excerpt(reply, redactor)
     details = None
@@ -50,7 +44,7 @@ def api_error(reply: RawResponse, *, attempts: int, redactor: Redactor) -> ApiEr
         text = json.dumps(parse_json(body))
         details = parse_json(redactor.redact(text.encode(), truncated=False))
     request_id = reply.headers.get("x-request-id")
-    return _ERRORS.get(reply.status, ApiError)(
+    return _ERRORS.get(reply.status, errors.ApiError)(
         reply.status,
         _message(reply, body, details, redactor),
         details,
@@ -82,9 +76,9 @@ def _message(reply: RawResponse, body: bytes, details: Any, redactor: Redactor) 
 def _json_message(details: Any) -> str:
     # The service sends {"errors": [{"message": …}]}; gateways send {"error": …},
     # {"error": {"message": …}} or {"message": …}.
-    errors = _get(details, "errors")
+    listed = _get(details, "errors")
     others = [_get(details, "error"), details]
-    items: list[Any] = [*errors] if isinstance(errors, list) else others
+    items: list[Any] = [*listed] if isinstance(listed, list) else others
     texts = [item if isinstance(item, str) else _get(item, "message") for item in items]
     return "; ".join(dict.fromkeys(text for text in texts if isinstance(text, str)))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from contextlib import suppress
-from functools import cache
 from math import isfinite
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -13,6 +12,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     Json = float | str | None | dict[str, "Json"] | list["Json"]
+
+_fast_decode: Callable[[bytes], Any] | None = None
+_refusals: tuple[type[Exception], ...] = (RecursionError, UnicodeDecodeError)
+with suppress(ImportError):  # an extra; later, no file descriptor may be free
+    from msgspec import DecodeError
+    from msgspec.json import Decoder
+
+    _fast_decode = Decoder().decode
+    _refusals += (DecodeError,)
 
 # Parsed values take some 100 bytes each: an answer of 64 MiB could need gigabytes.
 MAX_VALUES = 1_000_000
@@ -42,10 +50,9 @@ def parse_json(body: bytes) -> Any:
     body = body.removeprefix(_BYTE_ORDER_MARK)
     if len(body) > MAX_VALUES and _count_values(body) > MAX_VALUES:
         raise SchemaError(f"the body: expected at most {MAX_VALUES:,} values, got more")
-    if fast := _fast_parser():
-        decode, refusals = fast
-        with suppress(*refusals):
-            return decode(body)
+    if _fast_decode:
+        with suppress(*_refusals):
+            return _fast_decode(body)
     text = body.decode()
     try:
         return _STRICT.decode(text)
@@ -62,20 +69,6 @@ def _count_values(body: bytes) -> int:
         rest = _STRING.sub(b"", body, count=2 * MAX_VALUES)  # a name and a value each
         count = sum(map(rest.count, _SEPARATORS))
     return count
-
-
-@cache
-def _fast_parser() -> tuple[Callable[[bytes], Any], tuple[type[Exception], ...]] | None:
-    """Return msgspec's parser, and what it raises if it can't parse something."""
-    try:
-        from msgspec import DecodeError  # noqa: PLC0415 - an extra
-        from msgspec.json import Decoder  # noqa: PLC0415
-    except ImportError:
-        return None
-    return Decoder().decode, (DecodeError, RecursionError, UnicodeDecodeError)
-
-
-_fast_parser()  # imports it now; later, no file descriptor may be free
 
 
 def _refuse(text: str) -> NoReturn:

@@ -33,7 +33,6 @@ class RawResponse:
     status: int
     headers: Mapping[str, str] = field(repr=False)  # names in lower case
     body: bytes = field(repr=False)  # decompressed
-    received: datetime
     truncated_at: int | None = None  # the number of bytes read, if there were more
 
     @property
@@ -50,11 +49,6 @@ class RawResponse:
         if self.rate_limited:
             return "rate limit (429)"
         return f"the service answered {self.status}"
-
-    @property
-    def date(self) -> datetime:
-        """The time of the answer by the service's clock, or else by this machine's."""
-        return parse_date(self.headers.get("date", "")) or self.received
 
 
 def is_success(status: int) -> bool:
@@ -80,12 +74,17 @@ def _header_seconds(reply: RawResponse) -> float | None:
     value = reply.headers.get("retry-after", "").strip()
     if _SECONDS.fullmatch(value):
         return float(value)
-    moment = parse_date(value)
-    return None if moment is None else max(0.0, (moment - reply.date).total_seconds())
+    if not (moment := _parse_date(value)):
+        return None
+    return max(0.0, (moment - service_time(reply.headers.get("date"))).total_seconds())
 
 
-def parse_date(value: str) -> datetime | None:
-    """Return the time that an HTTP date means; None if it is something else."""
+def service_time(date: str | None) -> datetime:
+    """Return the time of an answer's `Date`, or else of this machine's clock."""
+    return _parse_date(date or "") or datetime.now(UTC)
+
+
+def _parse_date(value: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(value)
     except (TypeError, ValueError, OverflowError):

@@ -7,16 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from attrs import frozen
 
-from wacht._contexts import (
-    FILTERS,
-    MAX_PER_PAGE,
-    OFFSET_FILTERS,
-    OFFSET_SORT_TIMES,
-    PAGE_FILTERS,
-    PAGE_SORT_TIMES,
-    Filter,
-    SortTime,
-)
+from wacht import _contexts as facts
 from wacht._text import safe_repr
 from wacht.errors import PaginationError
 
@@ -35,15 +26,15 @@ class Revision(ABC):
     """One way in which the endpoint is served."""
 
     name: ClassVar[Literal["page", "offset"]]  # as in `Session(pagination=…)`
-    filters: ClassVar[tuple[Filter, ...]]  # those that it applies; it ignores others
-    sort_times: ClassVar[tuple[SortTime, ...]]  # the list may be sorted by one of them
+    filters: ClassVar[tuple[facts.Filter, ...]]  # it ignores others
+    sort_times: ClassVar[tuple[facts.SortTime, ...]]  # the list may be sorted by one
     echoes: bool = False  # answers say which window was applied
 
     @abstractmethod
     def query(self, window: Window) -> dict[str, int]:
         """Write a window as query values."""
 
-    def window_at(self, window: Window, most: int = MAX_PER_PAGE) -> Window:
+    def window_at(self, window: Window, most: int = facts.MAX_PER_PAGE) -> Window:
         """Return a window of at most `most` contexts that begins no later."""
         del most
         return window
@@ -68,7 +59,7 @@ class Revision(ABC):
         """
         certain = self.name == "page" or answer.applied is not None
         for name in filters_of(options):
-            wanted, known = getattr(options, name), FILTERS[name]
+            wanted, known = getattr(options, name), facts.FILTERS[name]
             supported = known in self.filters
             may_lack = supported and certain
             if reason := _first_mismatch(answer, known, wanted, may_lack=may_lack):
@@ -86,13 +77,13 @@ class PageRevision(Revision):
     """The revision with `page` and `per_page`; windows begin at multiples of it."""
 
     name = "page"
-    filters = PAGE_FILTERS
-    sort_times = PAGE_SORT_TIMES
+    filters = facts.PAGE_FILTERS
+    sort_times = facts.PAGE_SORT_TIMES
 
     def query(self, window: Window) -> dict[str, int]:
         return {"page": window.offset // window.limit + 1, "per_page": window.limit}
 
-    def window_at(self, window: Window, most: int = MAX_PER_PAGE) -> Window:
+    def window_at(self, window: Window, most: int = facts.MAX_PER_PAGE) -> Window:
         """
         Return the smallest aligned window that covers the one asked for.
 
@@ -120,8 +111,8 @@ class OffsetRevision(Revision):
     """The revision with `limit` and `offset`; an older build doesn't echo them."""
 
     name = "offset"
-    filters = OFFSET_FILTERS
-    sort_times = OFFSET_SORT_TIMES
+    filters = facts.OFFSET_FILTERS
+    sort_times = facts.OFFSET_SORT_TIMES
     echoes: bool = True
 
     def query(self, window: Window) -> dict[str, int]:
@@ -153,8 +144,8 @@ REVISIONS: dict[str, Revision] = {
 
 def filters_of(options: Options) -> dict[str, str]:
     """Return the filters that are set, as text."""
-    values = {name: getattr(options, name) for name in FILTERS}
-    return {n: FILTERS[n].text(v) for n, v in values.items() if v is not None}
+    values = {name: getattr(options, name) for name in facts.FILTERS}
+    return {n: facts.FILTERS[n].text(v) for n, v in values.items() if v is not None}
 
 
 def write_query(place: dict[str, int], options: Options) -> Query:
@@ -164,7 +155,7 @@ def write_query(place: dict[str, int], options: Options) -> Query:
 
 
 def _first_mismatch(
-    answer: PageResponse, known: Filter, wanted: object, *, may_lack: bool
+    answer: PageResponse, known: facts.Filter, wanted: object, *, may_lack: bool
 ) -> str | None:
     # The value isn't shown: the key may be in it.
     for index, context in enumerate(answer.contexts):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
-from .replies import parse_date
+from .replies import service_time
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from wacht.models import AiExecutionContext, ListExecutionContextsOptions
 
 
@@ -51,5 +52,4 @@ class Batch:
 
     @property
     def sent_at(self) -> datetime:
-        """The service's time, to the second; this machine's if it doesn't say."""
-        return parse_date(self.date or "") or datetime.now(UTC)
+        return service_time(self.date)
