@@ -30,6 +30,10 @@ class Response:
     body: bytes = b""
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str])
 
+    def with_headers(self, headers: Mapping[str, str]) -> Response:
+        """Return the same answer with other headers, or with more of them."""
+        return attrs.evolve(self, headers={**self.headers, **headers})
+
     @property
     def head(self) -> bytes:
         """The status line and the headers, as bytes."""
@@ -60,25 +64,15 @@ Action: TypeAlias = bytes | Pause | End
 
 @attrs.frozen
 class Request:
-    """
-    A request as it came.
-
-    Attributes:
-        headers: The headers, each name in the form `Content-Type`.
-        perform: Performs one action now, for callers that don't return them.
-    """
+    """A request as it came."""
 
     method: str
     target: str
-    headers: dict[str, str]
-    perform: Callable[[Action], None]
+    headers: dict[str, str]  # each name in the form `Content-Type`
+    perform: Callable[[Action], None]  # for callers that don't return their actions
 
 
 Respond: TypeAlias = Callable[[Request], Iterable[Action]]
-
-
-class _RefusedError(Exception):
-    """A request was refused, and the client has got the answer."""
 
 
 class _Connection(BaseHTTPRequestHandler):
@@ -89,14 +83,10 @@ class _Connection(BaseHTTPRequestHandler):
     def handle_one_request(self) -> None:
         self.close_connection = True  # the parser knows better
         if first := self.rfile.read(1):  # else the client has left
-            with contextlib.suppress(_RefusedError):
-                self._respond(self._receive(first))
-
-    def _respond(self, request: Request) -> None:
-        for action in self.server.respond(request):
-            self._perform(action)
-            if isinstance(action, End):
-                break
+            for action in self.server.respond(self._receive(first)):
+                self._perform(action)
+                if isinstance(action, End):
+                    break
 
     def _receive(self, first: bytes) -> Request:
         if not first.isalpha():  # a TLS handshake, which has no lines
@@ -115,15 +105,9 @@ class _Connection(BaseHTTPRequestHandler):
         headers = {name.title(): value for name, value in self.headers.items()}
         return Request(self.command, self.path, headers, self._perform)
 
-    def send_error(
-        self,
-        code: int,
-        message: str | None = None,  # noqa: ARG002 - the parser's words
-        explain: str | None = None,  # noqa: ARG002 - likewise
-    ) -> NoReturn:
-        self.close_connection = True
+    def send_error(self, code: int, *_words: object, **_more: object) -> NoReturn:
         self.request.sendall(Response(code).head)
-        raise _RefusedError
+        raise ConnectionAbortedError("the request was refused")
 
     def _perform(self, action: Action) -> None:
         if isinstance(action, bytes):
@@ -144,15 +128,8 @@ class Server(socketserver.ThreadingTCPServer):
     """
     Serve on loopback until `close`, with one thread a connection.
 
-    Args:
-        respond: Returns the actions that answer a request. The connection stays open
-            after them, unless one is an `End` or the client wants it closed.
-        port: The port to listen on; 0 for any free one.
-
-    Attributes:
-        url: The URL of the server.
-        connections: How many connections it has accepted.
-        closing: Set as soon as the server closes.
+    `respond` returns the actions that answer a request. The connection stays open after
+    them, unless one is an `End` or the client wants it closed. Port 0 is any free one.
     """
 
     allow_reuse_address = True
@@ -162,7 +139,7 @@ class Server(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", port), _Connection)
         self.respond = respond
         self.closing: threading.Event = threading.Event()
-        self.connections: int = 0
+        self.connections: int = 0  # that it has accepted
         self.url: str = f"http://127.0.0.1:{self.server_address[1]}"
         self._open: dict[Any, threading.Thread] = {}
         self._accepting = threading.Thread(
@@ -196,6 +173,6 @@ class Server(socketserver.ThreadingTCPServer):
         self._open.pop(request, None)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Print the error, unless the client has left: it may do so at any point."""
+        """Print the error, unless the connection broke: it may do so at any point."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
