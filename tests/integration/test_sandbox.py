@@ -113,8 +113,6 @@ JSON = r"^contexts\[[01]\]: expected a JSON object"
         ({"contexts": [{"at": datetime.now(UTC)}]}, JSON),
         ({"revision": "cursor"}, "'page', 'offset', 'offset-without-echo'.*'cursor'"),
         ({"contexts": -1}, "contexts: expected 0 or more, got -1"),
-        ({"tied": -1, "revision": "offset"}, "tied: expected 0 or more, .* got -1"),
-        ({"tied": 2}, "tied: .*, and 0 for the page revision, got 2"),
     ],
 )
 def test_sandbox__unusable_settings(settings: dict[str, Any], message: str) -> None:
@@ -150,14 +148,6 @@ def test_sandbox__live() -> None:
             assert [ask(path)[0] for path in paths] == [500, 404, 400]
             assert ask(headers={})[0] == 401
             assert [_ids(ask), _ids(ask)] == [["old"], ["new", "old"]]
-
-
-def test_sandbox__tied() -> None:
-    with Sandbox(200, revision="offset", tied=200) as sandbox, _asking(sandbox) as ask:
-        once, again = [_ids(ask, "?limit=100") for _ in range(2)]
-        rest = _ids(ask, "?limit=100&offset=100")
-    assert once == again
-    assert 100 < len({*once, *rest}) < 200
 
 
 def test_sandbox__rejections_keep_the_connection(sandbox: Sandbox, ask: Ask) -> None:
@@ -222,8 +212,6 @@ def test_requests__never_the_key(
         (lambda s: s.reset(at="body", times=2), ConnectionResetError, 200),
         (lambda s: s.hang_up(times=2), http.client.RemoteDisconnected, None),
         (lambda s: s.cut(times=2), http.client.IncompleteRead, 200),
-        (lambda s: s.break_chunk(times=2), http.client.IncompleteRead, 200),
-        (lambda s: s.garble(times=2), EMPTY, 200),
         (lambda s: s.stall(0.01, times=2), EMPTY, 200),
         (lambda s: s.trickle(1e-4, times=2), EMPTY, 200),
         (lambda s: s.answer(500, "größer", times=2), "größer".encode(), 500),

@@ -3,7 +3,6 @@
 from typing import Any
 
 from wacht.sandbox import Changes
-from wacht.sandbox.changes import with_ties
 from wacht.sandbox.data import make_contexts, make_page_contexts
 from wacht.sandbox.service import time_of
 
@@ -72,11 +71,3 @@ def test_changes__empty_list() -> None:
 def test_changes__seed() -> None:
     lists = [_changed(Changes(active=2, removed=1, seed=seed)) for seed in (1, 1, 2)]
     assert lists[0] == lists[1] != lists[2]
-
-
-def test_with_ties__share_one_time() -> None:
-    contexts = with_ties(ORIGINAL[::-1], 40)
-    assert _ids(contexts) == _ids(ORIGINAL)
-    times = [context["last_activity_at"] for context in contexts]
-    firsts = [ORIGINAL[index]["last_activity_at"] for index in (0, 40, 80)]
-    assert times == [firsts[0]] * 40 + [firsts[1]] * 40 + [firsts[2]] * 20

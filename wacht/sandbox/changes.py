@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 from random import Random
-from typing import TYPE_CHECKING
 
 import attrs
 
 from wacht._contexts import OFFSET_SORT_TIMES, PAGE_SORT_TIMES
 
 from .data import REFERENCE, snowflake, utc_text
-from .service import Context, newest_first, time_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from .service import Context, time_of
 
 _STEP = timedelta(milliseconds=250)
 
@@ -49,13 +45,12 @@ class Changes:
 
     def __call__(self, contexts: list[Context]) -> None:
         """Change a list once, in place."""
-        names = CREATED, ACTIVE
-        times = [time_of(context, name) for name in names for context in contexts]
+        times = [time_of(c, name) for c in contexts for name in (CREATED, ACTIVE)]
         self._now = max([self._now, *times])
-        with_activity = any(context.get(ACTIVE) for context in contexts)
+        shows_activity = any(context.get(ACTIVE) for context in contexts)
         for _ in range(min(self.removed, len(contexts))):
             self._take(contexts)
-        for _ in range(min(self.active, len(contexts)) if with_activity else 0):
+        for _ in range(min(self.active, len(contexts)) if shows_activity else 0):
             active = self._take(contexts)
             contexts.insert(0, {**active, ACTIVE: self._tick()})
         for _ in range(self.added):
@@ -63,8 +58,8 @@ class Changes:
             pattern: Context = self._random.choice(contexts) if contexts else {}
             now = self._tick()
             new = {"id": str(snowflake(self._now, 0)), CREATED: now}
-            activity = {ACTIVE: now} if with_activity else {}
-            contexts.insert(0, {**pattern, **new, **activity})
+            active = {ACTIVE: now} if shows_activity else {}
+            contexts.insert(0, {**pattern, **new, **active})
 
     def _take(self, contexts: list[Context]) -> Context:
         return contexts.pop(self._random.randrange(len(contexts)))
@@ -72,13 +67,3 @@ class Changes:
     def _tick(self) -> str:
         self._now += _STEP
         return utc_text(self._now)
-
-
-def with_ties(contexts: Iterable[Context], size: int) -> list[Context]:
-    """Order contexts by activity and let each `size` of them share one time."""
-    ordered = newest_first(contexts, ACTIVE)
-    times = [context.get(ACTIVE) for context in ordered[::size]]
-    return [
-        {**context, ACTIVE: times[index // size]}
-        for index, context in enumerate(ordered)
-    ]

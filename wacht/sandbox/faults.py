@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import gzip
 import threading
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from itertools import repeat
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
-
-import attrs
+from itertools import chain, islice, repeat
+from typing import Any, Literal, TypeAlias, get_args
 
 from wacht._text import safe_repr
 
 from .server import Action, End, Pause, Response
 from .service import json_response
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 Place: TypeAlias = Literal["request", "headers", "body"]
 Script: TypeAlias = Callable[[Response], Iterator[Action]]
@@ -29,17 +23,11 @@ _MEBIBYTE = 1 << 20
 
 
 class Faults:
-    """
-    A queue of faults, each for a number of requests.
-
-    Each method that adds a fault takes `times`: how many requests it applies to, 1 by
-    default; None for all until `heal`. Some take `at`, the place where it happens:
-    `"request"` is before the answer, `"headers"` and `"body"` are the middle of each.
-    """
+    """A queue of faults, each for a number of requests."""
 
     def __init__(self) -> None:
         self._delay = 0.0
-        self._faults = deque[Iterator[Fault]]()
+        self._faults: list[Iterator[Fault]] = []
         self._lock = threading.RLock()  # a `live` function may add faults
 
     def answer(
@@ -56,14 +44,11 @@ class Faults:
         Bytes and text are sent as they are, a dict or a list as JSON. `Content-Length`
         is added, unless the headers say how the body is framed.
         """
-        data = body.encode() if isinstance(body, str) else body
-        answer = (
-            Response(status, data)
-            if isinstance(data, bytes)
-            else json_response(status, data)
-        )
-        answer = attrs.evolve(answer, headers={**answer.headers, **(headers or {})})
-        self._add(whole, times, answer)
+        if isinstance(body, dict | list):
+            answer = json_response(status, body)
+        else:
+            answer = Response(status, body.encode() if isinstance(body, str) else body)
+        self._add(whole, times, answer.with_headers(headers or {}))
 
     def reset(self, *, at: Place = "request", times: int | None = 1) -> None:
         """Reset the connection."""
@@ -76,14 +61,6 @@ class Faults:
     def cut(self, *, times: int | None = 1) -> None:
         """Close the connection cleanly after half of the announced body."""
         self._interrupt("body", End.CLOSE, times)
-
-    def break_chunk(self, *, times: int | None = 1) -> None:
-        """Send half of the body in chunks, then a chunk with an unreadable size."""
-        self._add(_broken_chunk, times)
-
-    def garble(self, *, times: int | None = 1) -> None:
-        """Announce a gzip body and send one that isn't."""
-        self._add(_garbled, times)
 
     def stall(
         self, seconds: float, *, at: Place = "request", times: int | None = 1
@@ -135,26 +112,18 @@ class Faults:
     ) -> None:
         if times is not None and times < 1:
             raise ValueError(f"times: expected at least 1, or None, got {times}")
-        fault: Fault = script, answer
-        faults = repeat(fault) if times is None else repeat(fault, times)
         with self._lock:
-            self._faults.append(faults)
+            self._faults.append(islice(repeat((script, answer)), times))
 
     def _next_fault(self) -> Fault | None:
         """Return the fault for the next request; call it with the lock held."""
-        while self._faults:
-            for fault in self._faults[0]:
-                return fault
-            self._faults.popleft()
-        return None
+        return next(chain.from_iterable(self._faults), None)
 
 
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     """Refuse a value that isn't one of these."""
     if value not in choices:
-        raise ValueError(
-            f"{name}: expected one of {[*choices]}, got {safe_repr(value)}"
-        )
+        raise ValueError(f"{name}: expected one of {choices}, got {safe_repr(value)}")
 
 
 def whole(answer: Response) -> Iterator[Action]:
@@ -187,28 +156,6 @@ def _trickled(answer: Response, at: str, interval: float) -> Iterator[Action]:
             yield data
 
 
-def _broken_chunk(answer: Response) -> Iterator[Action]:
-    half = answer.body[: len(answer.body) // 2]
-    yield _chunked_head(answer) + _chunk(half) + b"not a size\r\n"
-    yield End.CLOSE
-
-
-def _garbled(answer: Response) -> Iterator[Action]:
-    return whole(_with_header(answer, "Content-Encoding", "gzip"))
-
-
 def _flooded(answer: Response) -> Iterator[Action]:
-    yield _chunked_head(answer)
-    yield from repeat(_chunk(b" " * 65536))
-
-
-def _with_header(answer: Response, name: str, value: str) -> Response:
-    return attrs.evolve(answer, headers={**answer.headers, name: value})
-
-
-def _chunked_head(answer: Response) -> bytes:
-    return _with_header(answer, "Transfer-Encoding", "chunked").head
-
-
-def _chunk(data: bytes) -> bytes:
-    return b"%x\r\n%b\r\n" % (len(data), data)
+    yield answer.with_headers({"Transfer-Encoding": "chunked"}).head
+    yield from repeat(b"10000\r\n" + b" " * 0x10000 + b"\r\n")

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, get_args
 from urllib.parse import parse_qsl
 
 import attrs
 
 from wacht._text import safe_repr
 
-from .changes import with_ties
 from .data import make_contexts, make_page_contexts
 from .faults import Faults, Script, check_choice, whole
 from .server import Action, Pause, Request, Response, Server
@@ -27,12 +27,9 @@ from .service import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from typing import Self
-
     from wacht.session import Session
 
-    Live: TypeAlias = Callable[[list[Context]], object]
+Live: TypeAlias = Callable[[list[Context]], object]
 
 
 @attrs.frozen
@@ -70,9 +67,10 @@ class Sandbox(Faults):
         ...     assert len(sandbox.requests) == 4
 
     Each fault is a method, and applies to the next `times` requests: 1 by default, None
-    for all until `heal`. More faults form a queue. A request with a fault is recorded
-    and counts against the limits, but its key isn't checked. A request beyond a limit
-    gets a 429, and isn't counted.
+    for all until `heal`. More faults form a queue. Some happen `at` a place:
+    `"request"` is before the answer, `"headers"` and `"body"` are the middle of each. A
+    request with a fault is recorded and counts against the limits, but its key isn't
+    checked. A request beyond a limit gets a 429, and isn't counted.
 
     Args:
         contexts: How many contexts to make up, the same at every run but for their
@@ -86,10 +84,6 @@ class Sandbox(Faults):
         port: The port to listen on; 0 for any free one.
         live: Called with the list of contexts after each page that is listed, to
             change it in place: `Changes(active=2, removed=1)`, or your own function.
-        tied: How many contexts share each `last_activity_at`, as after a bulk
-            migration; 0 leaves them as they are. Like PostgreSQL, the offset revisions
-            then list them in an order that depends on `limit` and `offset`. The page
-            revision can't, as it doesn't list by activity.
 
     Attributes:
         contexts: The contexts. Insert, remove or move some while a client reads them:
@@ -99,8 +93,8 @@ class Sandbox(Faults):
         url: Where it listens, for a session's `base_url`.
 
     Raises:
-        ValueError: The revision is unknown, a limit is below 1, the number of contexts
-            is below 0, or `tied` is, or doesn't suit the revision.
+        ValueError: The revision is unknown, a limit is below 1, or the number of
+            contexts is below 0.
         TypeError: Some of the contexts aren't JSON objects.
         OSError: The port is taken.
     """
@@ -115,19 +109,13 @@ class Sandbox(Faults):
         per_minute: int | None = None,
         port: int = 0,
         live: Live | None = None,
-        tied: int = 0,
     ) -> None:
         super().__init__()
         check_choice("revision", revision, get_args(SandboxRevision))
-        if tied < 0 or (tied and revision == "page"):
-            expected = "0 or more, and 0 for the page revision"
-            raise ValueError(f"tied: expected {expected}, got {tied}")
-        listed = _contexts(contexts, revision)
-        self.contexts: list[Context] = with_ties(listed, tied) if tied else listed
+        self.contexts: list[Context] = _contexts(contexts, revision)
         self.api_key = api_key
         self.revision: SandboxRevision = revision
         self._live = live
-        self._unstable_ties = tied > 0
         self._limits = Limits(per_second, per_minute)
         self._requests: list[SandboxRequest] = []
         self._server = Server(self._respond, port=port)
@@ -196,12 +184,8 @@ class Sandbox(Faults):
     def _answer(self, request: SandboxRequest) -> Response:
         if rejection := check_endpoint(request.method, request.path):
             return rejection
-        answer = listing(
-            self.revision,
-            self.contexts.copy(),  # another thread may change the list meanwhile
-            request.query,
-            unstable_ties=self._unstable_ties,
-        )
+        # A copy, since another thread may change the list meanwhile.
+        answer = listing(self.revision, self.contexts.copy(), request.query)
         if self._live is not None and answer.status == HTTPStatus.OK:
             self._live(self.contexts)
         return answer

@@ -6,11 +6,9 @@ import json
 import math
 import re
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import lru_cache
-from random import Random
 from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
@@ -33,7 +31,7 @@ class Limits:
     def __init__(self, per_second: int | None, per_minute: int | None) -> None:
         given = {1.0: per_second, 60.0: per_minute}
         limits = {span: n for span, n in given.items() if n is not None}
-        if any(limit < 1 for limit in limits.values()):
+        if min(limits.values(), default=1) < 1:
             raise ValueError("per_second and per_minute: expected at least 1, or None")
         self.windows: dict[float, int] = limits  # the limit of each, by its seconds
         self._arrivals = deque[float](maxlen=max(limits.values(), default=0))
@@ -54,12 +52,8 @@ class Limits:
 
 
 def check_host(headers: Mapping[str, str]) -> Response | None:
-    """
-    Return the 403 for a request that names a host other than this machine.
-
-    It may come from a web page: by DNS rebinding, a page can give its own name this
-    machine's address, and read the answers.
-    """
+    """Return the 403 for a request that names a host other than this machine."""
+    # A web page can give its own name this machine's address: DNS rebinding.
     host = headers.get("Host", "localhost")  # no browser leaves it out
     with suppress(ValueError):
         if is_loopback(urlsplit(f"//{host}").hostname or ""):
@@ -87,36 +81,26 @@ def check_endpoint(method: str, path: str) -> Response | None:
 
 
 def listing(
-    revision: SandboxRevision,
-    contexts: Sequence[Context],
-    query: Query,
-    *,
-    unstable_ties: bool = False,
+    revision: SandboxRevision, contexts: Iterable[Context], query: Query
 ) -> Response:
-    """
-    Return the page of contexts for a query.
-
-    With `unstable_ties`, equal `last_activity_at` come in an order that depends on
-    `limit` and `offset`.
-    """
+    """Return the page of contexts for a query."""
     try:
         start, size = _window(revision, query)
     except ValueError as error:
         return _text(400, f"Failed to deserialize query string: {error}")
-    by_page = revision == "page"
-    chosen = _filtered(
-        contexts, query, facts.PAGE_FILTERS if by_page else facts.OFFSET_FILTERS
-    )
-    if unstable_ties and not by_page:
-        # PostgreSQL keeps limit + offset rows while it sorts, hence the seed.
-        Random(size + start).shuffle(chosen)  # noqa: S311 - not a secret
-    if not by_page:
-        chosen = newest_first(chosen, facts.OFFSET_SORT_TIMES[0].field)
+    if revision == "page":
+        filters, listed = facts.PAGE_FILTERS, [*contexts]
+    else:
+        filters = facts.OFFSET_FILTERS
+        listed = newest_first(contexts, facts.OFFSET_SORT_TIMES[0].field)
+    for known in filters:
+        if (value := query.get(known.name)) is not None:
+            listed = [c for c in listed if known.accepts(c.get(known.field), value)]
     end = start + size
     # json only takes dicts, and a caller's context may be any mapping.
-    data = [dict(context) for context in chosen[start:end]]
+    data = [dict(context) for context in listed[start:end]]
     echo = {"limit": size, "offset": start} if revision == "offset" else {}
-    return json_response(200, {"data": data, "has_more": end < len(chosen)} | echo)
+    return json_response(200, {"data": data, "has_more": end < len(listed)} | echo)
 
 
 def _window(revision: SandboxRevision, query: Query) -> tuple[int, int]:
@@ -134,15 +118,9 @@ def newest_first(contexts: Iterable[Context], field: str) -> list[Context]:
 
 def time_of(context: Context, field: str) -> datetime:
     """Return the time in a field; without one, the earliest possible time."""
-    value = context.get(field)
-    return _parsed(value) if isinstance(value, str) else _NEVER
-
-
-@lru_cache(maxsize=1 << 20)  # the same contexts are sorted again for each request
-def _parsed(text: str) -> datetime:
     try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
+        time = datetime.fromisoformat(context[field])
+    except (KeyError, TypeError, ValueError):
         return _NEVER
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
@@ -156,16 +134,6 @@ def _number(query: Query, key: str, default: int) -> int:
 
 def _size(query: Query, key: str, default: int) -> int:
     return min(max(_number(query, key, default), 1), facts.MAX_PER_PAGE)
-
-
-def _filtered(
-    contexts: Sequence[Context], query: Query, filters: tuple[facts.Filter, ...]
-) -> list[Context]:
-    chosen = [*contexts]
-    for known in filters:
-        if (value := query.get(known.name)) is not None:
-            chosen = [c for c in chosen if known.accepts(c.get(known.field), value)]
-    return chosen
 
 
 def json_response(status: int, value: object) -> Response:
