@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from attrs import frozen
 from rich.cells import cell_len
@@ -18,15 +18,9 @@ from rich.text import Text
 from wacht._contexts import ALWAYS_SHOWN, IDS, JSON, TERMINAL_COLUMNS
 from wacht._text import escape_controls
 from wacht.dataframe import to_dataframe
-from wacht.models import FIELD_NAMES
+from wacht.models import FIELD_NAMES, AiExecutionContext
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-
-    from wacht.models import AiExecutionContext
-
-Pages: TypeAlias = "Iterable[Sequence[AiExecutionContext]]"
-Format: TypeAlias = "Callable[[Pages, Style], Iterator[str]]"
+Pages: TypeAlias = Iterable[Sequence[AiExecutionContext]]
 
 _CSV_FIELDS = (*FIELD_NAMES, "extra")
 _JSON_FIELDS = (*JSON, "extra")
@@ -34,7 +28,7 @@ _COMPACT = (",", ":")
 # What starts a formula in a spreadsheet, full-width forms and spaces before it
 # included; a number doesn't.
 _FORMULA = re.compile("[\t\r\n]|\\s*[=+\\-@\uff1d\uff0b\uff0d\uff20]")
-_NUMBER = re.compile(r"[+-][0-9]+(\.[0-9]+)?")
+_NUMBER = re.compile(r"[+-][0-9]+(\.[0-9]+)?(e[+-][0-9]+)?")
 # And inside a cell, for a spreadsheet that separates by semicolons or tabs, and so ends
 # cells there and at line breaks. Lists in texts have a space behind the dash.
 _INNER_FORMULA = re.compile(
@@ -83,14 +77,13 @@ def _cells(context: AiExecutionContext) -> dict[str, str]:
 
 def _terminal_table(pages: Pages, width: int, *, header: bool) -> Iterator[str]:
     widths: dict[str, int] = {}
-    for page in pages:
+    for page in filter(len, pages):
         rows = [_cells(context) for context in page]
         for row in rows:
             row["created_at"] = row["created_at"][:_SECONDS].replace("T", " ")
-        if rows:
-            shown = header and not widths
-            widths = widths or _column_widths(rows, width)
-            yield _draw(rows, widths, header=shown)
+        shown = header and not widths
+        widths = widths or _column_widths(rows, width)
+        yield _draw(rows, widths, header=shown)
     if not widths:
         yield "no contexts\n"
 
@@ -123,12 +116,11 @@ def _draw(rows: list[dict[str, str]], widths: dict[str, int], *, header: bool) -
             drawn.add_column(name, width=width, no_wrap=True)
     for row in rows:
         drawn.add_row(*(Text(row[name]) for name in widths))
-    file = io.StringIO()
-    console = Console(
-        file=file, width=_total(widths) + _GAP, color_system=None, legacy_windows=False
-    )
-    console.print(drawn)
-    return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
+    width = _total(widths) + _GAP
+    console = Console(width=width, color_system=None, legacy_windows=False)
+    with console.capture() as captured:
+        console.print(drawn)
+    return "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
 
 
 def json_array(pages: Pages, style: Style) -> Iterator[str]:
@@ -164,13 +156,11 @@ def csv_rows(pages: Pages, style: Style) -> Iterator[str]:
 def _csv_cells(context: AiExecutionContext, style: Style) -> Iterator[str]:
     fields: dict[str, Any] = {**context.to_dict(), "extra": context.extra or None}
     for name in _CSV_FIELDS:
-        is_json = name in _JSON_FIELDS and fields[name] is not None
         cell = fields[name] or ""
-        if is_json:
+        if name in _JSON_FIELDS and fields[name] is not None:
             cell = json.dumps(fields[name], ensure_ascii=False, separators=_COMPACT)
         shown = cell if style.width is None else escape_controls(cell)
-        escape = _escape_in_json if is_json else escape_formulas
-        yield escape(shown) if style.escape else shown
+        yield escape_formulas(shown) if style.escape else shown
 
 
 def parquet(pages: Pages) -> bytes:
@@ -190,11 +180,7 @@ def escape_formulas(text: str) -> str:
     return "'" * bool(is_formula) + _INNER_FORMULA.sub(r"\1'\2", text)
 
 
-def _escape_in_json(text: str) -> str:
-    return _INNER_FORMULA.sub(lambda it: f"{it[1]}\\u{ord(it[2]):04x}", text)
-
-
-FORMATS: dict[str, Format] = {
+FORMATS: dict[str, Callable[[Pages, Style], Iterator[str]]] = {
     "table": table,
     "json": json_array,
     "jsonl": json_lines,
