@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
-import pathlib
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import pytest
+from attrs import define
 
-from tests.clock import Clock
 from wacht import WachtError
 from wacht.cli import partial as partial_module
 from wacht.cli.partial import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
+
+    from tests.clock import Clock
 
 
 def test_replacing__complete(tmp_path: Path) -> None:
@@ -72,10 +73,11 @@ def test_replacing__goes_on_behind_what_was_saved(tmp_path: Path) -> None:
     assert [*tmp_path.iterdir()] == [path]
 
 
+@define
 class Slow:
     """A state that takes a second to store."""
 
-    clock = Clock()
+    clock: Clock
 
     def to_json(self) -> str:
         self.clock.sleep(1)
@@ -83,19 +85,20 @@ class Slow:
 
 
 def test_replacing__stores_large_states_now_and_then(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
-    monkeypatch.setattr(partial_module, "monotonic", Slow.clock)
+    """And the last one, if an exception ends the call."""
+    monkeypatch.setattr(partial_module, "monotonic", clock)
     path = tmp_path / "contexts.csv"
-    stored: list[bytes] = []
+    stored: set[bytes] = set()
     with pytest.raises(KeyboardInterrupt), replacing(path, "") as partial:  # noqa: PT012 - all of it
         for _ in range(50):
             partial.file.write("row\n")
-            partial.save({"any": Slow()})
-            stored.append((tmp_path / ".contexts.csv.checkpoint").read_bytes())
-            Slow.clock.sleep(1)
+            partial.save({"any": Slow(clock)})
+            stored.add((tmp_path / ".contexts.csv.checkpoint").read_bytes())
+            clock.sleep(1)
         raise KeyboardInterrupt
-    assert len({*stored}) == 3
+    assert len(stored) == 3
     with replacing(path, "") as partial:
         assert partial.size == 50 * len("row\n")
 
@@ -127,15 +130,11 @@ def test_replacing__keeps_what_another_command_saved(tmp_path: Path) -> None:
     assert {file: file.read_bytes() for file in tmp_path.iterdir()} == saved
 
 
-def hard_link(path: Path, victim: Path) -> None:
-    path.hardlink_to(victim)
-
-
 def fifo(path: Path, _victim: Path) -> None:
     os.mkfifo(path)
 
 
-@pytest.mark.parametrize("plant", [hard_link, fifo])
+@pytest.mark.parametrize("plant", [Path.symlink_to, Path.hardlink_to, fifo])
 @pytest.mark.parametrize("suffix", ["part", "checkpoint"])
 def test_replacing__what_others_planted(
     suffix: str, plant: Callable[[Path, Path], None], tmp_path: Path
@@ -149,6 +148,14 @@ def test_replacing__what_others_planted(
         replacing(path, ""),
     ):
         pytest.fail("went on")
+    assert victim.read_text() == "theirs"
+
+
+def test_replacing__planted_where_a_checkpoint_is_written(tmp_path: Path) -> None:
+    path, victim = tmp_path / "contexts.csv", tmp_path / "victim"
+    victim.write_text("theirs")
+    path.with_name(f".{path.name}.new").symlink_to(victim)
+    interrupt(path)
     assert victim.read_text() == "theirs"
 
 
@@ -179,7 +186,7 @@ def test_replacing__locked_until_it_is_delivered_or_deleted(
     act: str, error: Exception | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("fcntl")
-    path, do = tmp_path / "contexts.csv", getattr(pathlib.Path, act)
+    path, do = tmp_path / "contexts.csv", getattr(Path, act)
 
     def after_another_try(*arguments: Any, **settings: Any) -> None:
         with pytest.raises(WachtError, match="another process"), replacing(path, ""):
@@ -189,7 +196,7 @@ def test_replacing__locked_until_it_is_delivered_or_deleted(
 
     left: list[list[Path]] = []
     with suppress(WachtError), replacing(path, ""):
-        monkeypatch.setattr(pathlib.Path, act, after_another_try)
+        monkeypatch.setattr(Path, act, after_another_try)
         if error:
             raise error
     assert left == [[] if error else [path]]

@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -19,9 +19,6 @@ from wacht.errors import WachtError
 
 from .formats import FORMATS, Style, table
 from .listing import Listing
-
-if TYPE_CHECKING:
-    from wacht.models import WalkProgress
 
 _DEMO_ROWS = 10
 _EXAMPLES = """\b
@@ -40,39 +37,30 @@ Examples:
 The API key comes from the environment variable WACHT_API_KEY. Set WACHT_BASE_URL if
 the service isn't at https://api.wacht.dev. Options with (*) need the service's offset
 revision. TIME is a date, a time (in UTC unless it has a zone), or an age such as 2d,
-12h or 30m.
-
-The table shows some fields; through a pipe it is separated by tabs. The other formats
-have all fields. A JSON array that isn't closed is incomplete. In CSV, what a
-spreadsheet would run as a formula has an apostrophe before it.
+12h or 30m. The table shows some fields; the other formats have all.
 """
-_SANDBOX_HELP = """\b
+_SANDBOX = "Serve invented contexts on this machine, until Ctrl-C."
+_SANDBOX_EXAMPLES = """\b
 Examples:
   wacht sandbox --port 8080
-  wacht sandbox --contexts 10000 --per-second 20 --per-minute 100
-  wacht sandbox --revision offset
+  wacht sandbox --contexts 10000 --per-second 20 --revision offset
 """
-_AGE = re.compile("([0-9]+)([dhm])")
+_AGE = re.compile("([0-9]{1,5})([dhm])")
 _UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
 _POSITIVE = click.IntRange(min=1)
+_PORT = click.IntRange(0, 65535)
 _PER_PAGE = click.IntRange(1, MAX_PER_PAGE)
 _FORMATS = (*FORMATS, "parquet")
 _PAGINATION = click.Choice(["auto", "page", "offset"])
 _REVISION = click.Choice(["page", "offset", "offset-without-echo"])
 
 
-def _time(
-    ctx: click.Context, param: click.Parameter, text: str | None
-) -> datetime | None:
-    if text is None:
-        return None
-    ctx.meta[f"{param.name} as given"] = text
+def _time(text: str) -> datetime | timedelta:
+    if age := _AGE.fullmatch(text):
+        return int(age[1]) * _UNITS[age[2]]
     try:
-        if age := _AGE.fullmatch(text):
-            now = datetime.now(UTC).replace(microsecond=0)
-            return now - int(age[1]) * _UNITS[age[2]]
         moment = datetime.fromisoformat(text.upper().removesuffix(" UTC"))
-    except (OverflowError, ValueError):
+    except ValueError:
         raise click.BadParameter(
             "expected a date, a time such as 2026-03-01T12:00:00Z, or an age such as "
             f"2d, 12h or 30m, got {text!r}"
@@ -112,25 +100,20 @@ def wacht() -> None:
     """Do what the subcommand does."""
 
 
-@wacht.command(
-    help="List a sandbox's contexts, to see it run.",
-    epilog="\b\nExample:\n  wacht demo\n",
-)
-def demo() -> None:
-    """Walk through a sandbox's contexts; show the first ones, and how long it took."""
+@wacht.command("demo", help="List a sandbox's contexts, to see it run.")
+def _demo() -> None:
     from wacht.sandbox import Sandbox  # noqa: PLC0415 - a listing needs no server
 
-    seen: list[WalkProgress] = []
     start = time.perf_counter()
     with Sandbox() as sandbox, sandbox.session() as session:
-        contexts = list(session.iter_execution_contexts(progress=seen.append))
+        contexts = list(session.iter_execution_contexts())
     seconds = time.perf_counter() - start
     style = Style(width=shutil.get_terminal_size().columns)
     click.echo("".join(table([contexts[:_DEMO_ROWS]], style)), nl=False)
     click.echo(
         f"… {len(contexts) - _DEMO_ROWS:,} more contexts\n\n"
-        f"{len(contexts):,} contexts on {seen[-1].pages} pages, with "
-        f"{seen[-1].requests} requests, in {seconds:.2f} seconds"
+        f"{len(contexts):,} contexts with {len(sandbox.requests)} requests, in "
+        f"{seconds:.2f} seconds"
     )
 
 
@@ -147,8 +130,8 @@ _PATH = click.Path(dir_okay=False, allow_dash=True, path_type=Path)
 @click.option("--workflow-id", metavar="ID", help="Only this workflow's.")
 @click.option("--status", help="Only with this status, such as failed (*).")
 @click.option("--context-group", metavar="GROUP", help="Only this group's (*).")
-@click.option("--since", callback=_time, metavar="TIME", help=_SINCE)
-@click.option("--active-since", callback=_time, metavar="TIME", help=_ACTIVE)
+@click.option("--since", type=_time, metavar="TIME", help=_SINCE)
+@click.option("--active-since", type=_time, metavar="TIME", help=_ACTIVE)
 @click.option("--limit", type=_POSITIVE, help="At most this many.")
 @click.option("--exhaustive/--no-exhaustive", default=True, help=_EXHAUSTIVE)
 @click.option("--per-page", type=_PER_PAGE, help="100 if not set.")
@@ -162,25 +145,18 @@ _PATH = click.Path(dir_okay=False, allow_dash=True, path_type=Path)
 @click.option("--no-header", is_flag=True, help="Table and CSV: no names of columns.")
 @click.option("--no-escape", is_flag=True, help="CSV: leave formulas as they are.")
 @click.option("--output", type=_PATH, is_eager=True, help=_OUTPUT)
-@click.option("-v", "--verbose", is_flag=True, help="Log each wait to stderr.")
-@click.pass_context
-def list_(ctx: click.Context, /, **_params: object) -> None:
-    """Walk through the contexts, and write them."""
-    Listing(ctx).run()
+@click.option("-v", "--verbose", is_flag=True, help="Report each wait on stderr.")
+def _list(**params: Any) -> None:
+    Listing(params).run()
 
 
-@wacht.command(
-    help="Serve invented contexts on this machine, until Ctrl-C.", epilog=_SANDBOX_HELP
-)
-@click.option(
-    "--port", type=click.IntRange(0, 65535), default=0, help="0: any free one."
-)
+@wacht.command("sandbox", help=_SANDBOX, epilog=_SANDBOX_EXAMPLES)
+@click.option("--port", type=_PORT, default=0, help="0: any free one.")
 @click.option("--contexts", type=click.IntRange(0), default=250, help="How many.")
 @click.option("--per-second", type=_POSITIVE, help="Requests to allow in any second.")
 @click.option("--per-minute", type=_POSITIVE, help="Requests to allow in any minute.")
 @click.option("--revision", type=_REVISION, default="page")
-def sandbox(**settings: Any) -> None:
-    """Run a sandbox until it is interrupted."""
+def _sandbox(**settings: Any) -> None:
     from wacht.sandbox import Sandbox  # noqa: PLC0415 - a listing needs no server
 
     try:

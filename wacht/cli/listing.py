@@ -3,68 +3,55 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
-from contextlib import closing, contextmanager, nullcontext
-from datetime import datetime
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TextIO
 
-from wacht import errors
 from wacht._version import __version__
+from wacht.errors import WachtError
 from wacht.models import ListExecutionContextsOptions, ListFilters
 from wacht.session import Session
 
 from .formats import FORMATS, Style, parquet
-from .output import logged_waits, report, terminal_width, wait_display
+from .output import report, wait_notices
 from .partial import PartialFile, replacing
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Sequence
-    from typing import TextIO
-
-    import click
-
     from wacht.models import AiExecutionContext, ExecutionContextListResponse
 
-# The same command would meet these again.
-_LASTING_ERRORS = (
-    errors.BadRequestError,
-    errors.ConfigError,
-    errors.DecodeError,
-    errors.InvalidRequestError,
-    errors.PaginationError,
-)
 _WALK_OPTIONS = ("active_since", "exhaustive", "prefetch", "deadline")
-_TIMES = ("since", "active_since")  # an age means another time at each call
 # What may change in a command that goes on with a file.
-_MAY_CHANGE = ("prefetch", "deadline", "verbose", *_TIMES)
+_MAY_CHANGE = ("prefetch", "deadline", "verbose")
 
 
 class Listing:
-    """One run of `wacht list`."""
+    """One run of `wacht list`, with its options."""
 
-    def __init__(self, ctx: click.Context) -> None:
+    def __init__(self, params: dict[str, Any]) -> None:
         self.count = 0  # contexts written
-        self._ctx = ctx
-        self._params = ctx.params
+        self._params = params
+        self._start = datetime.now(UTC)  # ages count back from here
         self._partial: PartialFile | None = None
-        # Where a walk goes on; None before the first page.
+        # Where another run with the same file stopped.
         self._resume: ListExecutionContextsOptions | None = None
 
     def run(self) -> None:
         """List what the options ask for; an error says how far that came."""
         with (
-            logged_waits() if self._params["verbose"] else nullcontext(),
             Session(pagination=self._params["pagination"]) as session,
             self._opened() as file,
             closing(self._pages(session)) as pages,
         ):
             try:
                 self.write(pages, file)
-            except (errors.WachtError, KeyboardInterrupt) as error:
-                if self._resume and (resume := getattr(error, "resume", None)):
-                    self._save(resume)
-                for note in self.notes(error):
+            except (WachtError, KeyboardInterrupt) as error:
+                if self._partial and self._partial.state:
+                    self._save(getattr(error, "resume", None))
+                for note in self.notes():
                     error.add_note(note)
                 raise
 
@@ -82,33 +69,25 @@ class Listing:
         """Return what tells the same command with the same key, without the key."""
         service = [os.environ.get(f"WACHT_{name}") for name in ("API_KEY", "BASE_URL")]
         given = {k: v for k, v in self._params.items() if k not in _MAY_CHANGE}
-        command = repr((service, __version__, given, self._ctx.meta))
+        command = repr((service, __version__, given))
         return sha256(command.encode(errors="backslashreplace")).hexdigest()
 
-    def _go_on(self, count: int, resume: str, **times: str | None) -> None:
+    def _go_on(self, count: int, resume: str, start: str) -> None:
         self.count = count
         self._resume = ListExecutionContextsOptions.from_json(resume)
-        for name, time in times.items():
-            self._params[name] = time and datetime.fromisoformat(time)
+        self._start = datetime.fromisoformat(start)
         report(f"going on after {count:,} contexts")
-
-    def _save(self, resume: ListExecutionContextsOptions | None) -> None:
-        self._resume = resume
-        if self._partial and self._params["format"] != "parquet":
-            moments = {name: self._params[name] for name in _TIMES}
-            times = {name: at and at.isoformat() for name, at in moments.items()}
-            self._partial.save({"count": self.count, "resume": resume, **times})
 
     def write(
         self, pages: Iterable[ExecutionContextListResponse], file: TextIO
     ) -> None:
         """Write pages in the format that was chosen."""
-        continued = self._partial is not None and self._partial.state is not None
+        is_shown = not self._params["output"] and sys.stdout.isatty()
         style = Style(
-            width=None if self._params["output"] else terminal_width(),
-            header=not self._params["no_header"] and not continued,
+            width=shutil.get_terminal_size().columns if is_shown else None,
+            header=not self._params["no_header"] and self._resume is None,
             escape=not self._params["no_escape"],
-            continued=continued,
+            continued=self.count > 0,
         )
         chosen, name = self._chosen(pages, file), self._params["format"]
         if name == "parquet":
@@ -116,43 +95,38 @@ class Listing:
         else:
             file.writelines(FORMATS[name](chosen, style))
 
-    def notes(self, error: BaseException) -> Generator[str]:
-        """Say how far the listing came, and how to go on if that can help."""
+    def notes(self) -> Generator[str]:
+        """Say how far the listing came, and how to go on."""
         contexts = f"{self.count:,} context{'s' * (self.count != 1)}"
-        can_go_on = not isinstance(error, _LASTING_ERRORS)
         if output := self._params["output"]:
             yield f"nothing was written to {output}"
-            if self._partial and self._partial.state and can_go_on:
-                yield f"the same command goes on after {contexts}"
-            elif self._partial and self._partial.state:
-                yield f"the {contexts} that were found are in {self._partial.file.name}"
-        elif self._resume:
-            yield f"{contexts} listed before that"
-            if can_go_on:
-                page, size = self._resume.page, self._resume.per_page
-                yield (
-                    f"to go on, add --page={page} --per-page={size} (contexts that "
-                    "moved may be missing or come again), or use --output, where the "
-                    "same command goes on exactly"
-                )
+        elif self.count:
+            yield f"{contexts} listed before that; a listing with --output can go on"
+        if self._partial and self._partial.state:
+            place = self._partial.file.name
+            yield f"the same command goes on after {contexts}, which are in {place}"
 
     def _pages(
         self, session: Session
     ) -> Generator[ExecutionContextListResponse, None, None]:
         filters = () if self._resume else ListFilters.__optional_keys__
-        walk = {name: self._params[name] for name in (*filters, *_WALK_OPTIONS)}
+        walk = {name: self._value(name) for name in (*filters, *_WALK_OPTIONS)}
         if self._params["since"] is None:  # else it counts what passes the filter
             walk["limit"] = self._left()
-        if not self._params["verbose"]:
-            walk["progress"] = wait_display(to_file=self._params["output"] is not None)
+        walk["progress"] = wait_notices(always=self._params["verbose"])
         given = {name: value for name, value in walk.items() if value is not None}
         return session.iter_execution_context_pages(self._resume, **given)
+
+    def _value(self, name: str) -> Any:
+        """Return the value of an option; an age becomes a time."""
+        value = self._params[name]
+        return self._start - value if isinstance(value, timedelta) else value
 
     def _chosen(
         self, pages: Iterable[ExecutionContextListResponse], file: TextIO
     ) -> Generator[Sequence[AiExecutionContext]]:
-        for number, page in enumerate(pages):
-            if self._partial and not number:
+        for page in pages:
+            if self._partial:
                 self._partial.begin()
             chosen = list(filter(self._is_recent, page))[: self._left()]
             yield chosen
@@ -162,8 +136,14 @@ class Listing:
                 return
             self._save(page.resume)
 
+    def _save(self, resume: ListExecutionContextsOptions | None) -> None:
+        if self._partial and self._params["format"] != "parquet" and resume:
+            start = self._start.isoformat()
+            state = {"count": self.count, "resume": resume, "start": start}
+            self._partial.save(state)
+
     def _is_recent(self, context: AiExecutionContext) -> bool:
-        since, created = self._params["since"], context.created_at
+        since, created = self._value("since"), context.created_at
         return since is None or (created is not None and created >= since)
 
     def _left(self) -> int | None:

@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import errno
-import logging
 import os
-import shutil
-import stat
 import sys
 import time
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
-from importlib.util import find_spec
 from io import TextIOWrapper
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from wacht._text import escape_controls
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
-
-    from wacht.models import WalkProgress
-
-_NEW_WAIT = 5  # seconds; a wait that ends this much later gets a notice of its own
+from wacht._waiting import REPORTED_WAIT
+from wacht.models import WalkProgress
 
 
 @contextmanager
@@ -62,59 +54,24 @@ def report(message: str) -> None:
         discard_buffer(sys.stderr)
 
 
-def terminal_width() -> int | None:
-    """Return the width of the terminal on stdout, None without a terminal."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+def wait_notices(*, always: bool) -> Callable[[WalkProgress], None] | None:
+    """
+    Return a `progress` that reports each wait once, though prefetched pages wait too.
 
-
-@contextmanager
-def logged_waits() -> Generator[None]:
-    """Write what the package logs to stderr."""
-    logger = logging.getLogger("wacht")
-    handler = _StderrHandler()
-    level = logger.level
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
-        logger.removeHandler(handler)
-
-
-class _StderrHandler(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-        report(record.getMessage())
-
-
-def wait_display(*, to_file: bool) -> bool | Callable[[WalkProgress], object]:
-    """Choose the `progress` of a walk: nothing without a terminal, a bar or notices."""
-    if sys.stderr is None or not sys.stderr.isatty():
-        return False
-    # A bar would spoil rows, or a pager, on the same terminal.
-    if find_spec("tqdm") is not None and (to_file or _is_file(sys.stdout)):
-        return True
-    return wait_notices()
-
-
-def _is_file(stream: TextIO) -> bool:
-    with suppress(OSError):
-        return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
-    return False
-
-
-def wait_notices() -> Callable[[WalkProgress], None]:
-    """Report each wait once, though prefetched pages wait side by side."""
+    Return None if stderr is no terminal, unless `always`.
+    """
+    if not always and (sys.stderr is None or not sys.stderr.isatty()):
+        return None
     reported = -inf  # when the wait that was reported last ends
 
     def notice(progress: WalkProgress) -> None:
         nonlocal reported
         if progress.waiting is None:
             return
-        now = time.monotonic()
-        end = now + progress.waiting
-        if now >= reported or end >= reported + _NEW_WAIT:
+        end = time.monotonic() + progress.waiting
+        if end >= reported + REPORTED_WAIT:
             reported = end
-            report(f"waiting {progress.waiting:.0f} s: {progress.reason}")
+            wait = f"waiting {progress.waiting:.0f} s: {progress.reason}"
+            report(f"{wait}; {progress.contexts:,} contexts so far")
 
     return notice

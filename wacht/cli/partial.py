@@ -8,6 +8,7 @@ import os
 import shutil
 import stat
 import sys
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TextIO
@@ -17,7 +18,6 @@ from attrs import define, field
 from wacht.errors import WachtError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
     from pathlib import Path
 
 _QUICK = 0.05  # seconds: what is stored faster is stored after each page
@@ -43,7 +43,7 @@ def replacing(path: Path, command: str) -> Generator[PartialFile]:
         raise WachtError(f"cannot write to {path}: not a regular file")
     part = target.with_name(f".{target.name}.part")
     try:
-        with _open(part) as file:
+        with open(part, "a", -1, "utf-8", "backslashreplace", "", opener=_own) as file:
             _lock(file, part)
             partial = PartialFile(file, part, command)
             try:
@@ -59,10 +59,6 @@ def replacing(path: Path, command: str) -> Generator[PartialFile]:
     except OSError as error:
         place = f" ({error.filename})" if error.filename else ""
         raise WachtError(f"cannot write to {path}: {error.strerror}{place}") from error
-
-
-def _open(path: Path) -> TextIO:
-    return open(path, "a", -1, "utf-8", "backslashreplace", "", opener=_own)
 
 
 def _own(path: str, flags: int) -> int:
@@ -99,15 +95,18 @@ class PartialFile:
     _command: str
     # What was saved last; None if the file is new.
     state: dict[str, Any] | None = field(default=None, init=False)
-    _unstored: tuple[int, object] | None = field(default=None, init=False)
+    _saved_size: int = field(default=0, init=False)
     _due: float = field(default=0.0, init=False)  # when to store the next checkpoint
 
     def __attrs_post_init__(self) -> None:
-        size, self.state = self._saved()
-        if self.size < size:  # the system crashed
-            self.state = None
-        if self.state is not None:
-            self.file.truncate(size)
+        with (
+            suppress(FileNotFoundError, ValueError),  # the system crashed
+            open(self._checkpoint, opener=_own) as file,
+        ):
+            command, size, state = json.load(file)
+            if command == self._command and size <= self.size:
+                self.file.truncate(size)
+                self._saved_size, self.state = size, state
 
     @property
     def _checkpoint(self) -> Path:
@@ -132,9 +131,12 @@ class PartialFile:
         stored now and then, and always if an exception ends the call.
         """
         self.file.flush()
-        self.state, self._unstored = state, (self.size, state)
-        if monotonic() >= self._due:
+        self._saved_size, self.state = self.size, state
+        start = monotonic()
+        if start >= self._due:
             self._store()
+            took = monotonic() - start
+            self._due = start + _PAUSE * took if took > _QUICK else start
 
     def deliver(self, target: Path) -> None:
         """Give the file its name, as long as it is locked."""
@@ -147,8 +149,9 @@ class PartialFile:
 
     def keep(self) -> None:
         """Leave what was saved for the next call, and nothing if nothing was."""
-        self._store()
-        if not self._checkpoint.exists():
+        if self.state is not None:
+            self._store()
+        elif not self._checkpoint.exists():
             self._close_on_windows()
             self._part.unlink(missing_ok=True)
 
@@ -157,26 +160,10 @@ class PartialFile:
             self.file.close()
 
     def _store(self) -> None:
-        if self._unstored is None:
-            return
-        start = monotonic()
-        saved = (self._command, *self._unstored)
+        saved = self._command, self._saved_size, self.state
         text = json.dumps(saved, default=lambda value: value.to_json())
         new = self._part.with_suffix(".new")
         new.unlink(missing_ok=True)
         with new.open("x") as file:
             file.write(text)
         new.replace(self._checkpoint)
-        self._unstored = None
-        took = monotonic() - start
-        self._due = start + _PAUSE * took if took > _QUICK else start
-
-    def _saved(self) -> tuple[int, dict[str, Any] | None]:
-        with (
-            suppress(FileNotFoundError, ValueError),  # the system crashed
-            open(self._checkpoint, opener=_own) as file,
-        ):
-            command, size, state = json.load(file)
-            if command == self._command:
-                return size, state
-        return 0, None

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 import click
 from click.shell_completion import shell_complete
@@ -17,39 +16,28 @@ from wacht._http.settings import DEFAULT_BASE_URL
 from .commands import wacht
 from .output import delivered_output, discard_buffer, report
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-# What messages about the key advise, and the command refuses.
-_AN_ARGUMENT = re.compile(" or (pass )?api_key")
 _COMPLETE = "_WACHT_COMPLETE"
 _INTERRUPTED = 130  # as a shell reports SIGINT
 _READER_GONE = 141  # and SIGPIPE
 
-# What to do about an error: the first one that fits its type and its message.
-_HINTS: tuple[tuple[type[errors.WachtError], str, str], ...] = (
-    (errors.ConfigError, "API key", "`wacht demo` needs no key"),
-    (errors.AuthenticationError, "", "check WACHT_API_KEY"),
-    (errors.PermissionDeniedError, "", "check what the key in WACHT_API_KEY may do"),
-    (errors.NotFoundError, "", "check WACHT_BASE_URL; {url} was asked"),
-    (errors.DecodeError, "", "check WACHT_BASE_URL"),
-    (errors.RateLimitError, "", "try later: all users of the key share the limit"),
-    (errors.PaginationError, "exhaustive=False", "the option is --no-exhaustive"),
-    (errors.PaginationError, "pagination", "the option is --pagination"),
-    (
-        errors.RequestError,
-        "CERTIFICATE_VERIFY_FAILED",
-        "if you trust its CA, set REQUESTS_CA_BUNDLE to a file with the certificate",
+# What to do about an error of each kind.
+_HINTS: dict[type[BaseException], str] = {
+    errors.AuthenticationError: "check WACHT_API_KEY",
+    errors.PermissionDeniedError: "check what the key in WACHT_API_KEY may do",
+    errors.NotFoundError: "check WACHT_BASE_URL; {url} was asked",
+    errors.DecodeError: "check WACHT_BASE_URL",
+    errors.RateLimitError: "try later: all users of the key share the limit",
+    errors.RequestError: (
+        "check the network, WACHT_BASE_URL, HTTPS_PROXY and REQUESTS_CA_BUNDLE"
     ),
-    (errors.RequestError, "CA certificate bundle", "check REQUESTS_CA_BUNDLE"),
-    (
-        errors.RequestError,
-        "407 ",
-        "check the user and the password in HTTPS_PROXY=http://user:password@host:port",
-    ),
-    (errors.RequestError, "SOCKS support", "pip install PySocks"),
-    (errors.RequestError, "", "check the network, and WACHT_BASE_URL"),
-)
+}
+# What messages advise in Python, and its form in a command line.
+_IN_PYTHON = {
+    " or pass api_key": "; `wacht demo` needs no key",
+    " or api_key": "",
+    "exhaustive=False": "--no-exhaustive",
+    "pagination=": "--pagination=",
+}
 
 
 def run(argv: Sequence[str] | None) -> int:
@@ -58,8 +46,7 @@ def run(argv: Sequence[str] | None) -> int:
         with delivered_output():
             return _invoke(sys.argv[1:] if argv is None else [*argv])
     except errors.WachtError as error:
-        message = _AN_ARGUMENT.sub("", str(error))
-        report(_with_notes(error, message, *_hint(error)))
+        report(_with_notes(error, *_advise(error)))
         return 2 if isinstance(error, errors.InvalidRequestError) else 1
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "wacht"
@@ -96,13 +83,11 @@ def _with_notes(error: BaseException, *words: str) -> str:
     return "; ".join([*words, *getattr(error, "__notes__", [])])
 
 
-def _hint(error: errors.WachtError) -> Iterator[str]:
-    for kind, pattern, hint in _HINTS:
-        if isinstance(error, kind) and pattern in str(error):
-            yield hint.format(url=_url()) if "{url}" in hint else hint
-            return
-
-
-def _url() -> str:
-    base = os.environ.get("WACHT_BASE_URL", "").strip() or DEFAULT_BASE_URL
-    return base.rstrip("/") + PATH
+def _advise(error: errors.WachtError) -> Iterator[str]:
+    message = str(error)
+    for python, option in _IN_PYTHON.items():
+        message = message.replace(python, option)
+    yield message
+    if hint := _HINTS.get(type(error)):
+        base = os.environ.get("WACHT_BASE_URL", "").strip() or DEFAULT_BASE_URL
+        yield hint.format(url=base.rstrip("/") + PATH)
