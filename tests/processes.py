@@ -1,4 +1,4 @@
-"""Programs that are stopped in the middle of a walk."""
+"""Programs that run to their end, or are stopped in the middle of a walk."""
 
 from __future__ import annotations
 
@@ -11,6 +11,19 @@ from tests.waits import PATIENCE
 
 if TYPE_CHECKING:
     from wacht.sandbox import Sandbox
+
+
+def run(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run Python with these arguments."""
+    command = [sys.executable, *map(str, arguments)]
+    return subprocess.run(
+        command,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        **options,
+    )
 
 
 def stopped_at_request(

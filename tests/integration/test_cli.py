@@ -8,7 +8,6 @@ import os
 import re
 import runpy
 import signal
-import subprocess
 import sys
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
@@ -19,8 +18,7 @@ import pytest
 from urllib3 import Retry
 
 import wacht
-from tests.processes import stopped_at_request
-from tests.waits import PATIENCE
+from tests.processes import run, stopped_at_request
 from wacht import cli
 from wacht.cli import commands, listing
 from wacht.sandbox import Sandbox
@@ -228,19 +226,6 @@ def broken_off(sandbox: Sandbox) -> Iterator[None]:
     yield
     sandbox._live = None
     sandbox.heal()
-
-
-def run(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
-    """Run Python as a process."""
-    command = [sys.executable, *map(str, arguments)]
-    return subprocess.run(
-        command,
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        **options,
-    )
 
 
 def finished(*arguments: object) -> tuple[int, str]:

@@ -7,19 +7,16 @@ import doctest
 import json
 import re
 import shlex
-import subprocess
 import sys
-import time
 from importlib import import_module
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from attrs import frozen
 from urllib3 import Retry
 
-from tests.waits import PATIENCE
+from tests.processes import run
 from wacht import cli
 from wacht.sandbox import Sandbox
 
@@ -169,21 +166,8 @@ def run_pytest(folder: Path, *blocks: Block) -> None:
     options = ["-q", "-W", "error", "--rootdir", "."]
     for plugin in ("anyio", "cacheprovider", "hypothesispytest"):  # slow to start
         options += ["-p", f"no:{plugin}"]
-    ran = run(["-m", "pytest", *options], cwd=folder)
+    ran = run("-m", "pytest", *options, cwd=folder)
     assert ran.returncode == 0, ran.stdout + ran.stderr
-
-
-def run(
-    arguments: list[str | Path], cwd: Path | None = None
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE,
-    )
 
 
 @pytest.mark.parametrize("arguments", sorted(commands()))
@@ -195,61 +179,63 @@ def test_command__has_known_options(arguments: str) -> None:
 
 def test_plain_script__lists_one_agent(service: Sandbox) -> None:
     """It prints a line for each context, or a line that says what is wrong."""
-    arguments: list[str | Path] = [EXAMPLES / "plain_script.py", "agent_123"]
-    ran = run(arguments)
+    arguments = EXAMPLES / "plain_script.py", "agent_123"
+    ran = run(*arguments)
     assert ran.stdout.splitlines()[0] == "0 2026-03-01 12:00:00+00:00 None"
     assert len(ran.stdout.splitlines()) == 150
     assert (ran.returncode, ran.stderr) == (0, "")
     service.answer(401, "unknown API key")
-    ran = run(arguments)
+    ran = run(*arguments)
     message = "check WACHT_API_KEY: 401 Unauthorized: unknown API key\n"
     assert (ran.returncode, ran.stderr) == (1, message)
 
 
 @pytest.mark.parametrize("name", ["plain_script.py", "export_to_csv.py"])
 def test_script__without_an_argument(name: str) -> None:
-    ran = run([EXAMPLES / name])
+    ran = run(EXAMPLES / name)
     assert (ran.returncode, ran.stdout) == (1, "")
     assert f"WACHT_API_KEY=... python {name}" in ran.stderr
 
 
-def test_export__formulas_and_lone_surrogates(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def example(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.syspath_prepend(EXAMPLES)
-    example: Any = import_module("export_to_csv")
+    return import_module("export_to_csv")
+
+
+def rows_in(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_export__formulas_and_lone_surrogates(example: Any, tmp_path: Path) -> None:
     titles = {"=1+1": "'=1+1", ";=1+1": ";'=1+1", "\ud800": "\\ud800", "a=1": "a=1"}
     contexts = [{"id": title, "title": title} for title in titles]
     path = tmp_path / "contexts.csv"
     with Sandbox(contexts) as sandbox, sandbox.session() as session:
         example.export(session, path)
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = [row["title"] for row in csv.DictReader(file)]
-    assert rows == [*titles.values()]
+    assert [row["title"] for row in rows_in(path)] == [*titles.values()]
 
 
 def test_export__continues_after_errors(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    example: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The export writes each context once, though limits stop it and the list grows."""
-    monkeypatch.syspath_prepend(EXAMPLES)
-    example: Any = import_module("export_to_csv")
+    """The export writes each context once, though the list grows meanwhile."""
+
+    def change(listed: list[Any]) -> None:
+        if len(listed) < 253:
+            listed.insert(0, {"id": f"added {len(listed)}"})
+            sandbox.answer(503)
+
+    monkeypatch.setattr(example, "PAUSE", 0)
     path = tmp_path / "contexts.csv"
     with (
-        Sandbox(per_second=2) as sandbox,
-        sandbox.session(throttle=None, retry=Retry(total=0)) as session,
+        Sandbox(live=change) as sandbox,
+        sandbox.session(retry=Retry(total=0)) as session,
     ):
         contexts = sandbox.contexts.copy()
-
-        def pause(_seconds: float) -> None:
-            sandbox.contexts.insert(0, {"id": f"added {len(sandbox.contexts)}"})
-            time.sleep(1)
-
-        monkeypatch.setattr(example, "time", SimpleNamespace(sleep=pause))
         count = example.export(session, path)
-        assert len(sandbox.contexts) > len(contexts)
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = rows_in(path)
     ids = [row["id"] for row in rows]
     assert count == len(ids) == len(set(ids))
     assert ids[: len(contexts)] == [context["id"] for context in contexts]

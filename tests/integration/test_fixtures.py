@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import TYPE_CHECKING
+
+from tests.processes import run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,8 +39,6 @@ def test_sandbox__leaves_nothing_behind():
 
 def test_fixtures__in_a_run_of_pytest(tmp_path: Path) -> None:
     (tmp_path / "test_fixtures.py").write_text(TESTS, encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "--rootdir", "."]
-    ran = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    options = ["-q", "-W", "error", "--rootdir", "."]
+    ran = run("-m", "pytest", *options, cwd=tmp_path)
     assert ran.returncode == 0, ran.stdout + ran.stderr

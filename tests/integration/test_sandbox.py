@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import gzip
-import http.client
 import json
 import socket
 import threading
@@ -15,6 +13,8 @@ from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 import pytest
+import urllib3
+from urllib3.exceptions import ProtocolError
 
 from wacht import AiExecutionContext
 from wacht.sandbox import Sandbox
@@ -33,37 +33,28 @@ def ask(sandbox: Sandbox) -> Iterator[Ask]:
         yield ask
 
 
-def _address(sandbox: Sandbox) -> tuple[str, int]:
-    host, port = sandbox.url.removeprefix("http://").split(":")
-    return host, int(port)
-
-
 @contextlib.contextmanager
 def _asking(sandbox: Sandbox) -> Iterator[Ask]:
     """Ask the sandbox on one connection that is kept alive: (status, body)."""
-    connection = http.client.HTTPConnection(*_address(sandbox), timeout=30)
-    with contextlib.closing(connection):
-        yield functools.partial(_ask, connection)
+
+    def ask(
+        path: str = PATH, headers: Mapping[str, str] = KEY, method: str = "GET"
+    ) -> tuple[int, bytes]:
+        body = b"not the start of a request" if method == "POST" else None
+        answer = pool.urlopen(method, path, body, headers, decode_content=False)
+        return answer.status, answer.data
+
+    with urllib3.connection_from_url(sandbox.url, timeout=30, retries=False) as pool:
+        yield ask
 
 
-def _ask(
-    connection: http.client.HTTPConnection,
-    path: str = PATH,
-    headers: Mapping[str, str] = KEY,
-    method: str = "GET",
-    body: bytes | None = None,
-) -> tuple[int, bytes]:
-    try:
-        connection.request(method, path, body, headers)
-        answer = connection.getresponse()
-        return answer.status, answer.read()
-    except (OSError, http.client.HTTPException):
-        connection.close()  # the next request opens a new one
-        raise
+def _ids(ask: Ask) -> list[str]:
+    return [context["id"] for context in json.loads(ask()[1])["data"]]
 
 
-def _ids(ask: Ask, query: str = "") -> list[str]:
-    return [context["id"] for context in json.loads(ask(PATH + query)[1])["data"]]
+def _address(sandbox: Sandbox) -> tuple[str, int]:
+    host, port = sandbox.url.removeprefix("http://").split(":")
+    return host, int(port)
 
 
 def _plain(sandbox: Sandbox, data: bytes = b"") -> socket.socket:
@@ -90,14 +81,12 @@ def _until(condition: Callable[[], bool]) -> None:
         time.sleep(0.001)
 
 
-@pytest.mark.parametrize("revision", ["page", "offset", "offset-without-echo"])
+@pytest.mark.parametrize("revision", ["page", "offset"])
 def test_sandbox__revisions(revision: Any) -> None:
     with Sandbox(5, revision=revision) as sandbox, _asking(sandbox) as ask:
-        answer = json.loads(ask()[1])
+        assert json.loads(ask()[1])["data"] == sandbox.contexts
         assert repr(sandbox) == f"Sandbox('{sandbox.url}', revision={revision!r})"
-    assert answer["data"] == sandbox.contexts
-    assert ("limit" in answer) is (revision == "offset")
-    assert ("status" in answer["data"][0]) is (revision != "page")
+    assert ("status" in sandbox.contexts[0]) is (revision == "offset")
 
 
 JSON = r"^contexts\[[01]\]: expected a JSON object"
@@ -156,13 +145,14 @@ def test_sandbox__rejections_keep_the_connection(sandbox: Sandbox, ask: Ask) -> 
         ask(headers=KEY | {"Host": "rebound.example"})[0],  # uses up no fault
         ask()[0],
         ask("/elsewhere")[0],
-        ask(method="POST", body=b"not the start of a request")[0],
+        ask(method="POST")[0],
         ask(PATH + "?page=x")[0],
         ask(headers={})[0],
         ask(method="HEAD")[0],
         ask()[0],
     ]
     assert statuses == _statuses(sandbox) == [403, 500, 404, 405, 400, 401, 405, 200]
+    assert ask("/") == (404, b'{"errors":[{"message":"Not found","code":404}]}')
     assert sandbox._server.connections == 1
 
 
@@ -207,11 +197,11 @@ def test_requests__never_the_key(
 @pytest.mark.parametrize(
     ("order", "outcome", "status"),
     [
-        (lambda s: s.reset(times=2), ConnectionResetError, None),
-        (lambda s: s.reset(at="headers", times=2), ConnectionResetError, 200),
-        (lambda s: s.reset(at="body", times=2), ConnectionResetError, 200),
-        (lambda s: s.hang_up(times=2), http.client.RemoteDisconnected, None),
-        (lambda s: s.cut(times=2), http.client.IncompleteRead, 200),
+        (lambda s: s.reset(times=2), "ConnectionResetError", None),
+        (lambda s: s.reset(at="headers", times=2), "ConnectionResetError", 200),
+        (lambda s: s.reset(at="body", times=2), "ConnectionResetError", 200),
+        (lambda s: s.hang_up(times=2), "RemoteDisconnected", None),
+        (lambda s: s.cut(times=2), "IncompleteRead", 200),
         (lambda s: s.stall(0.01, times=2), EMPTY, 200),
         (lambda s: s.trickle(1e-4, times=2), EMPTY, 200),
         (lambda s: s.answer(500, "größer", times=2), "größer".encode(), 500),
@@ -224,7 +214,7 @@ def test_faults__outcome(
     sandbox: Sandbox,
     ask: Ask,
     order: Callable[[Sandbox], None],
-    outcome: Any,
+    outcome: str | bytes,
     status: int | None,
 ) -> None:
     sandbox.contexts[:] = []
@@ -233,7 +223,7 @@ def test_faults__outcome(
         if isinstance(outcome, bytes):
             assert ask(headers={}) == (status, outcome)
         else:
-            with pytest.raises(outcome):
+            with pytest.raises(ProtocolError, match=outcome):
                 ask(headers={})
     assert ask(headers={})[0] == 401
     assert _statuses(sandbox) == [status, status, 401]
@@ -267,7 +257,7 @@ def test_faults__queue(sandbox: Sandbox, ask: Ask) -> None:
     sandbox.answer(502, times=None)
     sandbox.answer(503)
     assert ask()[0] == 500
-    with pytest.raises(http.client.RemoteDisconnected):
+    with pytest.raises(ProtocolError):
         ask()
     assert [ask()[0] for _ in range(5)] == [502] * 5
     sandbox.delay(3600)
@@ -275,14 +265,13 @@ def test_faults__queue(sandbox: Sandbox, ask: Ask) -> None:
     assert ask()[0] == 200
 
 
-@pytest.mark.parametrize("times", [0, -1])
-def test_faults__unusable_arguments(sandbox: Sandbox, times: int) -> None:
-    with pytest.raises(ValueError, match=f"at least 1, or None, got {times}"):
-        sandbox.cut(times=times)
+def test_faults__unusable_arguments(sandbox: Sandbox) -> None:
+    with pytest.raises(ValueError, match="at least 1, or None, got 0"):
+        sandbox.cut(times=0)
     with pytest.raises(TypeError, match="datetime is not JSON serializable"):
         sandbox.answer(200, {"at": datetime.now(UTC)})
     nowhere: Any = "header"
-    for order in (sandbox.reset, sandbox.trickle, functools.partial(sandbox.stall, 1)):
+    for order in (sandbox.reset, sandbox.trickle):
         with pytest.raises(ValueError, match=r"headers.*, got 'header'"):
             order(at=nowhere)
 
@@ -336,7 +325,7 @@ def test_sandbox__mistake_in_the_list(
     sandbox: Sandbox, ask: Ask, capfd: pytest.CaptureFixture[str]
 ) -> None:
     sandbox.contexts.insert(0, {"id": {1, 2}})
-    with pytest.raises(http.client.RemoteDisconnected):
+    with pytest.raises(ProtocolError):
         ask()
     sandbox.close()
     error = capfd.readouterr().err

@@ -11,7 +11,6 @@ from wacht.sandbox.server import Response
 from wacht.sandbox.service import (
     Limits,
     SandboxRevision,
-    check_endpoint,
     check_host,
     check_key,
     listing,
@@ -125,23 +124,6 @@ def test_listing__contexts_of_the_caller() -> None:
     assert "Rückfrage \\ud800" in answer.body.decode()
     assert json.loads(answer.body)["data"] == [{"id": "1", "title": "Rückfrage \ud800"}]
     assert _numbers(_ask("page", {"agent_id": "a"}, contexts)) == [2]
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "expected"),
-    [
-        ("GET", "/ai/execution-contexts", None),
-        ("GET", "/ai/execution-contexts/", 404),
-        ("POST", "/ai", 404),
-        ("POST", "/ai/execution-contexts", 405),
-        ("get", "/ai/execution-contexts", 405),
-    ],
-)
-def test_check_endpoint__status(method: str, path: str, expected: int | None) -> None:
-    answer = check_endpoint(method, path)
-    assert (answer and answer.status) == expected
-    if answer and answer.status == 404:
-        assert answer.body == b'{"errors":[{"message":"Not found","code":404}]}'
 
 
 def test_check_host__only_this_machine() -> None:
