@@ -133,16 +133,11 @@ def test_completion__in_bash(
     assert capsys.readouterr().out == "plain,json\nplain,jsonl\n"
 
 
-def test_arguments__none(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main([]) == 0
-    assert capsys.readouterr().out.startswith("Usage: wacht [OPTIONS] COMMAND")
-
-
 def test_output__dash_is_the_standard_output() -> None:
     assert parameters("--output", "-")["output"] is None
 
 
-@pytest.mark.parametrize("arguments", ["-h", "list --help", "sandbox --help"])
+@pytest.mark.parametrize("arguments", ["", "-h", "list --help", "sandbox --help"])
 def test_help__examples(arguments: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(arguments.split()) == 0
     text = capsys.readouterr().out

@@ -32,15 +32,6 @@ def test_replacing__complete(tmp_path: Path) -> None:
     assert [*tmp_path.iterdir()] == [path]
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), WachtError("broken")])
-def test_replacing__broken(error: BaseException, tmp_path: Path) -> None:
-    path = tmp_path / "contexts.csv"
-    with pytest.raises(type(error)), replacing(path, "") as partial:  # noqa: PT012 - both
-        partial.file.write("half a row")
-        raise error
-    assert [*tmp_path.iterdir()] == []
-
-
 @pytest.mark.parametrize(
     ("name", "reason"),
     [("absent/file", "No such file or directory"), (os.devnull, "not a regular file")],

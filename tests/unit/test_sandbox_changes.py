@@ -51,6 +51,9 @@ def test_changes__removed() -> None:
 
 def test_changes__page_revision() -> None:
     """Its contexts don't show activity; new ones show that they are the newest."""
+    empty: list[Any] = []
+    Changes(active=1, added=1, removed=1)(empty)
+    assert set(empty[0]) == {"id", "created_at"}
     original: list[Any] = make_page_contexts(100)
     contexts = original.copy()
     for _ in range(2):
@@ -60,12 +63,6 @@ def test_changes__page_revision() -> None:
     times = [time_of(context, "created_at") for context in contexts]
     assert times == sorted(times, reverse=True)
     assert len(set(times[:5])) == 5
-
-
-def test_changes__empty_list() -> None:
-    contexts: list[Any] = []
-    Changes(active=1, added=1, removed=1)(contexts)
-    assert set(contexts[0]) == {"id", "created_at"}
 
 
 def test_changes__seed() -> None:
