@@ -45,6 +45,10 @@ def ids(sandbox: Sandbox) -> list[str]:
     return [context["id"] for context in sandbox.contexts]
 
 
+def ids_in(path: Path) -> list[str]:
+    return [json.loads(line)["id"] for line in path.read_text().splitlines()]
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
@@ -111,6 +115,7 @@ def test_output__parquet(sandbox: Sandbox, tmp_path: Path) -> None:
             ["page=2 per_page=7 agent_id=a workflow_id=b"],
         ),
         ("--limit=5 --no-exhaustive", ["page=1 per_page=5"]),
+        ("--limit=5 --no-exhaustive --since=1999-01-01", ["page=1 per_page=100"]),
         (
             "--pagination=offset --status=failed --context-group=g",
             ["limit=100 offset=0 status=failed context_group=g"],
@@ -156,7 +161,7 @@ def test_output__same_command_goes_on(
     format_: str, signal_: int, revision: Any, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     path, whole = tmp_path / "contexts", tmp_path / "whole"
-    arguments = ["--format", format_, "--limit=240", "--output"]
+    arguments = ["--format", format_, "--page=1", "--limit=240", "--output"]
     sandbox.revision = revision
     message = stopped_at_request(
         3, sandbox, signal_, "-m", "wacht", "list", *arguments, path
@@ -201,13 +206,33 @@ def test_output__goes_on_after_an_error(
     now += timedelta(days=1)
     assert cli.main([*arguments, "--verbose"]) == 0
     assert capsys.readouterr().err == "wacht: going on after 55 contexts\n"
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
-    assert rows
-    assert [row["id"] for row in rows] == [
+    assert ids_in(path) == [
         context["id"]
         for context in sandbox.contexts
         if datetime.fromisoformat(context["created_at"]) >= oldest
     ]
+
+
+def test_output__goes_on_after_a_list_came_to_rest(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """What the error says is read again; the last page alone would fail again."""
+    path = tmp_path / "contexts.jsonl"
+    arguments = ["list", "--output", str(path)]
+    at_rest = sandbox.contexts.copy()
+    sandbox.contexts[:] = at_rest[::2] + at_rest[1::2]
+    assert cli.main(arguments) == 1
+    sandbox.contexts[:] = at_rest
+    assert cli.main(arguments) == 0
+    assert sorted(ids_in(path)) == sorted(ids(sandbox))
+
+
+def test_output__another_command_starts_anew(sandbox: Sandbox, tmp_path: Path) -> None:
+    path = tmp_path / "contexts.jsonl"
+    with broken_off(sandbox):
+        assert cli.main(["list", "--output", str(path)]) == 1
+    assert cli.main(["list", "--output", str(path), "--limit=5"]) == 0
+    assert ids_in(path) == ids(sandbox)[:5]
 
 
 def test_output__goes_on_before_the_first_row(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -244,8 +269,7 @@ def test_output__two_equal_commands(sandbox: Sandbox, tmp_path: Path) -> None:
     sandbox._live = run_second
     assert finished("list", "--output", path) == (0, "")
     assert {*second} == {(1, f"wacht: another process writes to {path}\n")}
-    rows = [json.loads(line)["id"] for line in path.read_text().splitlines()]
-    assert rows == ids(sandbox)
+    assert ids_in(path) == ids(sandbox)
 
 
 @pytest.mark.parametrize("module", ["attrs", "click"])
