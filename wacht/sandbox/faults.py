@@ -62,6 +62,14 @@ class Faults:
         """Close the connection cleanly after half of the announced body."""
         self._interrupt("body", End.CLOSE, times)
 
+    def break_chunk(self, *, times: int | None = 1) -> None:
+        """Send half of the body in chunks, then a chunk with an unreadable size."""
+        self._add(_broken_chunk, times)
+
+    def garble(self, *, times: int | None = 1) -> None:
+        """Announce a gzip body and send one that isn't."""
+        self._add(_garbled, times)
+
     def stall(
         self, seconds: float, *, at: Place = "request", times: int | None = 1
     ) -> None:
@@ -154,6 +162,17 @@ def _trickled(answer: Response, at: str, interval: float) -> Iterator[Action]:
                 yield from (Pause(interval), bytes([byte]))
         else:
             yield data
+
+
+def _broken_chunk(answer: Response) -> Iterator[Action]:
+    half = answer.body[: len(answer.body) // 2]
+    head = answer.with_headers({"Transfer-Encoding": "chunked"}).head
+    yield head + b"%x\r\n%b\r\n" % (len(half), half) + b"not a size\r\n"
+    yield End.CLOSE
+
+
+def _garbled(answer: Response) -> Iterator[Action]:
+    return whole(answer.with_headers({"Content-Encoding": "gzip"}))
 
 
 def _flooded(answer: Response) -> Iterator[Action]:
