@@ -269,6 +269,15 @@ def test_walk__by_page_bulk_imports(
     assert sorted(given_by(service, exhaustive=True)) == sorted(service.ids)
 
 
+def test_walk__by_page_nothing_comes_above_what_was_the_oldest() -> None:
+    """Two bulk imports by activity: a context leaves, and another one moves."""
+    service = known("page", 150, order=ACTIVITY, tied=100, gap=1)
+    moves = {1: lambda: service.contexts.pop(3), 2: lambda: service.touch(128)}
+    service.change = lambda service: moves.get(len(service.queries), list)()
+    _, error = until_error(walk_of(service, exhaustive=True))
+    assert "missing" in str(error)
+
+
 def test_walk__by_page_a_bulk_import_that_turns_the_order() -> None:
     """What is at the top looks like the oldest first, until that can't be, either."""
     service = known("page", 800, order=CREATED, tied=800)

@@ -98,17 +98,21 @@ class Coverage:
 
     def add(self, batch: Batch, interval: Interval, floor: float) -> Coverage:
         """Return what is covered with an answer; below the floor, nothing has to be."""
-        newest, creeps = self.read_before_recheck, interval.oldest == self.covered_until
-        if newest == -inf:  # what is dated ahead of the clock says nothing
-            now = microseconds(batch.sent_at)
-            newest = max((t for t in interval.times if t <= now), default=-inf)
+        creeps = interval.oldest == self.covered_until
+        mark = self.read_before_recheck
         return evolve(
             self,
             covered_until=min(self.covered_until, max(interval.oldest, floor)),
             ties_at_end=interval.ties_at_end if self.reaches(interval) else 0,
             creeping=self.creeping + 1 if creeps else 0,
-            read_before_recheck=newest,
+            read_before_recheck=self._mark(batch, interval) if mark == -inf else mark,
         )
+
+    def _mark(self, batch: Batch, interval: Interval) -> float:
+        if interval.newest != inf and not self.sort_time.newest_first:
+            return inf  # older ones are above the place where the walk began
+        now = microseconds(batch.sent_at)  # what is dated ahead of it says nothing
+        return max((time for time in interval.times if time <= now), default=-inf)
 
     def without_count(self) -> Coverage:
         """Return the same, but contexts of the last time may be missing."""
@@ -123,6 +127,9 @@ class Coverage:
         is_odd = (ends_undated and not is_top) or not self.sort_time.undated_first
         if UNDATED in times and is_odd:
             index = times.index(UNDATED)
+        if not self.sort_time.newest_first and self.read_before_recheck != -inf:
+            above = (n for n, t in enumerate(times) if t > self.read_before_recheck)
+            index = next(above, index)  # nothing comes above what was the oldest
         if index is None:
             return ""
         newer = "newer" if self.sort_time.newest_first else "older"

@@ -186,19 +186,21 @@ def _counts_agree(
     if proof.ambiguous_time is None:
         return False
     sort_time, mark = proof.sort_time, proof.read_before_recheck
+    horizon = mark - DELAY if sort_time.moves else -inf
     one: FirstScan | _TopScan = first
     if first.is_continued:  # it hasn't counted the whole list
-        one = _TopScan(state, sort_time, -inf, mark - DELAY)
+        one = _TopScan(state, sort_time, -inf, horizon)
         yield from one.pages()
         if one.newest != mark:
             return False
     if len(one.ids) != one.length:
         return False
     # Contexts that leave the list hide missing ones from one count, but not from two.
-    two = _TopScan(state, sort_time, -inf, mark - DELAY)
+    known = {*one.ids}
+    two = _TopScan(state, sort_time, -inf, horizon)
     yield from two.pages()
     is_same = two.newest == mark and two.length == len(two.ids) == one.length
-    return is_same and all(id_ in one.ids for _, id_, _ in two.seen)
+    return is_same and all(id_ in known for _, id_, _ in two.seen)
 
 
 def _ambiguity(state: State, first: FirstScan) -> str:
