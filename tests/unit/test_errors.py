@@ -90,10 +90,3 @@ def test_error__is_the_builtin_it_resembles() -> None:
 )
 def test_error__says(error: wacht.WachtError, text: str) -> None:
     assert str(error) == text
-
-
-def test_error__attributes() -> None:
-    request, decode = wacht.RequestError("reset", 6), wacht.DecodeError("no", b"body")
-    assert (request.attempts, wacht.RequestError("reset").attempts) == (6, 1)
-    assert (decode.body, wacht.DecodeError("no").body) == (b"body", b"")
-    assert wacht.ApiError(500, "oops").args == (500, "oops", None, b"", None, None, 1)

@@ -84,9 +84,6 @@ FAILURES: dict[str, Exception] = {
     "TLS failed: handshake failure": (
         gave_up(exceptions.SSLError(ssl.SSLError(1, "handshake failure")))
     ),
-    "the connection broke: SSH": (
-        requests.ConnectionError(broken(http.client.BadStatusLine("SSH")))
-    ),
     "the connection broke: Pool is closed.": (
         requests.ConnectionError(exceptions.ClosedPoolError(POOL, "Pool is closed."))
     ),

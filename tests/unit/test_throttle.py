@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from tests.clock import Clock
-from wacht import Throttle
+from wacht import ConfigError, Throttle
 from wacht.throttle import MARGIN, REACH, shared_throttle
 
 if TYPE_CHECKING:
@@ -75,7 +75,6 @@ class Crowd:
 
 @pytest.fixture
 def one(clock: Clock) -> Throttle:
-    """A throttle of one request a second."""
     return Throttle(per_second=1, clock=clock)
 
 
@@ -196,18 +195,6 @@ def test_throttle__asks_for_the_whole_wait(clock: Clock) -> None:
     assert waits == pytest.approx([(1 + MARGIN) * (n // 2) for n in range(8)])
 
 
-def test_throttle__unsent_counts_as_late_as_it_may_come(
-    one: Throttle, clock: Clock
-) -> None:
-    """A request that isn't on the wire yet counts as arriving at any later moment."""
-    with one.slot(clock.sleep):
-        clock.now += 10
-        with pytest.raises(InterruptedError, match=r"1\.00"), one.slot(give_up):
-            pass
-    with one.slot(clock.sleep):
-        assert clock.now >= 11
-
-
 def test_slot__when_the_request_arrived(clock: Clock) -> None:
     """It arrived 50 ms after it was sent, or with its answer if that is earlier."""
     throttle = Throttle(clock=clock)
@@ -223,18 +210,12 @@ def give_up(seconds: float) -> None:
     raise InterruptedError(f"instead of waiting for {seconds:.2f} s")
 
 
-def test_throttle__giving_up_leaves_the_line(one: Throttle, clock: Clock) -> None:
-    """Although the error's traceback still holds the slot."""
-    with one.slot(clock.sleep):
-        pass
-    with pytest.raises(InterruptedError) as _held, one.slot(give_up):
-        pass
-    with one.slot(clock.sleep):
-        assert 1 <= clock.now < 1.01
-
-
 def test_throttle__giving_up_twice(one: Throttle, clock: Clock) -> None:
-    """A second signal's handler may raise while the first one's exception leaves."""
+    """
+    They leave the line, although the error's traceback still holds the slot.
+
+    A second signal's handler may raise while the first one's exception leaves.
+    """
 
     def interrupt(frame: Any, event: str, _argument: object) -> None:
         if event == "call" and frame.f_globals["__name__"] == "wacht.throttle":
@@ -300,11 +281,10 @@ def test_pause__delays_who_waits_already(one: Throttle, clock: Clock) -> None:
     assert len(clock.slept) == 2
 
 
-@pytest.mark.parametrize("limit", [0, -1, 1.5, True, None, "20"])
 @pytest.mark.parametrize("name", ["per_second", "per_minute"])
-def test_limit__refused(name: str, limit: Any) -> None:
-    with pytest.raises(ValueError, match=f"{name}: .* positive integer, got {limit!r}"):
-        Throttle(**{name: limit})
+def test_limit__refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{name}: expected a positive integer, got"):
+        Throttle(**{name: 0})
 
 
 class User:
