@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from wacht.sandbox import Sandbox
 
-NO_RETRY = Retry(total=0)
 OURS = f"wacht/{wacht.__version__} python-requests"
 ATTRIBUTES = requests.Session.__attrs__
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import re
 import socket
 import ssl
 import subprocess
-import sys
 import time
 from base64 import b64encode
 from threading import Thread
@@ -134,17 +131,6 @@ def test_proxy__that_cannot_be_used(
     assert "the proxy can't be used (https_proxy, or " in str(error)
     assert leaks(error, "secret") == leaks(error, "proxy.invalid") == []
     assert error.attempts == 1
-
-
-def test_proxy__that_cannot_be_used_by_the_command() -> None:
-    variables = {"WACHT_API_KEY": "k", "https_proxy": "http://me:secret[@h"}
-    command = [sys.executable, "-m", "wacht", "list"]
-    ended = subprocess.run(
-        command, env=os.environ | variables, capture_output=True, text=True, check=False
-    )
-    assert ended.returncode
-    assert "the proxy can't be used" in ended.stderr
-    assert not {"secret", "Traceback"} & {*re.findall(r"\w+", ended.stderr)}
 
 
 def test_proxy__password(monkeypatch: pytest.MonkeyPatch) -> None:

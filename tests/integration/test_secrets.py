@@ -72,22 +72,11 @@ def test_error__about_a_filter_whose_contexts_echo_the_key(walk: bool) -> None:
     assert leaks(caught.value, CORE) == []
 
 
-def test_interruption__while_connecting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No frame has the header in clear while the connection is opened."""
-
-    def interrupted(*_: Any, **__: Any) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("urllib3.util.connection.create_connection", interrupted)
-    session = wacht.Session(PLAIN, base_url="http://127.0.0.1:9", throttle=None)
-    with session, pytest.raises(KeyboardInterrupt) as caught:
-        session.fetch_execution_contexts()
-    assert leaks(caught.value, CORE) == []
-
-
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, TimeoutError])
 @pytest.mark.parametrize("own", [False, True])
-@pytest.mark.parametrize("place", ["putheader", "send", "_spellings"])
+@pytest.mark.parametrize(
+    "place", ["putheader", "send", "_spellings"]
+)
 def test_interruption__where_frames_have_the_key(
     place: str, kind: type[BaseException], *, own: bool
 ) -> None:

@@ -151,18 +151,14 @@ def test_policy__that_does_not_respect_retry_after() -> None:
     assert first < 1
 
 
-def test_policy__without_a_list() -> None:
-    """A bare policy of urllib3 retries the answers that say for how long to wait."""
-    policy = Retry(3)
-    assert len(waits(policy, reply(429, retry_after="1"))) == 3
-    assert len(waits(policy, reply(429, WORDS))) == 3
-    assert waits(policy, reply(500)) == []
-    assert len(waits(policy, failure())) == 3
-
-
 @pytest.mark.parametrize(
     ("policy", "outcome", "expected"),
     [
+        # urllib3's bare policy retries the answers that say for how long to wait.
+        (Retry(3), reply(429, retry_after="1"), 3),
+        (Retry(3), reply(429, WORDS), 3),
+        (Retry(3), reply(500), 0),
+        (Retry(3), failure(), 3),
         (Retry(0), failure(), 0),
         (Retry(False), failure(), 0),  # noqa: FBT003 - urllib3's way to say never
         (Retry(None, read=2), failure(), 2),

@@ -126,8 +126,6 @@ class _TimedConnection:
 
     def request(self, *args: Any, headers: Mapping[str, Any], **kwargs: Any) -> None:
         """Send the request, with plain strings instead of masked ones."""
-        if self.sock is None:  # connecting takes long, and a traceback shows headers
-            self.connect()
         super().request(*args, headers=plain_headers(headers), **kwargs)  # type: ignore[misc]  # urllib3's, beside it in the class
 
     def connect(self) -> None:

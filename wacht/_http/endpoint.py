@@ -129,10 +129,7 @@ class Endpoint:
             raise RequestError(message, attempt - 1) from error
         if isinstance(outcome, RawResponse):
             return outcome
-        try:
-            return failure_of(outcome, self._api_key.redact_text)
-        finally:
-            del outcome  # its traceback leads back to here
+        return failure_of(outcome, self._api_key.redact_text)
 
     def _exchange(
         self, query: Query, budget: RequestBudget, attempt: int, slot: object
