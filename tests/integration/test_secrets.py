@@ -74,9 +74,7 @@ def test_error__about_a_filter_whose_contexts_echo_the_key(walk: bool) -> None:
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, TimeoutError])
 @pytest.mark.parametrize("own", [False, True])
-@pytest.mark.parametrize(
-    "place", ["putheader", "send", "_spellings"]
-)
+@pytest.mark.parametrize("place", ["putheader", "send", "_spellings"])
 def test_interruption__where_frames_have_the_key(
     place: str, kind: type[BaseException], *, own: bool
 ) -> None:
