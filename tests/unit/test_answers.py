@@ -144,10 +144,7 @@ def test_any_bytes__end_in_a_page_or_an_error(
         (429, wacht.RateLimitError),
         (500, wacht.ServerError),
         (599, wacht.ServerError),
-        (199, wacht.ApiError),
-        (304, wacht.ApiError),
-        (418, wacht.ApiError),
-        (600, wacht.ApiError),
+        *((status, wacht.ApiError) for status in (199, 304, 418, 600)),
     ],
 )
 def test_status__has_its_class(status: int, kind: type[wacht.ApiError]) -> None:

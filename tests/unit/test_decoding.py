@@ -185,12 +185,3 @@ def test_structure__is_the_inverse_of_to_dict(document: dict[str, Any]) -> None:
 )
 def test_page__of_another_shape(document: Any, expected: str) -> None:
     assert mismatch(document) == expected
-
-
-def test_mismatch__first_of_a_context() -> None:
-    fine = {"id": "1", "agent_id": None, "user_id": 5, "context": [1], "extra": 5}
-    got = mismatch_of(**fine, created_at="x @ .data[0]", title=1)
-    assert got == (
-        "data[3].created_at: expected an RFC 3339 timestamp with an offset, got "
-        "'x @ .data[0]'"
-    )

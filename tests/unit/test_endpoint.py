@@ -129,24 +129,6 @@ def test_failure__that_a_smaller_page_may_avoid(
         ask(asked)
 
 
-@pytest.mark.parametrize("place", ["hook", "adapter"])
-def test_exception__of_the_callers_passes(
-    place: str, service: responses.RequestsMock
-) -> None:
-    error = TimeoutError("mine")
-
-    def hook(*_: Any, **__: Any) -> None:
-        raise error
-
-    service.get(URL, body=error if place == "adapter" else b"")
-    http = requests.Session()
-    http.hooks["response"].append(hook)
-    with http, pytest.raises(TimeoutError) as caught:
-        ask(endpoint(http=http))
-    assert caught.value is error
-    assert len(service.calls) == 1
-
-
 def test_deadline__passes_in_an_attempt(service: responses.RequestsMock) -> None:
     """A failure doesn't count if it comes after the deadline, even the last one."""
     clock = iter([0.0, 4.0, 5.0])

@@ -53,18 +53,6 @@ def test_open_report__without_tqdm(monkeypatch: pytest.MonkeyPatch) -> None:
         open_report(progress=True)
 
 
-def test_bar__opens_and_closes_with_the_walk(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    opening = open_report(progress=True)
-    assert not tqdm._instances
-    opening.__enter__()
-    assert len(tqdm._instances) == 1
-    opening.__exit__(GeneratorExit, GeneratorExit(), None)
-    assert not tqdm._instances
-    assert capsys.readouterr().err.endswith("\n")
-
-
 def test_bar__shows_contexts_pages_and_waits(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
