@@ -103,7 +103,6 @@ def test_http__is_used(http: requests.Session) -> None:
     ],
 )
 def test_user_agent(headers: Any, sent: str) -> None:
-    """The library names itself, unless the caller's session has another name."""
     with requests.Session() as http, RawServer() as server:
         http.headers = headers
         with server.session(http=http) as session:
@@ -123,7 +122,6 @@ def test_proxy__of_the_callers() -> None:
 def test_proxy__not_for_this_machine(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A proxy of the environment never gets what is sent to loopback."""
     with RawServer() as proxy, sandbox.session() as session:
         monkeypatch.setenv("http_proxy", proxy.url)
         assert len(session.fetch_execution_contexts()) == 20

@@ -215,7 +215,6 @@ def serve_tls(listener: socket.socket, certificate: Path, *answers: bytes) -> No
 
 @pytest.fixture
 def tls_session(addresses: list[str], certificate: Path) -> Any:
-    """What opens a session at a server with TLS that has some answers."""
     addresses += ["127.0.0.1"]
 
     @contextlib.contextmanager

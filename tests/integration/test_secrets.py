@@ -113,7 +113,6 @@ def test_redirect__is_not_followed(status: int) -> None:
 
 
 def test_netrc__never_wins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A `.netrc` for the host doesn't replace the key."""
     netrc = tmp_path / "netrc"
     netrc.write_text("default login someone password else\n")
     monkeypatch.setenv("NETRC", str(netrc))

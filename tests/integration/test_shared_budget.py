@@ -54,8 +54,6 @@ def open_budget(
 
 
 def test_budget__is_shared(open_budget: Callable[[], Any], sandbox: Sandbox) -> None:
-    """Workers keep to the limit together."""
-
     def work(budget: Any) -> list[int]:
         """Walk, reserve more places, and return the milliseconds of all of them."""
         put, taken = budget._bucket.put, []

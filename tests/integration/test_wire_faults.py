@@ -37,16 +37,9 @@ class Case:
     says: str
     timeout: float = PATIENT
 
-    @property
-    def takes_time(self) -> bool:
-        """Whether it mostly waits."""
-        return self.timeout is HASTY
-
 
 @frozen
 class Outcome:
-    """The end of a walk."""
-
     complete: bool
     error: Any
     requests: int
@@ -158,26 +151,23 @@ each_case = pytest.mark.parametrize("name", CASES)
 
 
 def outcome_of(name: str, times: int | None) -> Outcome:
-    if CASES[name].takes_time:
+    if CASES[name].timeout is HASTY:
         return slow_outcomes()[name, times].result()
-    return walk(CASES[name], times)
+    return walk(name, times)
 
 
 @functools.cache
 def slow_outcomes() -> dict[tuple[str, int | None], Future[Outcome]]:
     """Run all slow cases at the same time."""
-    slow = [
-        (name, times)
-        for name, case in CASES.items()
-        for times in (1, None)
-        if case.takes_time
-    ]
-    with ThreadPoolExecutor(len(slow)) as pool:
-        return {key: pool.submit(walk, CASES[key[0]], key[1]) for key in slow}
+    slow = [name for name, case in CASES.items() if case.timeout is HASTY]
+    keys = [(name, times) for name in slow for times in (1, None)]
+    with ThreadPoolExecutor(len(keys)) as pool:
+        return {key: pool.submit(walk, *key) for key in keys}
 
 
-def walk(case: Case, times: int | None) -> Outcome:
+def walk(name: str, times: int | None) -> Outcome:
     """Walk through a list of which so many requests fail; or all, at one page."""
+    case = CASES[name]
     start = time.monotonic()
     retry = Retry(total=ATTEMPTS - 1, **QUICK)
     error: Any = None

@@ -39,7 +39,6 @@ class Body(io.BytesIO):
 def response(
     body: Any = PAGE, status: Any = 200, encoding: str | None = None, **headers: Any
 ) -> requests.Response:
-    """Make a response of requests around a body: bytes or a file."""
     made = requests.Response()
     made.status_code = status
     made.headers.update(headers | ({"Content-Encoding": encoding} if encoding else {}))

@@ -83,10 +83,8 @@ def test_bar__with_a_total(capsys: pytest.CaptureFixture[str]) -> None:
     ("error", "complete", "style"),
     [
         (None, False, "success"),  # at its limit, or begun at a later page
-        (None, True, "success"),
         (GeneratorExit, True, "success"),
         (GeneratorExit, False, "danger"),
-        (KeyboardInterrupt, False, "danger"),
         (RequestError, False, "danger"),
     ],
 )

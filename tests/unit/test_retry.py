@@ -73,7 +73,6 @@ def test_default__what_another_attempt_will_not_change(attempts: int) -> None:
 
 @pytest.mark.parametrize("status", ANSWERS)
 def test_wait__after_an_answer_is_never_none(status: int) -> None:
-    """There is a pause after each error status, the first included."""
     first, *others = waits(default_retry(), reply(status))
     assert SHORTEST <= first <= LONGEST_FIRST
     assert_backed_off(others)
@@ -143,7 +142,6 @@ def test_longest_wait(policy: Retry, cap: float) -> None:
 
 
 def test_policy__that_does_not_respect_retry_after() -> None:
-    """A policy may ignore what the service asks for."""
     policy = Retry(5, status_forcelist=[429], respect_retry_after_header=False)
     asks = reply(429, retry_after="60")
     assert requested_wait(policy, asks) is None
@@ -189,7 +187,6 @@ class Watching(Retry):
     """A policy of the caller's that decides for itself."""
 
     def is_retry(self, method: str, status_code: int, *_: Any, **__: Any) -> bool:
-        """Retry what stands in no list, once."""
         return (method, status_code, self.history) == ("GET", 409, ())
 
 

@@ -93,7 +93,6 @@ def test_base_url__refused(url: str, message: str) -> None:
 
 
 def test_base_url__from_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without an argument, `WACHT_BASE_URL` counts; if that is empty, the default."""
     assert base_url(None) == "https://api.wacht.dev"
     monkeypatch.setenv("WACHT_BASE_URL", " \n")
     assert base_url(None) == "https://api.wacht.dev"

@@ -40,7 +40,6 @@ class Crowd:
         return self.now
 
     def sleep(self, seconds: float) -> None:
-        """Sleep for seconds of this clock."""
         alarm = threading.Event()
         with self._lock:
             self._number += 1
@@ -158,7 +157,6 @@ def test_throttle__many_requests(
 def test_throttle__any_schedule(
     per_second: int, per_minute: int, schedule: list[tuple[float, float, bool]]
 ) -> None:
-    """Both limits hold, whenever requests come and however long they take."""
     clock = Clock()
     throttle = Throttle(per_second=per_second, per_minute=per_minute, clock=clock)
     arrivals: list[float] = []
@@ -313,7 +311,6 @@ def test_shared__is_remembered_as_long_as_it_matters(*, used: bool) -> None:
 def test_idle__after_the_wider_window(
     clock: Clock, seconds: float, *, idle: bool
 ) -> None:
-    """A throttle is idle when nothing it remembers makes a request wait."""
     throttle = Throttle(clock=clock)
     assert throttle.idle
     with throttle.slot(clock.sleep):

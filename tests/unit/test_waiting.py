@@ -67,7 +67,6 @@ def test_stopped__in_any_thread(clock: Clock) -> None:
 
 
 def test_stopped__in_the_middle_of_a_wait() -> None:
-    """A waiting thread ends at once when nobody needs its result any more."""
     ended: list[BaseException] = []
     begun = threading.Event()
     budget = RequestBudget(None, lambda *_: begun.set())
