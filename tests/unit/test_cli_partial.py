@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TextIO
 
 import pytest
-from attrs import define
 
 from wacht import WachtError
 from wacht.cli import partial as partial_module
@@ -64,28 +64,18 @@ def test_replacing__goes_on_behind_what_was_saved(tmp_path: Path) -> None:
     assert [*tmp_path.iterdir()] == [path]
 
 
-@define
-class Slow:
-    """A state that takes a second to store."""
-
-    clock: Clock
-
-    def to_json(self) -> str:
-        self.clock.sleep(1)
-        return str(self.clock.now)
-
-
 def test_replacing__stores_large_states_now_and_then(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
     """And the last one, if an exception ends the call."""
     monkeypatch.setattr(partial_module, "monotonic", clock)
     path = tmp_path / "contexts.csv"
+    slow = SimpleNamespace(to_json=lambda: f"{clock.sleep(1)} {clock.now}")
     stored: set[bytes] = set()
     with pytest.raises(KeyboardInterrupt), replacing(path, "") as partial:  # noqa: PT012 - all of it
         for _ in range(50):
             partial.file.write("row\n")
-            partial.save({"any": Slow(clock)})
+            partial.save({"any": slow})
             stored.add((tmp_path / ".contexts.csv.checkpoint").read_bytes())
             clock.sleep(1)
         raise KeyboardInterrupt

@@ -184,8 +184,7 @@ class Sandbox(Faults):
     def _answer(self, request: SandboxRequest) -> Response:
         if rejection := check_endpoint(request.method, request.path):
             return rejection
-        # A copy, since another thread may change the list meanwhile.
-        answer = listing(self.revision, self.contexts.copy(), request.query)
+        answer = listing(self.revision, self.contexts, request.query)
         if self._live is not None and answer.status == HTTPStatus.OK:
             self._live(self.contexts)
         return answer

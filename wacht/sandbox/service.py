@@ -88,7 +88,7 @@ def listing(
         start, size = _window(revision, query)
     except ValueError as error:
         return _text(400, f"Failed to deserialize query string: {error}")
-    if revision == "page":
+    if revision == "page":  # a copy, for another thread may change the list
         filters, listed = facts.PAGE_FILTERS, [*contexts]
     else:
         filters = facts.OFFSET_FILTERS
