@@ -2,6 +2,6 @@
 
 import sys
 
-from wacht_command import main
+from wacht.cli import main
 
 sys.exit(main())
