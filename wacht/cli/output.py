@@ -55,11 +55,7 @@ def report(message: str) -> None:
 
 
 def wait_notices(*, always: bool) -> Callable[[WalkProgress], None] | None:
-    """
-    Return a `progress` that reports each wait once, though prefetched pages wait too.
-
-    Return None if stderr is no terminal, unless `always`.
-    """
+    """Report each wait once, though prefetched pages wait too; none if nobody reads."""
     if not always and (sys.stderr is None or not sys.stderr.isatty()):
         return None
     reported = -inf  # when the wait that was reported last ends
