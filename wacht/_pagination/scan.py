@@ -157,8 +157,9 @@ class Scan:
         """Say why overlapping answers can't be compared, or nothing."""
         asked, got = batch.window.limit, len(batch.contexts)
         if self._revision.name == "page" and batch.has_more and got != asked:
-            advice = f": if the service caps pages, use per_page={got}" * bool(got)
-            return f"asked for {asked}, got {got} with more to come{advice}"
+            advice = f": if the service caps pages, use per_page={got}"
+            is_new = got not in {0, self._size}
+            return f"asked for {asked}, got {got} with more to come{advice * is_new}"
         ids = [context.id for context in batch.contexts]
         if None in ids and self.position.is_overlapping:
             place = batch.window.offset + ids.index(None)
