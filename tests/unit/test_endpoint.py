@@ -9,6 +9,7 @@ from unittest.mock import Mock, call
 import pytest
 import requests
 import responses
+from attrs import Factory, define
 from responses import matchers
 from urllib3 import Retry
 
@@ -44,33 +45,24 @@ def ask(asked: Endpoint, **budget: Any) -> list[str | None]:
     return [context.id for context in answer.contexts]
 
 
-def test_request(service: responses.RequestsMock, caplog: Any) -> None:
-    """Query and headers are as promised, and the request is one line in the log."""
-    caplog.set_level("DEBUG", "wacht")
+def test_request__is_as_promised(service: responses.RequestsMock) -> None:
     agent = f"wacht/{wacht.__version__} {requests.utils.default_user_agent()}"
     headers = {
         "Authorization": "Bearer wk_mocked",
         "Accept": "application/json",
         "User-Agent": agent,
     }
-    service.get(
-        URL,
-        json=PAGE,
-        match=[
-            matchers.query_param_matcher({"page": "3", "agent_id": "a&b ü"}),
-            matchers.header_matcher(headers),
-        ],
-    )
     query = {"page": "3", "agent_id": "a&b ü"}
+    expected = [matchers.query_param_matcher(query), matchers.header_matcher(headers)]
+    service.get(URL, json=PAGE, match=expected)
     assert len(endpoint().ask(query, RequestBudget()).contexts) == 2
-    assert caplog.messages == [f"GET /ai/execution-contexts {query}: 200"]
 
 
 def test_retries__of_each_kind(
     service: responses.RequestsMock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Each wait is one line in the log."""
-    caplog.set_level("INFO", "wacht")
+    """Each attempt and each wait is one line in the log."""
+    caplog.set_level("DEBUG", "wacht")
     waits: list[float] = []
     service.get(URL, status=429, body="Rate limit exceeded. Retry after 42 seconds")
     service.get(URL, status=500)
@@ -80,29 +72,34 @@ def test_retries__of_each_kind(
     asked, backed_off, also = waits
     assert 42 <= asked < 43
     assert 1 <= backed_off < also
+    attempt = "GET /ai/execution-contexts {'page': '3'}"
     assert caplog.messages == [
+        f"{attempt}: 429",
         f"waiting {asked:.2f} s before attempt 2 of 6: rate limit (429)",
+        f"{attempt}: 500",
         f"waiting {backed_off:.2f} s before attempt 3 of 6: the service answered 500",
+        f"{attempt}: the connection broke: mocked",
         f"waiting {also:.2f} s before attempt 4 of 6: the connection broke: mocked",
+        f"{attempt}: 200",
     ]
 
 
 @pytest.mark.parametrize(
-    ("error", "retry", "attempts"),
+    ("error", "policy", "attempts"),
     [
-        (requests.ConnectionError("mocked"), {}, "2 attempts: the connection broke"),
-        (requests.ConnectionError("mocked"), {"retry": False}, "1 attempt: the conne"),
-        (requests.exceptions.InvalidURL("mocked"), {}, "1 attempt: the request failed"),
-        (requests.HTTPError("mocked"), {}, "1 attempt: the request failed"),
+        (requests.ConnectionError("mocked"), Retry(1), "2 attempts: the connection"),
+        (requests.ConnectionError("mocked"), Retry(None, read=1), "2 attempts: the "),
+        (requests.ConnectionError("mocked"), None, "1 attempt: the connection broke"),
+        (requests.HTTPError("mocked"), Retry(1), "1 attempt: the request failed"),
     ],
 )
 def test_retries__end(
-    service: responses.RequestsMock, error: Any, retry: Any, attempts: str
+    service: responses.RequestsMock, error: Any, policy: Retry | None, attempts: str
 ) -> None:
     fault = service.get(URL, body=error)
     budget = RequestBudget(sleep=lambda _: None)
     with pytest.raises(wacht.RequestError, match=f"dev after {attempts}") as caught:
-        endpoint(retry=Retry(1)).ask({}, budget, **retry)
+        endpoint(retry=policy).ask({}, budget, retry=policy is not None)
     assert caught.value.attempts == fault.call_count == budget.requests
     assert budget.retries == budget.requests - 1
     assert type(caught.value.__cause__) is type(error)
@@ -137,42 +134,23 @@ def test_deadline__passes_in_an_attempt(service: responses.RequestsMock) -> None
         ask(endpoint(retry=Retry(0)), deadline=Deadline(5, lambda: next(clock)))
 
 
-def test_log__of_a_policy_without_a_total(
-    service: responses.RequestsMock, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level("DEBUG", "wacht")
-    service.get(URL, body=requests.ConnectionError("mocked"))
-    service.get(URL, json=PAGE)
-    ask(endpoint(retry=Retry(total=None, read=1)))
-    assert caplog.messages == [
-        "GET /ai/execution-contexts {'page': '3'}: the connection broke: mocked",
-        "waiting 0.00 s before attempt 2: the connection broke: mocked",
-        "GET /ai/execution-contexts {'page': '3'}: 200",
-    ]
-
-
+@define
 class Throttle:
     """A caller's throttle, which fails at some place."""
 
-    def __init__(
-        self, error: Exception | None = None, *, late: bool = False, slot: Any = None
-    ) -> None:
-        self.paused: list[float] = []
-        self._slot = slot
-        self._error = error
-        self._late = late
+    error: Exception | None = None
+    late: bool = False
+    given: Any = None
+    pause: Any = Factory(Mock)
 
     @contextmanager
     def slot(self, sleep: Callable[[float], None]) -> Iterator[Any]:
-        if self._error and not self._late:
-            raise self._error
+        if self.error and not self.late:
+            raise self.error
         sleep(0.5)
-        yield self._slot
-        if self._error:
-            raise self._error
-
-    def pause(self, seconds: float) -> None:
-        self.paused.append(seconds)
+        yield self.given
+        if self.error:
+            raise self.error
 
 
 @pytest.mark.parametrize("late", [False, True])
@@ -199,7 +177,7 @@ def test_throttle__is_told_when_a_request_was_sent(
         timer.on_sent()
         raise requests.ConnectionError("mocked")
 
-    asked = endpoint(Throttle(slot=slot), timeout=(5, 30), retry=Retry(0))
+    asked = endpoint(Throttle(given=slot), timeout=(5, 30), retry=Retry(0))
     monkeypatch.setattr(asked._client, "send", send)
     with pytest.raises(wacht.RequestError, match="mocked"):
         ask(asked)
@@ -250,7 +228,7 @@ def test_throttle__pauses_as_long_as_a_429_says(
     with pytest.raises(wacht.RateLimitError) as caught:
         ask(endpoint(throttle))
     assert caught.value.attempts == 4
-    assert throttle.paused == [7, 120]
+    assert throttle.pause.mock_calls == [call(7), call(120)]
     waits = [line for line in caplog.messages if line.endswith(": rate limit")]
     assert waits[1] == "waiting 0.50 s before attempt 2 of 6: rate limit"
 
