@@ -157,12 +157,8 @@ def test_to_dataframe__other_tools(
 @pytest.mark.parametrize(
     "wrong",
     [
-        [{"id": "1"}],
-        [ExecutionContextListResponse([], has_more=False)],
-        "12",
-        AiExecutionContext(id="1"),
-        ListExecutionContextsOptions(),
-        None,
+        *([{"id": "1"}], [ExecutionContextListResponse([], has_more=False)], "12"),
+        *(AiExecutionContext(id="1"), ListExecutionContextsOptions(), None),
     ],
 )
 def test_to_dataframe__no_contexts(wrong: Any) -> None:

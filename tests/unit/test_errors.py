@@ -11,15 +11,6 @@ import wacht
 from wacht import ListExecutionContextsOptions
 
 REST = ListExecutionContextsOptions(page=7, per_page=100, agent_id="agent_123")
-BY_STATUS = (
-    wacht.ApiError,
-    wacht.BadRequestError,
-    wacht.AuthenticationError,
-    wacht.PermissionDeniedError,
-    wacht.NotFoundError,
-    wacht.RateLimitError,
-    wacht.ServerError,
-)
 SAMPLES = (
     wacht.WachtError(),
     wacht.ConfigError("the API key is empty"),
@@ -30,7 +21,7 @@ SAMPLES = (
     wacht.DeadlineExceededError("the deadline of 5 s passed"),
     *(
         kind(418, "no tea", {"errors": [1]}, b"body", "request-1", 2.5, attempts=3)
-        for kind in BY_STATUS
+        for kind in (wacht.ApiError, *wacht.ApiError.__subclasses__())
     ),
 )
 

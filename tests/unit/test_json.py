@@ -42,20 +42,10 @@ def test_parse__any_bytes(body: bytes) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        b"123456789012345678901234567890",
-        b"-9223372036854775809",
-        b"18446744073709551616",
-        b"1e400",
-        b"-0",
-        b"-0.0",
-        b'"\\ud800"',
-        b'{"a": 1, "a": 2}',
-        b"NaN",
-        b"9" * 5000,
-        b"[" * 200_000,
-        b"\xef\xbb\xbf{}",
-        b'"\xff"',
-        b'"\t"',
+        *(b"123456789012345678901234567890", b"-9223372036854775809"),
+        *(b"18446744073709551616", b"1e400", b"-0", b"-0.0", b"NaN", b"9" * 5000),
+        *(b'"\\ud800"', b'{"a": 1, "a": 2}', b"[" * 200_000, b"\xef\xbb\xbf{}"),
+        *(b'"\xff"', b'"\t"'),
     ],
 )
 def test_parse__what_parsers_disagree_about(body: bytes) -> None:

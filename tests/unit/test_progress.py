@@ -9,13 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tqdm.auto import tqdm
 
-from wacht import (
-    ConfigError,
-    InvalidRequestError,
-    RequestError,
-    WalkProgress,
-    _progress as progress_module,
-)
+import wacht
+from wacht import WalkProgress, _progress as progress_module
 from wacht._progress import open_report
 
 if TYPE_CHECKING:
@@ -43,13 +38,17 @@ def test_open_report__off_and_function(progress: Any, expected: object) -> None:
 
 @pytest.mark.parametrize("progress", [None, 0, 1, "yes"])
 def test_open_report__wrong_type(progress: Any) -> None:
-    with pytest.raises(InvalidRequestError, match=r"^progress: expected .*, got "):
+    with pytest.raises(
+        wacht.InvalidRequestError, match=r"^progress: expected .*, got "
+    ):
         open_report(progress)
 
 
 def test_open_report__without_tqdm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tqdm", None)
-    with pytest.raises(ConfigError, match=r"needs tqdm: install the extra notebook"):
+    with pytest.raises(
+        wacht.ConfigError, match=r"needs tqdm: install the extra notebook"
+    ):
         open_report(progress=True)
 
 
@@ -85,7 +84,7 @@ def test_bar__with_a_total(capsys: pytest.CaptureFixture[str]) -> None:
         (None, False, "success"),  # at its limit, or begun at a later page
         (GeneratorExit, True, "success"),
         (GeneratorExit, False, "danger"),
-        (RequestError, False, "danger"),
+        (wacht.RequestError, False, "danger"),
     ],
 )
 def test_bar__colour_in_a_notebook(

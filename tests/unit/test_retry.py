@@ -183,17 +183,15 @@ def test_decide__frees_no_response(monkeypatch: pytest.MonkeyPatch) -> None:
     assert freed == []
 
 
-class Watching(Retry):
-    """A policy of the caller's that decides for itself."""
-
-    def is_retry(self, method: str, status_code: int, *_: Any, **__: Any) -> bool:
-        return (method, status_code, self.history) == ("GET", 409, ())
-
-
 def test_policy__that_looks_at_the_request() -> None:
-    """A policy gets method and URL, as urllib3 would pass them."""
+    """It gets method and URL, as urllib3 would pass them."""
+
+    class Once(Retry):
+        def is_retry(self, method: str, status_code: int, *_: Any, **__: Any) -> bool:
+            return (method, status_code, self.history) == ("GET", 409, ())
+
     for outcome in (reply(409), failure()):
-        decision = decide(Watching(5), outcome, 1)
+        decision = decide(Once(5), outcome, 1)
         assert decision is not None
         (past,) = decision.policy.history
         assert (past.method, past.url) == ("GET", PATH)

@@ -133,12 +133,7 @@ def test_offset_revision__must_have_applied_the_offset() -> None:
 
 @pytest.mark.parametrize(
     ("revision", "name"),
-    [
-        (PAGE, "agent_id"),
-        (PAGE, "workflow_id"),
-        (ECHOING, "status"),
-        (ECHOING, "context_group"),
-    ],
+    [(revision, f.name) for revision in (PAGE, ECHOING) for f in revision.filters],
 )
 def test_filter__that_was_ignored(revision: Revision, name: str) -> None:
     """Another's contexts are an error; it doesn't show the value: it may be the key."""

@@ -7,11 +7,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from wacht._html import _plain_text
-from wacht._text import (
-    escape_controls,
-    safe_line,
-    safe_repr,
-)
+from wacht._text import escape_controls, safe_line, safe_repr
 
 any_text = st.text(st.characters())
 
