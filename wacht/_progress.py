@@ -76,7 +76,6 @@ class Reporter:
     def page(
         self, budget: RequestBudget, contexts: int, duplicates: int, *, complete: bool
     ) -> None:
-        """Report that a page was read, with some contexts that are new."""
         self.send(
             budget,
             pages=self.progress.pages + 1,

@@ -26,6 +26,10 @@ _DTYPES = {
     name: _JSON if name in JSON else _TIME if name in TIMES else _TEXT
     for name in (*FRAME_COLUMNS, *FIELD_NAMES)
 }
+_EXPECTED = (
+    "expected contexts, as in to_dataframe(page) or "
+    "to_dataframe(iter_execution_contexts()), got "
+)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -88,18 +92,11 @@ def to_dataframe(
 
 def _checked(contexts: object) -> Iterator[AiExecutionContext]:
     if not isinstance(contexts, Iterable):
-        raise TypeError(_wrong(contexts))
+        raise TypeError(_EXPECTED + safe_repr(contexts))
     for context in cast("Iterable[object]", contexts):
         if not isinstance(context, AiExecutionContext):
-            raise TypeError(_wrong(context))
+            raise TypeError(_EXPECTED + safe_repr(context))
         yield context
-
-
-def _wrong(value: object) -> str:
-    return (
-        "expected contexts, as in to_dataframe(page) or "
-        f"to_dataframe(iter_execution_contexts()), got {safe_repr(value)}"
-    )
 
 
 def _columns(rows: Sequence[AiExecutionContext], *, flatten_context: bool) -> Columns:
@@ -108,7 +105,9 @@ def _columns(rows: Sequence[AiExecutionContext], *, flatten_context: bool) -> Co
         values = [getattr(row, name) for row in rows]
         columns[name] = _microseconds(values) if dtype == _TIME else values
     if flatten_context:
-        _add_keys(columns, [_as_object(row.context) for row in rows], "context")
+        values = [row.context for row in rows]
+        objects: list[Any] = [v if isinstance(v, dict) else {} for v in values]
+        _add_keys(columns, objects, "context")
     _add_keys(columns, [row.extra for row in rows], "extra")
     return columns
 
@@ -116,10 +115,6 @@ def _columns(rows: Sequence[AiExecutionContext], *, flatten_context: bool) -> Co
 def _microseconds(times: Sequence[datetime | None]) -> list[int | None]:
     microsecond = timedelta(microseconds=1)
     return [None if time is None else (time - _EPOCH) // microsecond for time in times]
-
-
-def _as_object(value: Any) -> dict[str, Any]:
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
 def _add_keys(columns: Columns, objects: Sequence[dict[str, Any]], prefix: str) -> None:

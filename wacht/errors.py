@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .models import ListExecutionContextsOptions
 
 _REPR_LENGTH = 500
+_STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
 
 class WachtError(Exception):
@@ -85,14 +86,8 @@ class ApiError(WachtError):
         if self.retry_after is not None:
             notes.append(f"the service asks to wait {self.retry_after:.12g} s")
         postscript = f" ({'; '.join(notes)})" if notes else ""
-        return f"{_status_line(self.status)}: {self.message}{postscript}"
-
-
-def _status_line(status: int) -> str:
-    try:
-        return f"{status} {HTTPStatus(status).phrase}"
-    except ValueError:
-        return str(status)
+        status = _STATUS_LINES.get(self.status, self.status)
+        return f"{status}: {self.message}{postscript}"
 
 
 class BadRequestError(ApiError):
