@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .models import ListExecutionContextsOptions
 
 _REPR_LENGTH = 500
-_STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+_STATUS_LINES = {s.value: f"{s.value} {s.phrase}" for s in HTTPStatus}
 
 
 class WachtError(Exception):
