@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 16 * 2**20
 
+
+def output_of(script: str, *arguments: str) -> str:
+    command = [sys.executable, "-c", script, *arguments]
+    return subprocess.check_output(command, text=True, timeout=60)
+
+
 # In a process of its own, where nothing but the session takes memory.
 SCRIPT = """
 import json, sys, tracemalloc
@@ -45,13 +51,7 @@ def test_memory__stays_near_the_limit(
 ) -> None:
     """An endless answer costs less than three times the limit, packed or not."""
     spoil(sandbox)
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, sandbox.url, str(MAX_BYTES)],
-        stdout=subprocess.PIPE,
-        check=True,
-        timeout=60,
-    )
-    name, length, peak = json.loads(done.stdout)
+    name, length, peak = json.loads(output_of(SCRIPT, sandbox.url, str(MAX_BYTES)))
     assert (name, length) == ("DecodeError", 2**16)
     assert MAX_BYTES < peak < 3 * MAX_BYTES
 
@@ -95,9 +95,7 @@ print(len(list(session.iter_execution_contexts())))
 def test_descriptors__none_or_one_is_free(sandbox: Sandbox) -> None:
     """One for the connection will do: nothing is imported after the session."""
     pytest.importorskip("resource")
-    command = [sys.executable, "-c", WITHOUT_DESCRIPTORS, sandbox.url]
-    output = subprocess.check_output(command, text=True, timeout=60)
-    refusal, count = output.splitlines()
+    refusal, count = output_of(WITHOUT_DESCRIPTORS, sandbox.url).splitlines()
     assert refusal.endswith("no connection: Too many open files")
     assert count == "250"
 
@@ -121,8 +119,4 @@ except MemoryError:  # in this thread
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit is that of Linux")
 def test_memory__none_for_another_thread(sandbox: Sandbox) -> None:
     """A walk reads without prefetch if a thread ends before its first line."""
-    command = [sys.executable, "-c", WITHOUT_MEMORY, sandbox.url]
-    output = subprocess.check_output(
-        command, text=True, timeout=60, stderr=subprocess.DEVNULL
-    )
-    assert output == "250\n"
+    assert output_of(WITHOUT_MEMORY, sandbox.url) == "250\n"

@@ -35,7 +35,6 @@ ECHOES = {
     "length": "HTTP/1.1 200 OK\r\nContent-Length: 1, 2\r\nX: @\r\n\r\n",
     "header": "HTTP/1.1 200 OK\r\nno header but @\r\nContent-Length: 0\r\n\r\n",
     "chunk size": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n@\r\n",
-    "cut": "HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n@",
 }
 
 

@@ -156,14 +156,6 @@ def test_slow() -> None:
         read(response(), seconds=0)
 
 
-@pytest.mark.parametrize("status", [103, "199"])
-def test_informational_answer__alone(status: Any) -> None:
-    made = response(status=status)
-    with pytest.raises(ProtocolError, match=r"an informational answer, 1\d\d, and no "):
-        read(made)
-    assert made.raw.closed
-
-
 @pytest.mark.parametrize("content", [PAGE, b""])
 def test_content__that_somebody_has_read(content: bytes) -> None:
     """It is taken, within the limit."""

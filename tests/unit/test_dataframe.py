@@ -96,14 +96,6 @@ def test_to_dataframe__values() -> None:
     assert row["context"] is context.context
 
 
-def test_to_dataframe__ends_of_the_calendar() -> None:
-    first = datetime.min.replace(tzinfo=timezone(timedelta(hours=14)))
-    last = datetime.max.replace(tzinfo=timezone(timedelta(hours=-12)))
-    frame = to_dataframe([AiExecutionContext(created_at=t) for t in (first, last)])
-    stamps = frame["created_at"].astype("int64")
-    assert stamps[1] - stamps[0] == (last - first) // timedelta(microseconds=1)
-
-
 def test_to_dataframe__names_that_clash() -> None:
     fields: dict[Any, int] = {1: 10, "1": 11, "title": 12}
     context = AiExecutionContext(

@@ -171,20 +171,6 @@ def test_throttle__any_schedule(
     assert most_within(MINUTE, arrivals) <= per_minute
 
 
-def test_throttle__first_come_first_served() -> None:
-    clock = Crowd()
-    throttle = Throttle(per_second=2, per_minute=10, clock=clock)
-    order: list[int] = []
-
-    def come(number: int) -> None:
-        clock.sleep(0.001 * (number + 1))
-        with throttle.slot(clock.sleep):
-            order.append(number)
-
-    clock.run(*(partial(come, number) for number in range(30)))
-    assert order == [*range(30)]
-
-
 def test_throttle__asks_for_the_whole_wait(clock: Clock) -> None:
     """A thread further back learns at once how long it has to wait at least."""
     throttle = Throttle(per_second=2, per_minute=100, clock=clock)

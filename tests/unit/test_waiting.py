@@ -36,12 +36,11 @@ def test_wait__is_reported_from_a_second_on(clock: Clock) -> None:
     assert reports == [(budget, 1.0, "why"), (budget, 30.0, "why")]
 
 
-@pytest.mark.parametrize("passed", [6, 6.5, 1000])
-def test_deadline__passed(clock: Clock, passed: float) -> None:
+def test_deadline__passed(clock: Clock) -> None:
     budget = budget_on(clock, 10)
-    clock.now += 4
+    clock.now = 4
     assert budget.remaining() == 6
-    clock.now += passed
+    clock.now = 10
     with pytest.raises(DeadlineExceededError, match="the deadline of 10 s passed"):
         budget.remaining()
 
