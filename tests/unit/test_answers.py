@@ -81,6 +81,12 @@ def test_no_page(body: bytes, got: str) -> None:
     assert error.body == body[: 64 * 1024]
 
 
+def test_no_page__a_number_that_is_not_finite() -> None:
+    """The message of the parser is as good as ours."""
+    error = error_of(b'{"data": [], "has_more": 1e999}')
+    assert str(error) == "has_more: expected a finite number, got 1e999"
+
+
 @pytest.mark.parametrize(
     ("echo", "message"),
     [

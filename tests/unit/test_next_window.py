@@ -9,7 +9,7 @@ from attrs import evolve
 from hypothesis import given, strategies as st
 
 from wacht import AiExecutionContext
-from wacht._contexts import OFFSET_SORT_TIMES
+from wacht._contexts import OFFSET_SORT_TIMES, PAGE_SORT_TIMES
 from wacht._pagination.coverage import Coverage, interval_of
 from wacht._pagination.next_window import Position
 from wacht._protocol.windows import Batch, Window
@@ -21,7 +21,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def batch(*times: float, offset: int = 0, limit: int | None = None) -> Batch:
     """Return an answer with more to come; its times are microseconds."""
     moments = [EPOCH + timedelta(microseconds=time) for time in times]
-    contexts = [AiExecutionContext(last_activity_at=moment) for moment in moments]
+    contexts = [AiExecutionContext(created_at=m, last_activity_at=m) for m in moments]
     return Batch(Window(offset, limit or len(times)), contexts, has_more=True)
 
 
@@ -126,3 +126,10 @@ def test_windows__always_have_something_new(
     window = position.window(size, max_limit)
     assert window.end > position.end
     assert window.limit <= max_limit
+
+
+def test_others__only_while_nothing_is_missing_by_them() -> None:
+    """An answer further on may join by one time, and not by another."""
+    position = evolve(TOP, shift=100, others=(Coverage(PAGE_SORT_TIMES[0], 30),))
+    assert behind(batch(20, 10, offset=198, limit=100), position).others == ()
+    assert behind(batch(40, 10, offset=198, limit=100), position).others

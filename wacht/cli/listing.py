@@ -32,7 +32,7 @@ class Listing:
     """One run of `wacht list`, with its options."""
 
     def __init__(self, params: dict[str, Any]) -> None:
-        self.count = 0  # contexts written
+        self.count: int = 0  # contexts written
         self._params = params
         self._start = datetime.now(UTC)  # ages count back from here
         self._partial: PartialFile | None = None
