@@ -39,8 +39,7 @@ os._exit(0)
 """
 
 
-def test_fork__child_of_busy_threads(sandbox: Sandbox) -> None:
-    """It waits for no thread of its parent."""
+def test_fork__child_waits_for_no_thread_of_its_parent(sandbox: Sandbox) -> None:
     # Python warns of a fork beside threads; what then happens is tested here.
     command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", SCRIPT]
     subprocess.run([*command, sandbox.url], check=True, timeout=30)

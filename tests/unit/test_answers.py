@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import pickle
 from typing import Any
 
@@ -88,14 +89,15 @@ def test_no_page__a_number_that_is_not_finite() -> None:
 
 
 @pytest.mark.parametrize(
-    ("echo", "message"),
+    ("numbers", "message"),
     [
+        ({"total": math.nan}, "total: expected a finite number, got NaN"),
         ({"offset": -1, "limit": 1}, "offset: expected a number of contexts, got -1"),
         ({"offset": 0, "limit": 10**4000}, "limit: expected a number of contexts, got"),
     ],
 )
-def test_no_page__echo_of_no_window(echo: dict[str, Any], message: str) -> None:
-    error = error_of({**PAGE, **echo})
+def test_no_page__numbers(numbers: dict[str, Any], message: str) -> None:
+    error = error_of({**PAGE, **numbers})
     assert str(error).startswith(message)
     assert len(str(error)) < 500
 

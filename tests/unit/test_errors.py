@@ -37,8 +37,7 @@ def test_samples__every_class() -> None:
 
 
 @pytest.mark.parametrize("error", SAMPLES, ids=_name)
-def test_error__pickles_with_all_attributes(error: wacht.WachtError) -> None:
-    """With `resume` and notes, too."""
+def test_error__pickles_with_resume_and_notes(error: wacht.WachtError) -> None:
     travelling = copy.copy(error)
     travelling.resume = REST
     travelling.add_note("seen by a worker")
