@@ -161,6 +161,15 @@ def test_walk__the_older_build_without_the_setting() -> None:
     assert (len(got), len(service.queries)) == (50, 2)
 
 
+def test_walk__the_older_build_on_a_busy_list() -> None:
+    """Each answer is page 1 again, with a new context."""
+    service = Service(250, "older")
+    service.change = lambda service: service.add()
+    _, error = until_error(walk_of(service))
+    assert str(error).endswith(OLDER)
+    assert len(service.queries) < 40
+
+
 @pytest.mark.parametrize("size", [1, 20])
 def test_walk__small_pages_that_come_again(size: int) -> None:
     """As many contexts as a page has are added after the first answer."""
