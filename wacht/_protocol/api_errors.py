@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from contextlib import suppress
 from html import unescape
@@ -40,9 +39,7 @@ def api_error(
     body = excerpt(reply, redactor)
     details = None
     with suppress(ValueError, RecursionError):  # not JSON
-        # JSON may have spelled the key in another way: write it in ours.
-        text = json.dumps(parse_json(body))
-        details = parse_json(redactor.redact(text.encode(), truncated=False))
+        details = _redacted(parse_json(body), redactor)
     request_id = reply.headers.get("x-request-id")
     return _ERRORS.get(reply.status, errors.ApiError)(
         reply.status,
@@ -60,6 +57,20 @@ def excerpt(reply: RawResponse, redactor: Redactor) -> bytes:
     body = reply.body[:EXCERPT_LENGTH]
     truncated = reply.truncated_at is not None or len(body) < len(reply.body)
     return redactor.redact(body, truncated=truncated)
+
+
+def _redacted(value: Any, redactor: Redactor) -> Any:
+    """Remove the key from parsed JSON, which may have spelled it in another way."""
+    if isinstance(value, str):
+        return redactor.redact_text(value)
+    if isinstance(value, list):
+        items: list[Any] = value  # pyright: ignore[reportUnknownVariableType] - JSON
+        return [_redacted(item, redactor) for item in items]
+    if isinstance(value, dict):
+        fields: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType] - JSON
+        redact = redactor.redact_text
+        return {redact(name): _redacted(fields[name], redactor) for name in fields}
+    return value
 
 
 def _message(reply: RawResponse, body: bytes, details: Any, redactor: Redactor) -> str:
