@@ -104,7 +104,7 @@ def _start(make: Callable[[], threading.Thread]) -> None:
         started.set()
 
     start_new_thread(start, ())
-    # Without memory, a thread ends before its first line, and nobody is told.
+    # Without memory, a thread ends before its first line, without a sign of it.
     if not started.wait(START_SECONDS):
         raise RuntimeError("a new thread doesn't start")
     if errors:

@@ -149,7 +149,7 @@ class Session:
 
     @property
     def pagination(self) -> Pagination:
-        """The revision of the endpoint, `"auto"` until an answer told it."""
+        """The revision of the endpoint, `"auto"` until an answer shows it."""
         revision = self._endpoint.revision
         return "auto" if revision is None else revision.name
 

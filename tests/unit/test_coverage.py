@@ -106,11 +106,11 @@ def test_add__stops_above_what_is_not_wanted() -> None:
 
 
 def test_mark__is_the_newest_time_of_the_first_answer_that_has_one() -> None:
-    assert TOP.read_before_recheck == 9
-    assert covering(batch(99, 6), TOP).read_before_recheck == 9
+    assert TOP.newest_at_start == 9
+    assert covering(batch(99, 6), TOP).newest_at_start == 9
     undated = covering(batch(None))
-    assert undated.read_before_recheck == -inf
-    assert covering(batch(None, 4), undated).read_before_recheck == 4
+    assert undated.newest_at_start == -inf
+    assert covering(batch(None, 4), undated).newest_at_start == 4
 
 
 @pytest.mark.parametrize("date", ["Thu, 01 Jan 1970 00:00:05 GMT", None])
@@ -118,12 +118,12 @@ def test_mark__is_no_time_ahead_of_the_clock(date: str | None) -> None:
     """That of the service, if it says which time it has."""
     ahead = 9e15 if date is None else 5_000_001
     coverage = covering(batch(9e16, ahead, 5_000_000, 4, date=date))
-    assert coverage.read_before_recheck == 5_000_000
+    assert coverage.newest_at_start == 5_000_000
 
 
 @pytest.mark.parametrize("date", ["", "soon", "Thu, 99 Foo 1970 00:00:05 GMT"])
 def test_mark__with_a_date_that_cant_be_read(date: str) -> None:
-    assert covering(batch(5_000_000, date=date)).read_before_recheck == 5_000_000
+    assert covering(batch(5_000_000, date=date)).newest_at_start == 5_000_000
 
 
 def test_misfit__a_context_newer_than_the_one_before() -> None:

@@ -291,6 +291,13 @@ def test_summary__of_a_calm_list(kind: Kind, caplog: pytest.LogCaptureFixture) -
     assert len(caplog.messages) == len(unproven) == (kind == "page")
 
 
+def test_summary__of_a_walk_from_a_later_page(caplog: pytest.LogCaptureFixture) -> None:
+    """By activity, its pages aren't plain, although the top isn't covered."""
+    with caplog.at_level(logging.INFO, "wacht"):
+        given_by(known("offset", 30), Options(page=2, per_page=10))
+    assert caplog.messages == []
+
+
 def test_progress__after_each_page() -> None:
     """Before the page is given."""
     reports: list[WalkProgress] = []

@@ -77,7 +77,7 @@ class Coverage:
     covered_until: float = inf  # every quiet context that is newer was read
     ties_at_end: int = 0  # contexts of that time at the end; 0: it is above
     creeping: int = 0  # answers in a row that ended at the same time
-    read_before_recheck: float = -inf  # the newest time in the first answer
+    newest_at_start: float = -inf  # the newest time in the first answer
     ambiguous_time: float | None = None  # shared by more contexts than an answer spans
 
     def joins(self, interval: Interval) -> bool:
@@ -99,13 +99,13 @@ class Coverage:
     def add(self, batch: Batch, interval: Interval, floor: float) -> Coverage:
         """Return what is covered with an answer; below the floor, nothing has to be."""
         creeps = interval.oldest == self.covered_until
-        mark = self.read_before_recheck
+        mark = self.newest_at_start
         return evolve(
             self,
             covered_until=min(self.covered_until, max(interval.oldest, floor)),
             ties_at_end=interval.ties_at_end if self.reaches(interval) else 0,
             creeping=self.creeping + 1 if creeps else 0,
-            read_before_recheck=self._mark(batch, interval) if mark == -inf else mark,
+            newest_at_start=self._mark(batch, interval) if mark == -inf else mark,
         )
 
     def _mark(self, batch: Batch, interval: Interval) -> float:
@@ -127,8 +127,8 @@ class Coverage:
         is_odd = (ends_undated and not is_top) or not self.sort_time.undated_first
         if UNDATED in times and is_odd:
             index = times.index(UNDATED)
-        if not self.sort_time.newest_first and self.read_before_recheck != -inf:
-            above = (n for n, t in enumerate(times) if t > self.read_before_recheck)
+        if not self.sort_time.newest_first and self.newest_at_start != -inf:
+            above = (n for n, t in enumerate(times) if t > self.newest_at_start)
             index = next(above, index)  # nothing comes above what was the oldest
         if index is None:
             return ""

@@ -40,8 +40,8 @@ class Position:
         ended: Whether the end of the list was read.
         incomplete_reason: Why contexts may be missing that no further answer brings.
         repeats: Contexts that came again on a later page.
-        read_before_recheck: How many contexts had been given before the first recheck,
-            where no time tells.
+        yielded_before_recheck: How many contexts had been given before the first
+            recheck, where no time tells.
     """
 
     end: int = 0
@@ -54,7 +54,7 @@ class Position:
     ended: bool = False
     incomplete_reason: str = ""
     repeats: int = 0
-    read_before_recheck: int = 0
+    yielded_before_recheck: int = 0
 
     @property
     def covered_until(self) -> float:
@@ -115,20 +115,18 @@ class Position:
         )
 
     def _others_with(self, batch: Batch, floor: float) -> Iterator[Coverage]:
-        for coverage in self.others_that_fit(batch):
-            interval = interval_of(batch, coverage.sort_time)
+        for coverage, interval in self.others_that_fit(batch):
             joins = not self.begun or coverage.joins(interval)
             if joins or batch.window.offset <= self.end:
                 other = coverage if joins else coverage.without_count()
                 yield other.add(batch, interval, floor)
 
-    def others_that_fit(self, batch: Batch) -> list[Coverage]:
-        """Return what else may be covered after an answer."""
-        return [
-            coverage
-            for coverage in self.others
-            if not coverage.misfit(batch, interval_of(batch, coverage.sort_time))
-        ]
+    def others_that_fit(self, batch: Batch) -> Iterator[tuple[Coverage, Interval]]:
+        """Give what else may be covered after an answer, and what that covers."""
+        for coverage in self.others:
+            interval = interval_of(batch, coverage.sort_time)
+            if not coverage.misfit(batch, interval):
+                yield coverage, interval
 
     def runs_backwards(self, interval: Interval) -> bool:
         """Return whether an answer only follows if the oldest are at the top."""
@@ -179,7 +177,7 @@ class Position:
             ended=self.ended,
             incomplete_reason=reason,
             repeats=self.repeats - known,
-            read_before_recheck=self.read_before_recheck,
+            yielded_before_recheck=self.yielded_before_recheck,
         )
 
     def can_read_ahead(self, limit: int) -> bool:

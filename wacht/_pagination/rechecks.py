@@ -97,8 +97,8 @@ def _plain_top(state: State, first: FirstScan) -> Iterator[Page]:
     repeats = 0 if state.options.exhaustive else max(position.repeats, 0)
     if not (repeats or position.incomplete_reason):
         return
-    mark = position.read_before_recheck or len(state.yielded)
-    first.position = evolve(position, read_before_recheck=mark)
+    mark = position.yielded_before_recheck or len(state.yielded)
+    first.position = evolve(position, yielded_before_recheck=mark)
     known = set(first.ids if first.is_rereading else islice(state.yielded, mark))
     top = _PlainTop(state, known, repeats)
     yield from top.pages()
@@ -129,7 +129,7 @@ class _TopScan(Scan):
     def newest(self) -> float:
         """The newest time that it saw first."""
         coverage = self.position.coverage
-        return -inf if coverage is None else coverage.read_before_recheck
+        return -inf if coverage is None else coverage.newest_at_start
 
     def _page(self, batch: Batch, interval: Interval | None) -> Page:
         if interval is not None:
@@ -151,7 +151,7 @@ def _proven_top(
         top = yield from _at_top(state, proof)
         if top.position.proof is None:
             return top.position.incomplete_reason
-        agrees = agrees and top.newest == proof.read_before_recheck
+        agrees = agrees and top.newest == proof.newest_at_start
         if top.position.ambiguous_time is not None:
             proof = evolve(proof, ambiguous_time=top.position.ambiguous_time)
     if agrees:
@@ -162,7 +162,7 @@ def _proven_top(
 
 def _at_top(state: State, proof: Coverage) -> Generator[Page, None, _TopScan]:
     """Read the top until one answer, or two looks, show all that moved there."""
-    sort_time, mark = proof.sort_time, proof.read_before_recheck
+    sort_time, mark = proof.sort_time, proof.newest_at_start
     before: set[tuple[int, str, float]] | None = None
     for _ in range(MAX_RECHECKS):
         state.rechecks += 1
@@ -170,10 +170,7 @@ def _at_top(state: State, proof: Coverage) -> Generator[Page, None, _TopScan]:
         top = _TopScan(state, sort_time, floor, mark - DELAY)
         yield from top.pages()
         is_calm = before is not None and top.seen <= before
-        is_open = (
-            top.position.coverage is None or top.position.ambiguous_time is not None
-        )
-        if top.shows_all or is_calm or is_open or not sort_time.moves:
+        if top.shows_all or is_calm or top.position.is_open or not sort_time.moves:
             return top
         mark, before = top.newest, top.seen
     raise PaginationError(_TOO_FAST)
@@ -185,7 +182,7 @@ def _counts_agree(
     """Read all once more if only counts tell whether all was read, and compare."""
     if proof.ambiguous_time is None:
         return False
-    sort_time, mark = proof.sort_time, proof.read_before_recheck
+    sort_time, mark = proof.sort_time, proof.newest_at_start
     horizon = mark - DELAY if sort_time.moves else -inf
     one: FirstScan | _TopScan = first
     if first.is_continued:  # it hasn't counted the whole list

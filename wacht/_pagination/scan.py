@@ -209,7 +209,8 @@ class Scan:
         coverage, yielded = self.position.coverage, self._state.yielded
         if coverage is None or batch.window.offset >= self._state.first.offset:
             return batch.contexts
-        fitting = [coverage, *self.position.others_that_fit(batch)]
+        others = (other for other, _ in self.position.others_that_fit(batch))
+        fitting = [coverage, *others]
 
         def is_above(context: AiExecutionContext) -> bool:
             return key(context) not in yielded and all(

@@ -117,7 +117,8 @@ class Walk:
                 return
         if first.position.repeats > 0 or state.steps_back or state.rechecks > 1:
             logger.info(_CHANGED, state.duplicates, state.steps_back, state.rechecks)
-        if not first.is_complete and self._options.exhaustive is None:
+        is_plain = first.position.proof is None and self._options.exhaustive is None
+        if is_plain and not first.is_complete:
             logger.info(_UNPROVEN)
         elif first.is_complete and not reporter.progress.complete:
             reporter.send(state.budget, complete=True)
