@@ -92,8 +92,9 @@ def test_connecting__exception_that_a_codec_copied(
     copied.__cause__ = original
     monkeypatch.setattr("socket.getaddrinfo", Mock(side_effect=copied))
     pool: Any = TimedAdapter().poolmanager.connection_from_url("http://api.invalid")
+    active_timer.set(timer(remaining=3))
     with pytest.raises(TimeoutError) as caught:
-        pool._new_conn()._new_conn()
+        pool._new_conn().connect()
     assert caught.value is original
 
 

@@ -131,7 +131,13 @@ class _TimedConnection:
     def connect(self) -> None:
         timer = active_timer.get()
         timer.start_part(timer.connect)
-        super().connect()  # type: ignore[misc]
+        try:
+            super().connect()  # type: ignore[misc]
+        except BaseException as error:
+            # Python 3.11 copies what a signal handler raises in the codec of names.
+            if isinstance(original := error.__cause__, type(error)):
+                raise original  # noqa: B904 - as it was
+            raise
 
     @property
     def is_connected(self) -> bool:
@@ -154,11 +160,6 @@ class _TimedConnection:
                     if caller_exception(error):
                         raise
             return self._connect_to(addresses[-1], 1)
-        except BaseException as error:
-            # Python 3.11 copies what a signal handler raises in the codec of names.
-            if isinstance(original := error.__cause__, type(error)):
-                raise original  # noqa: B904 - as it was
-            raise
         finally:
             self._dns_host = name
 
