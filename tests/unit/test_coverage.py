@@ -39,12 +39,16 @@ def interval(*times: float | None, offset: int = 0, more: bool = True) -> Interv
 
 def misfit(coverage: Coverage, *times: float | None, offset: int = 0) -> str:
     answer = batch(*times, offset=offset)
-    return coverage.misfit(answer, interval_of(answer, coverage.sort_time))
+    interval = interval_of(answer, coverage.sort_time)
+    return coverage.misfit(answer, interval, is_behind=True)
 
 
-def covering(answer: Batch, coverage: Coverage | None = None) -> Coverage:
+def covering(
+    answer: Batch, coverage: Coverage | None = None, *, must_join: bool = False
+) -> Coverage:
     coverage = coverage or Coverage(ACTIVITY)
-    return coverage.add(answer, interval_of(answer, coverage.sort_time), -inf)
+    interval = interval_of(answer, coverage.sort_time)
+    return coverage.add(answer, interval, -inf, must_join=must_join)
 
 
 TOP = covering(batch(9, 8, 7))
@@ -102,7 +106,10 @@ def test_add__an_answer_above_the_end_covers_nothing_more() -> None:
 def test_add__stops_above_what_is_not_wanted() -> None:
     """Contexts below the floor weren't given, so they aren't covered."""
     answer = batch(8, 7, 6, 2, offset=1)
-    assert TOP.add(answer, interval_of(answer, ACTIVITY), 5).covered_until == 5
+    assert (
+        TOP.add(answer, interval_of(answer, ACTIVITY), 5, must_join=True).covered_until
+        == 5
+    )
 
 
 def test_mark__is_the_newest_time_of_the_first_answer_that_has_one() -> None:
@@ -163,6 +170,7 @@ def test_wide__a_group_in_which_three_answers_end() -> None:
 
 
 def test_wide__may_miss_contexts_of_its_time() -> None:
-    wide = covering(batch(9, *[8] * 99)).without_count()
+    group = covering(batch(9, *[8] * 99))
+    wide = covering(batch(8, 8, offset=100), group, must_join=True)
     assert wide.ambiguous_time == 8
     assert evolve(wide, ties_at_end=1).is_too_wide(100)

@@ -10,12 +10,13 @@ from hypothesis import given, strategies as st
 
 from wacht import AiExecutionContext
 from wacht._contexts import OFFSET_SORT_TIMES, PAGE_SORT_TIMES
-from wacht._pagination.coverage import Coverage, interval_of
+from wacht._pagination.coverage import Coverage, intervals_of
 from wacht._pagination.next_window import Position
 from wacht._protocol.windows import Batch, Window
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 [ACTIVITY] = OFFSET_SORT_TIMES
+CREATED = PAGE_SORT_TIMES[0]
 
 
 def batch(*times: float, offset: int = 0, limit: int | None = None) -> Batch:
@@ -26,12 +27,12 @@ def batch(*times: float, offset: int = 0, limit: int | None = None) -> Batch:
 
 
 def behind(answer: Batch, position: Position, *, is_gap: bool = False) -> Position:
-    interval = interval_of(answer, ACTIVITY)
-    assert position.joins(answer, interval)
-    return position.add(answer, interval, 0, is_gap=is_gap)
+    intervals = intervals_of(answer, position.coverages)
+    assert position.joins(answer, intervals)
+    return position.add(answer, intervals, 0, is_gap=is_gap)
 
 
-START = Position(coverage=Coverage(ACTIVITY), is_overlapping=True)
+START = Position(coverages=(Coverage(ACTIVITY),), is_overlapping=True)
 TOP = behind(batch(9, 8, 7, limit=100), START)
 
 
@@ -96,7 +97,7 @@ def test_join__across_more_equal_times_than_an_answer_holds() -> None:
     beside = batch(*[8] * 100, offset=100)
     assert behind(beside, wide).ambiguous_time == 8
     apart = batch(*[8] * 100, offset=101)
-    assert not wide.joins(apart, interval_of(apart, ACTIVITY))
+    assert not wide.joins(apart, intervals_of(apart, wide.coverages))
 
 
 def test_join__of_98_equal_times_is_proven() -> None:
@@ -113,7 +114,7 @@ def test_join__of_98_equal_times_is_proven() -> None:
 def test_read_ahead__if_windows_will_join(ties: int, extra: int, may: int) -> None:
     """Or if they needn't, between equal times that no window spans."""
     coverage = Coverage(ACTIVITY, ties_at_end=ties)
-    position = evolve(TOP, coverage=coverage, extra_overlap=extra)
+    position = evolve(TOP, coverages=(coverage,), extra_overlap=extra)
     assert position.can_read_ahead(100) is bool(may)
 
 
@@ -122,14 +123,36 @@ def test_windows__always_have_something_new(
     size: int, ties: int, max_limit: int
 ) -> None:
     coverage = Coverage(ACTIVITY, covered_until=8, ties_at_end=ties)
-    position = evolve(TOP, coverage=coverage, extra_overlap=16)
+    position = evolve(TOP, coverages=(coverage,), extra_overlap=16)
     window = position.window(size, max_limit)
     assert window.end > position.end
     assert window.limit <= max_limit
 
 
-def test_others__only_while_nothing_is_missing_by_them() -> None:
-    """An answer further on may join by one time, and not by another."""
-    position = evolve(TOP, shift=100, others=(Coverage(PAGE_SORT_TIMES[0], 30),))
-    assert behind(batch(20, 10, offset=198, limit=100), position).others == ()
-    assert behind(batch(40, 10, offset=198, limit=100), position).others
+def two(first: float, second: float) -> Position:
+    """Return a position with two times that may be the order, covered until these."""
+    created, activity = Coverage(CREATED, first), Coverage(ACTIVITY, second)
+    return evolve(TOP, coverages=(created, activity))
+
+
+def test_times__the_first_that_fits_decides_which_answer_joins() -> None:
+    answer = batch(20, 10, offset=98)
+    intervals = intervals_of(answer, two(30, 30).coverages)
+    assert two(15, 30).joins(answer, intervals)
+    assert not two(30, 15).joins(answer, intervals)
+
+
+def test_times__one_with_a_gap_leaves_a_doubt_while_it_fits() -> None:
+    """If the list is sorted by it, a time that moves may seem to be the order."""
+    wide = evolve(Coverage(CREATED, 30), ambiguous_time=30)
+    position = evolve(TOP, coverages=(wide, Coverage(ACTIVITY, 15)))
+    assert position.is_open
+    assert not position.without(wide, "").is_open
+
+
+def test_times__one_direction_goes_on_where_the_other_only_grew() -> None:
+    newest, oldest, _ = PAGE_SORT_TIMES
+    equal = evolve(TOP, coverages=(Coverage(newest, 7), Coverage(oldest, -7)))
+    answer = batch(8, 8, offset=100)
+    fitting, _ = equal.fitting(answer, intervals_of(answer, equal.coverages))
+    assert [c.sort_time for c in fitting.coverages] == [oldest]

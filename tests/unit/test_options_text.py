@@ -93,9 +93,9 @@ def test_from_json__anything_else(text: object) -> None:
 
 
 def test_from_json__of_another_version() -> None:
-    text = Options().to_json().replace('"format":1', '"format":2')
+    text = Options().to_json().replace('"format":2', '"format":1')
     assert refusal_of(text) == (
-        "from_json: the text has the unknown format 2: read it with the version of "
+        "from_json: the text has the unknown format 1: read it with the version of "
         "wacht that wrote it, or list from the start, without this text"
     )
 
@@ -107,10 +107,10 @@ def signed(document: dict[str, Any]) -> str:
 
 
 def test_from_json__a_time_that_sorts_no_list() -> None:
-    position = Position(coverage=Coverage(PAGE_SORT_TIMES[0]))
+    position = Position(coverages=(Coverage(PAGE_SORT_TIMES[0]),))
     checkpoint = Checkpoint("", {}, None, Window(0, 1), position, {}, 0)
     document = json.loads(Options(_checkpoint=checkpoint).to_json())
-    document["checkpoint"]["position"]["coverage"]["sort_time"]["field"] = "title"
+    document["checkpoint"]["position"]["coverages"][0]["sort_time"]["field"] = "title"
     assert refusal_of(signed(document)) == FOREIGN
 
 

@@ -24,9 +24,13 @@ from typing import TYPE_CHECKING
 from attrs import evolve, frozen
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from wacht._contexts import SortTime
     from wacht._protocol.windows import Batch
     from wacht.models import AiExecutionContext
+
+    Intervals = dict[SortTime, "Interval"]
 
 UNDATED = 10.0**18  # newer than any time that there is
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -46,6 +50,12 @@ class Interval:
     def ties_at_end(self) -> int:
         """How many contexts at its end share one time."""
         return next((len([*group]) for _, group in groupby(self.times[::-1])), 0)
+
+
+def intervals_of(batch: Batch, coverages: Iterable[Coverage]) -> Intervals:
+    """Return what an answer covers, for each time that may be the list's order."""
+    sort_times = [coverage.sort_time for coverage in coverages]
+    return {sort_time: interval_of(batch, sort_time) for sort_time in sort_times}
 
 
 def interval_of(batch: Batch, sort_time: SortTime) -> Interval:
@@ -96,12 +106,16 @@ class Coverage:
             or self.covered_until == self.ambiguous_time
         )
 
-    def add(self, batch: Batch, interval: Interval, floor: float) -> Coverage:
+    def add(
+        self, batch: Batch, interval: Interval, floor: float, *, must_join: bool
+    ) -> Coverage:
         """Return what is covered with an answer; below the floor, nothing has to be."""
+        is_gap = must_join and not self.joins(interval)
         creeps = interval.oldest == self.covered_until
         mark = self.newest_at_start
         return evolve(
             self,
+            ambiguous_time=self.covered_until if is_gap else self.ambiguous_time,
             covered_until=min(self.covered_until, max(interval.oldest, floor)),
             ties_at_end=interval.ties_at_end if self.reaches(interval) else 0,
             creeping=self.creeping + 1 if creeps else 0,
@@ -114,12 +128,12 @@ class Coverage:
         now = microseconds(batch.sent_at)  # what is dated ahead of it says nothing
         return max((time for time in interval.times if time <= now), default=-inf)
 
-    def without_count(self) -> Coverage:
-        """Return the same, but contexts of the last time may be missing."""
-        return evolve(self, ambiguous_time=self.covered_until)
+    def misfit(self, batch: Batch, interval: Interval, *, is_behind: bool) -> str:
+        """
+        Say which context shows that the list isn't sorted so; "" if none does.
 
-    def misfit(self, batch: Batch, interval: Interval) -> str:
-        """Say which context shows that the list isn't sorted so; "" if none does."""
+        `is_behind` if the answer was to be behind what is covered.
+        """
         times, is_top = interval.times, interval.newest == inf
         pairs = enumerate(pairwise(times), 1)
         index = next((n for n, (upper, lower) in pairs if lower > upper), None)
@@ -130,6 +144,8 @@ class Coverage:
         if not self.sort_time.newest_first and self.newest_at_start != -inf:
             above = (n for n, t in enumerate(times) if t > self.newest_at_start)
             index = next(above, index)  # nothing comes above what was the oldest
+            if is_behind and min(times, default=-inf) > self.covered_until:
+                index = 0
         if index is None:
             return ""
         newer = "newer" if self.sort_time.newest_first else "older"

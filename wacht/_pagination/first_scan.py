@@ -11,13 +11,13 @@ from wacht.errors import PaginationError
 from wacht.models import ExecutionContextListResponse as Page
 
 from .scan import HINT, Scan
-from .state import all_in
+from .state import key, new_in
 
 if TYPE_CHECKING:
     from wacht._protocol.windows import Batch
 
     from .checkpoint import Checkpoint
-    from .coverage import Interval
+    from .coverage import Intervals
     from .state import State
 
 _ENDED = "contexts may be missing: the list ended behind a page that had nothing new"
@@ -52,15 +52,17 @@ class FirstScan(Scan):
             raise PaginationError(
                 "active_since needs the offset revision; this service lists by page"
             )
-        if not self.position.begun and not self.position.coverage:
-            self.position = state.begin_with(batch)  # now the revision is known
+        if not self.position.begun:
+            self.position = state.begin()  # now the revision is known
         return batch
 
-    def _page(self, batch: Batch, interval: Interval | None) -> Page:
+    def _page(self, batch: Batch, intervals: Intervals) -> Page:
         state, before = self._state, self.position
-        if before.coverage is None:
+        if not before.coverages:
             self._note_repeats(batch)
-        page = super()._page(batch, interval)
+        page = super()._page(batch, intervals)
+        if self.is_rereading:
+            self.ids |= dict.fromkeys(map(key, batch.contexts))
         # One answer shows the whole list as it was at one moment.
         is_one = not before.begun and self.is_done
         self.is_complete = is_one and state.first.offset == 0
@@ -69,19 +71,18 @@ class FirstScan(Scan):
     def _note_repeats(self, batch: Batch) -> None:
         """Count what comes again on a later page, beyond what parts of pages share."""
         position, state = self.position, self._state
-        ids = {context.id: None for context in batch.contexts if context.id is not None}
+        ids = {context.id for context in batch.contexts if context.id is not None}
         shared = max(0, position.end - batch.window.offset)
-        again = len(ids.keys() & self.ids.keys()) - shared
+        again = len(ids & self.ids.keys()) - shared
         is_page_1 = len(state.yielded) == len(batch.contexts) >= DEFAULT_LIMIT
-        if is_page_1 and all_in(batch, state.yielded) and not self.is_continued:
+        is_same = is_page_1 and not new_in(batch.contexts, state.yielded)
+        if is_same and not self.is_continued:
             raise PaginationError(f"the service gave page 1 again. {HINT}")
         if self._stalled > 1 and not (batch.contexts or batch.has_more):
             self.position = evolve(position, incomplete_reason=_ENDED)
         if again > 0:
             self._restart()  # what was asked for together may have a gap
             self.position = evolve(self.position, repeats=position.repeats + again)
-        if self.is_rereading:
-            self.ids |= ids
 
 
 def _page_size(state: State) -> int:

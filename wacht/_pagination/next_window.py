@@ -10,17 +10,12 @@ from attrs import evolve, frozen
 from wacht._contexts import MAX_PER_PAGE
 from wacht._protocol.windows import Window
 
-from .coverage import interval_of
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from wacht._protocol.windows import Batch
 
-    from .coverage import Coverage, Interval
+    from .coverage import Coverage, Intervals
 
 _STRIDE = MAX_PER_PAGE
-_GROWN = "contexts may be missing: older ones came, although the oldest are at the top"
 _MAX_EXTRA_OVERLAP = 16
 
 
@@ -33,8 +28,8 @@ class Position:
         end: The offset behind what is covered, when it was last read.
         shift: How far behind the end the next window begins; negative: before it.
         extra_overlap: Contexts that windows share beyond what joins them.
-        coverage: What is covered, if a time shows it; else pages are read in turn.
-        others: What is covered if another time is the one that the list is sorted by.
+        coverages: What is covered, for each time that may be the list's order; without
+            any, pages are read in turn.
         is_overlapping: Whether answers have to join.
         begun: Whether there was an answer.
         ended: Whether the end of the list was read.
@@ -47,14 +42,27 @@ class Position:
     end: int = 0
     shift: int = 0
     extra_overlap: int = 0
-    coverage: Coverage | None = None
-    others: tuple[Coverage, ...] = ()
+    coverages: tuple[Coverage, ...] = ()
     is_overlapping: bool = False
     begun: bool = False
     ended: bool = False
     incomplete_reason: str = ""
     repeats: int = 0
     yielded_before_recheck: int = 0
+
+    @property
+    def coverage(self) -> Coverage | None:
+        """
+        What tells whether all was read.
+
+        Times that don't move come first, with those that leave a doubt: if the list is
+        sorted by one of them, a time that moves may seem to be its order.
+        """
+
+        def rank(coverage: Coverage) -> tuple[bool, bool]:
+            return coverage.sort_time.moves, coverage.ambiguous_time is None
+
+        return min(self.coverages, key=rank, default=None)
 
     @property
     def covered_until(self) -> float:
@@ -78,75 +86,61 @@ class Position:
         """Whether contexts may be missing that no further answer brings."""
         return bool(self.incomplete_reason) or self.ambiguous_time is not None
 
-    def joins(self, batch: Batch, interval: Interval | None) -> bool:
+    def joins(self, batch: Batch, intervals: Intervals) -> bool:
         """Return whether nothing can be missing between the end and an answer."""
         proof = self._proof_for(batch.window.limit)
-        if proof is None or interval is None:
+        if proof is None:
             return batch.window.offset <= self.end
-        return proof.joins(interval)
+        return proof.joins(intervals[proof.sort_time])
 
     def add(
-        self, batch: Batch, interval: Interval | None, floor: float, *, is_gap: bool
+        self, batch: Batch, intervals: Intervals, floor: float, *, is_gap: bool
     ) -> Position:
         """Return the position behind an answer; `is_gap` if one below doesn't join."""
         position = evolve(self, begun=True, ended=self.ended or not batch.has_more)
-        if self.coverage is None or interval is None:
+        if not self.coverages:
             return evolve(position, end=max(self.end, batch.window.end))
         if not (self.begun or batch.contexts) and batch.has_more:
             return self  # an empty answer is no beginning
-        coverage, others = self.coverage, tuple(self._others_with(batch, floor))
-        # A time that moves may join by chance, where one that doesn't move has a gap.
-        is_sure = not coverage.sort_time.moves or all(map(_is_sure, others))
-        joins = is_sure and coverage.joins(interval)
-        if self.proof and self.begun and not joins:
-            coverage = coverage.without_count()
-        is_above = min(interval.times, default=-inf) > coverage.covered_until
-        if is_above and self.shift >= 0 and not coverage.sort_time.newest_first:
-            position = evolve(position, incomplete_reason=_GROWN)
+        must_join = self.is_overlapping and self.begun
+        pairs = [(c, intervals[c.sort_time]) for c in self.coverages]
         shift = 0
-        if not coverage.reaches(interval):
-            shift = self._further_on(is_lost=coverage.ties_at_end == 0, is_gap=is_gap)
+        if not any(c.reaches(interval) for c, interval in pairs):
+            is_lost = self.coverages[0].ties_at_end == 0
+            shift = self._further_on(is_lost=is_lost, is_gap=is_gap)
         return evolve(
             position,
             end=batch.window.end,
             shift=shift,
-            coverage=coverage.add(batch, interval, floor),
-            others=others,
+            coverages=tuple(
+                c.add(batch, interval, floor, must_join=must_join)
+                for c, interval in pairs
+            ),
         )
 
-    def _others_with(self, batch: Batch, floor: float) -> Iterator[Coverage]:
-        for coverage, interval in self.others_that_fit(batch):
-            joins = not self.begun or coverage.joins(interval)
-            if joins or batch.window.offset <= self.end:
-                other = coverage if joins else coverage.without_count()
-                yield other.add(batch, interval, floor)
+    def fitting(self, batch: Batch, intervals: Intervals) -> tuple[Position, str]:
+        """Return the position with the times that fit an answer, or why none does."""
+        misfits = {
+            c: c.misfit(batch, intervals[c.sort_time], is_behind=self.shift >= 0)
+            for c in self.coverages
+        }
+        fitting = [c for c in self.coverages if not misfits[c]]
+        # Both directions fit as long as all times are equal: then one of them goes on.
+        reaching = [c for c in fitting if c.reaches(intervals[c.sort_time])]
+        misfit = "" if fitting else misfits[self.coverages[0]]
+        return evolve(self, coverages=tuple(reaching or fitting)), misfit
 
-    def others_that_fit(self, batch: Batch) -> Iterator[tuple[Coverage, Interval]]:
-        """Give what else may be covered after an answer, and what that covers."""
-        for coverage in self.others:
-            interval = interval_of(batch, coverage.sort_time)
-            if not coverage.misfit(batch, interval):
-                yield coverage, interval
-
-    def runs_backwards(self, interval: Interval) -> bool:
-        """Return whether an answer only follows if the oldest are at the top."""
-        coverage = self.coverage if self.begun and self.others else None
-        if coverage is None or coverage.reaches(interval):
-            return False
-        # Both directions fit only as long as all times are equal.
-        return coverage.sort_time.field == self.others[0].sort_time.field
-
-    def with_another(self, reason: str) -> Position:
-        """Return what the next of the times covers; without any, there is a reason."""
-        if not self.others:
-            return evolve(self, coverage=None, incomplete_reason=reason)
-        coverage, *others = self.others
-        return evolve(self, coverage=coverage, others=tuple(others))
+    def without(self, coverage: Coverage, reason: str) -> Position:
+        """Return the position if a time isn't the order; if none is, for a reason."""
+        others = tuple(other for other in self.coverages if other is not coverage)
+        return evolve(
+            self, coverages=others, incomplete_reason="" if others else reason
+        )
 
     def _proof_for(self, limit: int) -> Coverage | None:
         """Return what a window of some contexts can join; else it begins at the end."""
-        proof = self.proof if self.begun else None
-        return None if proof is None or proof.is_too_wide(limit) else proof
+        proofs = self.coverages if self.is_overlapping and self.begun else ()
+        return next((c for c in proofs if not c.is_too_wide(limit)), None)
 
     def behind(self, window: Window) -> Position:
         """Return the position after a window that is answered in full."""
@@ -200,7 +194,3 @@ class Position:
         is_full = self.shift or ties == 0 or ties > size
         limit = max_limit if is_full else self.end + size - offset
         return Window(offset, min(limit, max_limit))
-
-
-def _is_sure(coverage: Coverage) -> bool:
-    return coverage.sort_time.moves or coverage.ambiguous_time is None

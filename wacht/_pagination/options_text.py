@@ -25,7 +25,7 @@ from .next_window import Position
 if TYPE_CHECKING:
     from cattrs import Converter
 
-_FORMAT = 1  # another number for each change that a reader of the text would notice
+_FORMAT = 2  # another number for each change that a reader of the text would notice
 _STORED: Any = Checkpoint | None
 _CLASSES = Revision, Window, Position, Coverage, SortTime, Checkpoint
 _NAMES = {cls.__name__: cls for cls in _CLASSES}

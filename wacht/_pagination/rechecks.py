@@ -14,7 +14,7 @@ from wacht.models import ExecutionContextListResponse as Page
 from .coverage import Coverage
 from .next_window import Position
 from .scan import Scan
-from .state import all_in, key
+from .state import key, new_in
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from wacht._contexts import SortTime
     from wacht._protocol.windows import Batch
 
-    from .coverage import Interval
+    from .coverage import Intervals
     from .first_scan import FirstScan
     from .state import State
 
@@ -52,7 +52,7 @@ def rechecks(state: State, first: FirstScan) -> Iterator[Page]:
         reason = yield from _proven_top(state, first, proof)
         if not reason:
             break
-        first.position = first.position.with_another(reason)
+        first.position = first.position.without(proof, reason)
     is_plain = first.position.proof is None and state.options.exhaustive is not False
     if state.first.offset == 0 and is_plain:
         yield from _plain_top(state, first)
@@ -78,12 +78,12 @@ class _PlainTop(Scan):
         """How many contexts are new at the top."""
         return len(self.ids.keys() - self._seen)
 
-    def _page(self, batch: Batch, interval: Interval | None) -> Page:
+    def _page(self, batch: Batch, intervals: Intervals) -> Page:
         self._answers += 1
+        page = super()._page(batch, intervals)
         self.ids |= dict.fromkeys(map(key, batch.contexts))
-        page = super()._page(batch, interval)
         is_enough = self.moved >= self._repeats or self._answers > MAX_RECHECKS
-        if is_enough and all_in(batch, self._seen):
+        if is_enough and not new_in(batch.contexts, self._seen):
             self.position = evolve(self.position, ended=True)
         yielded = self._state.yielded  # with digests of contexts without an id
         data = [context for context in page.data if key(context) not in yielded]
@@ -114,7 +114,7 @@ class _TopScan(Scan):
     def __init__(
         self, state: State, sort_time: SortTime, floor: float, horizon: float
     ) -> None:
-        position = Position(coverage=Coverage(sort_time), is_overlapping=True)
+        position = Position(coverages=(Coverage(sort_time),), is_overlapping=True)
         super().__init__(state, position, max(floor, state.floor))
         self.ids = dict[str, None]()
         self.seen = set[tuple[int, str, float]]()  # what is newer than the horizon
@@ -123,23 +123,23 @@ class _TopScan(Scan):
 
     @property
     def is_done(self) -> bool:
-        return super().is_done or self.position.coverage is None
+        return super().is_done or not self.position.coverages
 
     @property
     def newest(self) -> float:
         """The newest time that it saw first."""
-        coverage = self.position.coverage
-        return -inf if coverage is None else coverage.newest_at_start
+        return max((c.newest_at_start for c in self.position.coverages), default=-inf)
 
-    def _page(self, batch: Batch, interval: Interval | None) -> Page:
-        if interval is not None:
+    def _page(self, batch: Batch, intervals: Intervals) -> Page:
+        page = super()._page(batch, intervals)
+        for interval in intervals.values():
             is_top = interval.newest == inf
             self.shows_all |= is_top and interval.oldest <= self._horizon
             ids = [key(context) for context in self._state.wanted(batch.contexts)]
             self.ids |= dict.fromkeys(ids)
             places = zip(count(batch.window.offset), ids, interval.times, strict=False)
             self.seen.update(place for place in places if place[2] > self._horizon)
-        return super()._page(batch, interval)
+        return page
 
 
 def _proven_top(
@@ -156,7 +156,7 @@ def _proven_top(
             proof = evolve(proof, ambiguous_time=top.position.ambiguous_time)
     if agrees:
         proof = evolve(proof, ambiguous_time=None)
-    first.position = evolve(first.position, coverage=proof)
+    first.position = evolve(first.position, coverages=(proof,))
     return ""
 
 

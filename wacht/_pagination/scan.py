@@ -12,9 +12,9 @@ from wacht._protocol.windows import Window
 from wacht.errors import PaginationError
 from wacht.models import ExecutionContextListResponse as Page
 
-from .coverage import interval_of, time_of
+from .coverage import intervals_of, time_of
 from .prefetch import Prefetcher
-from .state import all_in, key
+from .state import key, new_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from wacht._protocol.windows import Batch
     from wacht.models import AiExecutionContext
 
-    from .coverage import Interval
+    from .coverage import Intervals
     from .next_window import Position
     from .state import State
 
@@ -47,8 +47,7 @@ class Scan:
         self._ahead = Prefetcher(state.reader.read, prefetch)
         self._stalled = 0  # answers without anything new, in a row
         self._max_stalled = _MAX_STALLED + 2 * state.options.prefetch  # ahead of a gap
-        self._known = len(state.yielded)  # contexts that it may read once more
-        self._held: list[tuple[Batch, Interval | None]] = []  # they don't join yet
+        self._held: list[tuple[Batch, Intervals]] = []  # they don't join yet
         self._is_apart = False  # whether the last answer is one of them
 
     @property
@@ -114,7 +113,7 @@ class Scan:
 
     def _aligned(self, window: Window) -> Window:
         most = max(window.limit, self._size + _ALIGNMENT)
-        if self._revision.name == "page" and self.position.coverage is None:
+        if self._revision.name == "page" and not self.position.coverages:
             size = min(self._size, self._state.max_limit)  # the same, if possible
             return Window(window.offset, gcd(window.offset, size))
         if self.position.shift < 0:
@@ -133,25 +132,22 @@ class Scan:
         self._held.clear()
         self._is_apart = False
 
-    def _checked(self, batch: Batch) -> tuple[Batch, Interval | None] | None:
+    def _checked(self, batch: Batch) -> tuple[Batch, Intervals] | None:
         """Return an answer and what it covers; None to read on in another way."""
-        coverage = self.position.coverage
-        if coverage is None:
-            return batch, None
-        interval = interval_of(batch, coverage.sort_time)
-        if batch.is_whole:
-            return batch, interval
-        reason, misfit = self._oddity(batch), coverage.misfit(batch, interval)
-        is_other = misfit and self.position.others
-        if not reason and (is_other or self.position.runs_backwards(interval)):
-            self.position = self.position.with_another(misfit)
-            self._restart()  # what is held is sorted by the other time
-            return self._checked(batch)
-        if not reason and misfit:
+        position = self.position
+        intervals = intervals_of(batch, position.coverages)
+        if batch.is_whole or not position.coverages:
+            return batch, intervals
+        fitting, misfit = position.fitting(batch, intervals)
+        reason = self._oddity(batch)
+        if misfit and not reason:
             sort_times = self._revision.sort_times
             fields = " or ".join(dict.fromkeys(t.field for t in sort_times))
             reason = f"the list isn't sorted by {fields}: {misfit}"
-        return self._without_proof(batch, reason) if reason else (batch, interval)
+        if reason:
+            return self._without_proof(batch, reason)
+        self.position = fitting
+        return batch, intervals
 
     def _oddity(self, batch: Batch) -> str:
         """Say why overlapping answers can't be compared, or nothing."""
@@ -166,17 +162,19 @@ class Scan:
             return f"the context at place {place} has no id"
         return ""
 
-    def _without_proof(self, batch: Batch, reason: str) -> tuple[Batch, None] | None:
+    def _without_proof(
+        self, batch: Batch, reason: str
+    ) -> tuple[Batch, Intervals] | None:
         """Go on page by page behind what is covered, as no time shows the order."""
         begun = self.position.begun
         reason = f"contexts may be missing: {reason}. exhaustive=False accepts that"
         self.position = self.position.in_pages(self._size, reason)
         if not begun or self.is_done:
-            return batch, None
+            return batch, {}
         self._restart()
         return None
 
-    def _take_joining(self) -> tuple[Batch, Interval | None] | None:
+    def _take_joining(self) -> tuple[Batch, Intervals] | None:
         """Take the highest answer that joins what is covered."""
         for held in sorted(self._held, key=lambda held: held[0].window.offset):
             if self.position.joins(*held) or self.is_done:
@@ -184,37 +182,31 @@ class Scan:
                 return held
         return None
 
-    def _page(self, batch: Batch, interval: Interval | None) -> Page:
+    def _page(self, batch: Batch, intervals: Intervals) -> Page:
         state, before = self._state, self.position
         fresh = state.fresh(self._from_first(batch))
         if not self.is_done:
             is_gap = bool(self._held)
-            self.position = before.add(batch, interval, self._floor, is_gap=is_gap)
-        is_known = all_in(batch, state.yielded)
-        if interval is None:  # a new one at the top lets all others come again
-            is_known = 2 * len(fresh) < len(batch.contexts)
-        progress = self.position.covered_until < before.covered_until
-        stalled = (is_known or not fresh) and not progress
-        if stalled:
-            self._known -= len(batch.contexts)
-        if not stalled or (batch.contexts and self._known >= 0):
+            self.position = before.add(batch, intervals, self._floor, is_gap=is_gap)
+        wanted = state.wanted(batch.contexts)
+        new = new_in(wanted, self.ids)
+        if not intervals:  # a new one at the top lets all others come again
+            new = 2 * new // max(1, len(batch.contexts))
+        if new or self.position.covered_until < before.covered_until:
             self._stalled = 0
         if batch.contexts:
-            wanted = len(state.wanted(batch.contexts))
-            self.length = batch.window.offset + wanted - state.first.offset
+            self.length = batch.window.offset + len(wanted) - state.first.offset
         return Page(fresh, batch.has_more)
 
     def _from_first(self, batch: Batch) -> list[AiExecutionContext]:
         """Drop new contexts above the place where the walk began."""
-        coverage, yielded = self.position.coverage, self._state.yielded
-        if coverage is None or batch.window.offset >= self._state.first.offset:
+        coverages, yielded = self.position.coverages, self._state.yielded
+        if not coverages or batch.window.offset >= self._state.first.offset:
             return batch.contexts
-        others = (other for other, _ in self.position.others_that_fit(batch))
-        fitting = [coverage, *others]
 
         def is_above(context: AiExecutionContext) -> bool:
             return key(context) not in yielded and all(
-                time_of(context, c.sort_time) > c.covered_until for c in fitting
+                time_of(context, c.sort_time) > c.covered_until for c in coverages
             )
 
         return [*dropwhile(is_above, batch.contexts)]

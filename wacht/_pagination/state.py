@@ -7,12 +7,12 @@ from math import inf
 from sys import maxsize
 from typing import TYPE_CHECKING
 
-from attrs import define, evolve, field
+from attrs import define, field
 
 from wacht._contexts import MAX_PER_PAGE
 from wacht._text import safe_repr
 
-from .coverage import Coverage, interval_of, microseconds
+from .coverage import Coverage, microseconds
 from .next_window import Position
 
 if TYPE_CHECKING:
@@ -65,27 +65,14 @@ class State:
 
     def begin(self) -> Position:
         """Return the position of a walk that has read nothing yet."""
-        extra = _EXTRA_OVERLAP if self.options.prefetch else 0
-        is_overlapping = self.is_exhaustive
+        is_by_time = self.is_exhaustive or self.options.active_since
+        sort_times = self.reader.revision.sort_times if is_by_time else ()
         return Position(
-            self.first.offset, extra_overlap=extra, is_overlapping=is_overlapping
+            self.first.offset,
+            extra_overlap=_EXTRA_OVERLAP if self.options.prefetch else 0,
+            coverages=tuple(map(Coverage, sort_times)),
+            is_overlapping=self.is_exhaustive,
         )
-
-    def begin_with(self, batch: Batch) -> Position:
-        """Return the position of a walk that begins with an answer."""
-        position, sort_times = self.begin(), self.reader.revision.sort_times
-        if not (self.is_exhaustive or self.options.active_since):
-            return position
-        intervals = {time: interval_of(batch, time) for time in sort_times}
-        fitting = [
-            coverage
-            for coverage in map(Coverage, sort_times)
-            if not coverage.misfit(batch, intervals[coverage.sort_time])
-        ]
-        # A time that differs between contexts shows more than one that doesn't.
-        fitting.sort(key=lambda c: len({*intervals[c.sort_time].times}) == 1)
-        coverage, *others = fitting or [Coverage(sort_times[0])]
-        return evolve(position, coverage=coverage, others=tuple(others))
 
     def fresh(self, contexts: list[AiExecutionContext]) -> list[AiExecutionContext]:
         """Return the contexts that are wanted and weren't given yet."""
@@ -119,9 +106,9 @@ class State:
             self.max_limit, self._successes = min(2 * self.max_limit, MAX_PER_PAGE), 0
 
 
-def all_in(batch: Batch, ids: Container[str]) -> bool:
-    """Return whether all contexts of an answer are among these."""
-    return all(key(context) in ids for context in batch.contexts)
+def new_in(contexts: list[AiExecutionContext], ids: Container[str]) -> int:
+    """Return how many contexts aren't among these."""
+    return sum(key(context) not in ids for context in contexts)
 
 
 def key(context: AiExecutionContext) -> str:
