@@ -106,14 +106,6 @@ def signed(document: dict[str, Any]) -> str:
     return options_text._json({**document, "checksum": options_text._checksum(content)})
 
 
-def test_from_json__a_time_that_sorts_no_list() -> None:
-    position = Position(coverages=(Coverage(PAGE_SORT_TIMES[0]),))
-    checkpoint = Checkpoint("", {}, None, Window(0, 1), position, {}, 0)
-    document = json.loads(Options(_checkpoint=checkpoint).to_json())
-    document["checkpoint"]["position"]["coverages"][0]["sort_time"]["field"] = "title"
-    assert refusal_of(signed(document)) == FOREIGN
-
-
 def paths(value: Any) -> list[tuple[Any, ...]]:
     """Return where each value is in a JSON document."""
     if isinstance(value, list):

@@ -255,33 +255,6 @@ def test_active_since__without_a_time_zone() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("kind", "change", "most", "summary"),
-    [
-        ("page", "add", 3, (30, 0, 1)),
-        ("offset", "remove", 9, (98, 1, 1)),
-        ("offset", "touch", 400, (510, 0, 2)),
-    ],
-)
-def test_summary__of_a_moving_list(
-    kind: Kind,
-    change: str,
-    most: int,
-    summary: tuple[int, ...],
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    service = known(kind, max(90, most))
-    service.change = Changes(Random(0), [change], most, answers=6)
-    reports: list[WalkProgress] = []
-    with caplog.at_level(logging.INFO, "wacht"):
-        given_by(service, Options(per_page=10), report=reports.append)
-    assert reports[-1].duplicates == summary[0]
-    assert caplog.messages[0] == (
-        "the list changed during the walk: dropped {} repeats, stepped back {} times, "
-        "looked at the top {} times".format(*summary)
-    )
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_summary__of_a_calm_list(kind: Kind, caplog: pytest.LogCaptureFixture) -> None:
     """Plain pages say that they prove nothing."""

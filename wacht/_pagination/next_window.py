@@ -104,14 +104,11 @@ class Position:
             return self  # an empty answer is no beginning
         must_join = self.is_overlapping and self.begun
         pairs = [(c, intervals[c.sort_time]) for c in self.coverages]
-        shift = 0
-        if not any(c.reaches(interval) for c, interval in pairs):
-            is_lost = self.coverages[0].ties_at_end == 0
-            shift = self._further_on(is_lost=is_lost, is_gap=is_gap)
+        is_above = not any(c.reaches(interval) for c, interval in pairs)
         return evolve(
             position,
             end=batch.window.end,
-            shift=shift,
+            shift=self._further_on(is_gap=is_gap) if is_above else 0,
             coverages=tuple(
                 c.add(batch, interval, floor, must_join=must_join)
                 for c, interval in pairs
@@ -146,10 +143,11 @@ class Position:
         """Return the position after a window that is answered in full."""
         return evolve(self, end=window.end, shift=0)
 
-    def _further_on(self, *, is_lost: bool, is_gap: bool) -> int:
+    def _further_on(self, *, is_gap: bool) -> int:
         if is_gap:  # what is further down is known
             return max(self.shift, 0) // 2
-        return max(2 * self.shift, _STRIDE) if is_lost else 0
+        was_above = self.coverages[0].ties_at_end == 0
+        return max(2 * self.shift, _STRIDE) if was_above else 0
 
     def further_back(self, max_limit: int) -> Position:
         """Return the position after an answer that doesn't join; twice as far back."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import asdict, evolve, resolve_types
 
-from wacht._contexts import FILTERS, OFFSET_SORT_TIMES, PAGE_SORT_TIMES, SortTime
+from wacht._contexts import FILTERS, SortTime
 from wacht._protocol.revisions import REVISIONS, Revision, filters_of
 from wacht._protocol.windows import Window
 from wacht._text import safe_repr
@@ -104,7 +104,6 @@ def _converter() -> Converter:
         Revision, lambda revision: {"name": revision.name, **asdict(revision)}
     )
     converter.register_structure_hook(Revision, _revision)
-    converter.register_structure_hook(SortTime, _sort_time)
     converter.register_structure_hook_func(
         lambda kind: kind == Iterable[str],
         lambda ids, _: dict.fromkeys(map(str, ids)),
@@ -122,8 +121,3 @@ def _number(text: str, _type: object) -> float:
 
 def _revision(values: dict[str, Any], _type: object) -> Revision:
     return evolve(REVISIONS[values["name"]], echoes=values["echoes"])
-
-
-def _sort_time(values: dict[str, Any], _type: object) -> SortTime:
-    sort_time = SortTime(**values)
-    return {known: known for known in (*PAGE_SORT_TIMES, *OFFSET_SORT_TIMES)}[sort_time]

@@ -66,7 +66,6 @@ class _PlainTop(Scan):
 
     def __init__(self, state: State, known: set[str], repeats: int) -> None:
         super().__init__(state, Position(), -inf)
-        state.rechecks += 1
         self.ids = dict[str, None]()
         self._size = state.first.limit
         self._seen = known
@@ -165,7 +164,6 @@ def _at_top(state: State, proof: Coverage) -> Generator[Page, None, _TopScan]:
     sort_time, mark = proof.sort_time, proof.newest_at_start
     before: set[tuple[int, str, float]] | None = None
     for _ in range(MAX_RECHECKS):
-        state.rechecks += 1
         floor = mark - LONG_DELAY if sort_time.moves else mark
         top = _TopScan(state, sort_time, floor, mark - DELAY)
         yield from top.pages()

@@ -96,7 +96,6 @@ class Scan:
 
     def _window(self) -> Window:
         if self._is_apart:
-            self._state.steps_back += 1
             self._is_apart = False
             self.position = self.position.further_back(self._state.max_limit)
         return next(self._windows(None, self._remaining))

@@ -42,8 +42,6 @@ class State:
     remaining: int = maxsize  # contexts that the user still wants
     max_limit: int = MAX_PER_PAGE  # contexts that one request may ask for
     duplicates: int = 0  # repeats that were dropped
-    rechecks: int = 0  # how often the top was read again
-    steps_back: int = 0  # windows that were read because an answer didn't join
     _successes: int = 0
 
     @property

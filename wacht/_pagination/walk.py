@@ -33,10 +33,6 @@ if TYPE_CHECKING:
 
     from .next_window import Position
 
-_CHANGED = (
-    "the list changed during the walk: dropped %d repeats, stepped back %d times, "
-    "looked at the top %d times"
-)
 _UNPROVEN = (
     "complete is False: plain pages can't prove that no context moved between them; "
     "exhaustive=True can"
@@ -115,8 +111,6 @@ class Walk:
                 yield Page(data, page.has_more, self._resume(state))
             if not state.remaining:
                 return
-        if first.position.repeats > 0 or state.steps_back or state.rechecks > 1:
-            logger.info(_CHANGED, state.duplicates, state.steps_back, state.rechecks)
         is_plain = first.position.proof is None and self._options.exhaustive is None
         if is_plain and not first.is_complete:
             logger.info(_UNPROVEN)
