@@ -14,7 +14,7 @@ from wacht import (
     PaginationError,
     ServerError,
 )
-from wacht._pagination.fetch import fetch_page
+from wacht._pagination.reader import fetch_page
 from wacht._protocol.answers import SmallerPageMayHelp
 
 Options = ListExecutionContextsOptions

@@ -6,10 +6,15 @@ from typing import TYPE_CHECKING
 
 from attrs import define
 
+from wacht._contexts import DEFAULT_PER_PAGE
 from wacht._protocol.answers import SmallerPageMayHelp
 from wacht._protocol.revisions import OffsetRevision, PageRevision, write_query
-from wacht._protocol.windows import Window
-from wacht.errors import ApiError, RequestError
+from wacht._protocol.windows import Window, window_of
+from wacht._waiting import RequestBudget
+from wacht.errors import ApiError, PaginationError, RequestError
+from wacht.models import ExecutionContextListResponse
+
+from .checkpoint import checkpoint_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -18,7 +23,6 @@ if TYPE_CHECKING:
     from wacht._protocol.answers import PageResponse
     from wacht._protocol.revisions import Revision
     from wacht._protocol.windows import Batch
-    from wacht._waiting import RequestBudget
     from wacht.models import ListExecutionContextsOptions as Options
 
 
@@ -94,3 +98,29 @@ class Reader:
         elif revision.name == "page":
             self._endpoint.revision = self._endpoint.revision or revision
         return revision if revision.name == "offset" else self.revision
+
+
+def fetch_page(endpoint: Endpoint, options: Options) -> ExecutionContextListResponse:
+    """Read the page that `page` and `per_page` mean."""
+    checkpoint_of(options, endpoint.service)  # raises if it is of another list
+    reader = Reader(endpoint, options, RequestBudget())
+    window = window_of(options, DEFAULT_PER_PAGE)
+    omitted = {n for n in ("page", "per_page") if getattr(options, n) is None}
+    known = reader.known_revision
+    try:
+        part = reader.ask(window, omitted)
+        if known is None and part.has_more and part.window.limit < window.limit:
+            part = reader.ask(window)  # the service has another default size
+    except SmallerPageMayHelp as error:
+        raise error.error from error.error.__cause__
+    if window.offset and len(part.contexts) > window.limit:
+        raise PaginationError(
+            f"asked for {window.limit} contexts, got {len(part.contexts)}: the service "
+            "seems to ignore `page` and `per_page`. If it is an older build of the "
+            'offset revision, set pagination="offset"'
+        )
+    # Without `per_page`, the service may have a larger default.
+    most = window.limit if options.per_page or part.window != window else None
+    contexts = part.contexts[:most]
+    more = part.has_more or len(contexts) < len(part.contexts)
+    return ExecutionContextListResponse(contexts, more)
