@@ -21,34 +21,20 @@ _MAX_EXTRA_OVERLAP = 16
 
 @frozen
 class Position:
-    """
-    How far a reading came: what is covered, and where it reads on.
+    """How far a reading came: what is covered, and where it reads on."""
 
-    Attributes:
-        end: The offset behind what is covered, when it was last read.
-        shift: How far behind the end the next window begins; negative: before it.
-        extra_overlap: Contexts that windows share beyond what joins them.
-        coverages: What is covered, for each time that may be the list's order; without
-            any, pages are read in turn.
-        is_overlapping: Whether answers have to join.
-        begun: Whether there was an answer.
-        ended: Whether the end of the list was read.
-        incomplete_reason: Why contexts may be missing that no further answer brings.
-        repeats: Contexts that came again on a later page.
-        yielded_before_recheck: How many contexts had been given before the first
-            recheck, where no time tells.
-    """
-
-    end: int = 0
-    shift: int = 0
-    extra_overlap: int = 0
+    end: int = 0  # the offset behind what is covered, when it was last read
+    shift: int = 0  # of the next window behind the end; negative: before it
+    extra_overlap: int = 0  # contexts that windows share beyond what joins them
+    # What is covered, for each time that may be the list's order. Without any, pages
+    # are read in turn.
     coverages: tuple[Coverage, ...] = ()
-    is_overlapping: bool = False
-    begun: bool = False
-    ended: bool = False
-    incomplete_reason: str = ""
-    repeats: int = 0
-    yielded_before_recheck: int = 0
+    is_overlapping: bool = False  # whether answers have to join
+    begun: bool = False  # whether there was an answer
+    ended: bool = False  # whether the end of the list was read
+    incomplete_reason: str = ""  # why contexts may be missing that no answer brings
+    repeats: int = 0  # contexts that came again on a later page
+    yielded_before_recheck: int = 0  # where no time tells: contexts until the first one
 
     @property
     def coverage(self) -> Coverage | None:
