@@ -8,6 +8,8 @@ import time
 from math import inf
 from typing import TYPE_CHECKING
 
+from attrs import define
+
 from ._threads import Event
 from .errors import DeadlineExceededError
 
@@ -23,41 +25,26 @@ class StoppedError(Exception):
     """The walk that needed the result has ended. Never reaches a user."""
 
 
-class Deadline:
-    """The moment at which a call must be done; never, without `seconds`."""
-
-    def __init__(
-        self, seconds: float | None = None, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self.seconds = seconds
-        self._clock = clock
-        self._expires = inf if seconds is None else clock() + seconds
-
-    def remaining(self) -> float:
-        """Return the seconds that are left, or raise a `DeadlineExceededError`."""
-        remaining = self._expires - self._clock()
-        if remaining <= 0:
-            raise DeadlineExceededError(f"the deadline of {self.seconds:g} s passed")
-        return remaining
-
-
 class RequestBudget:
     """
     What one call or one walk may spend, and what it has spent; shared by its threads.
 
-    `on_wait` is called before a wait of a second or more, with the budget, the seconds
-    and the reason.
+    Its `deadline` is in seconds from now. `on_wait` is called before a wait of a second
+    or more, with the budget, the seconds and the reason.
     """
 
     def __init__(
         self,
-        deadline: Deadline | None = None,
+        deadline: float | None = None,
         on_wait: Callable[[RequestBudget, float, str], object] | None = None,
         *,
+        clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.deadline = deadline or Deadline()
         self.stopped = Event()  # set when nobody needs the result any more
+        self._deadline = inf if deadline is None else deadline
+        self._expires = clock() + self._deadline
+        self._clock = clock
         self._sleep = sleep
         self._on_wait = on_wait
         # Appending needs no lock, which a fork or a signal handler could leave closed.
@@ -81,7 +68,10 @@ class RequestBudget:
         """Return the seconds until the deadline, or raise as `wait` does."""
         if self.stopped.is_set():
             raise StoppedError
-        return self.deadline.remaining()
+        remaining = self._expires - self._clock()
+        if remaining <= 0:
+            raise DeadlineExceededError(f"the deadline of {self._deadline:g} s passed")
+        return remaining
 
     def count_request(self, attempt: int) -> None:
         self._attempts.append(attempt)
@@ -97,7 +87,7 @@ class RequestBudget:
         """
         if seconds >= self.remaining():
             raise DeadlineExceededError(
-                f"the deadline of {self.deadline.seconds:g} s would pass during a "
+                f"the deadline of {self._deadline:g} s would pass during a "
                 f"wait of {seconds:.1f} s: {reason}"
             )
         if report:
@@ -119,14 +109,14 @@ class RequestBudget:
             raise StoppedError
 
 
+@define
 class ThrottleWait:
     """Wait for a throttle's slot; report it once, although it may be several waits."""
 
-    def __init__(self, budget: RequestBudget, attempt: str) -> None:
-        self._budget = budget
-        self._attempt = attempt
-        self._reported = False
-        self.error: BaseException | None = None  # what ended a wait early
+    _budget: RequestBudget
+    _attempt: str
+    _reported: bool = False
+    error: BaseException | None = None  # what ended a wait early
 
     def __call__(self, seconds: float) -> None:
         """Wait, as `RequestBudget.wait` does."""

@@ -16,7 +16,7 @@ from urllib3 import Retry
 import wacht
 from wacht._protocol.answers import SmallerPageMayHelp
 from wacht._protocol.revisions import REVISIONS
-from wacht._waiting import Deadline, RequestBudget
+from wacht._waiting import RequestBudget
 from wacht.throttle import Slot
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def test_deadline__passes_in_an_attempt(service: responses.RequestsMock) -> None
     clock = iter([0.0, 4.0, 5.0])
     service.get(URL, body=requests.ConnectionError("mocked"))
     with pytest.raises(wacht.DeadlineExceededError):
-        ask(endpoint(retry=Retry(0)), deadline=Deadline(5, lambda: next(clock)))
+        ask(endpoint(retry=Retry(0)), deadline=5, clock=lambda: next(clock))
 
 
 @define
@@ -198,7 +198,7 @@ def test_throttle__error_of_its_wait_is_not_its_own() -> None:
     with pytest.raises(TimeoutError, match="alarm"):
         ask(endpoint(Throttle()), sleep=interrupt)
     with pytest.raises(wacht.DeadlineExceededError, match="would pass during a wait"):
-        ask(endpoint(Throttle()), deadline=Deadline(0.4))
+        ask(endpoint(Throttle()), deadline=0.4)
 
 
 def test_throttle__of_ours_raises_only_what_a_signal_handler_raised(

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from wacht import DeadlineExceededError
-from wacht._waiting import Deadline, RequestBudget, StoppedError, ThrottleWait
+from wacht._waiting import RequestBudget, StoppedError, ThrottleWait
 
 if TYPE_CHECKING:
     from tests.clock import Clock
 
 
 def budget_on(clock: Clock, seconds: float | None = None, *args: Any) -> RequestBudget:
-    return RequestBudget(Deadline(seconds, clock), *args, sleep=clock.sleep)
+    return RequestBudget(seconds, *args, clock=clock, sleep=clock.sleep)
 
 
 def test_wait__is_logged_before_it(caplog: pytest.LogCaptureFixture) -> None:

@@ -45,7 +45,7 @@ from wacht import (
 from wacht._pagination import walk as walk_module
 from wacht._protocol.answers import PageResponse, SmallerPageMayHelp
 from wacht._protocol.revisions import PageRevision
-from wacht._waiting import Deadline, RequestBudget, StoppedError
+from wacht._waiting import RequestBudget, StoppedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -292,8 +292,7 @@ def test_walk__contexts_without_ids_cant_be_compared() -> None:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(walk_module, "Deadline", partial(Deadline, clock=clock))
-    budget = partial(RequestBudget, sleep=clock.sleep)
+    budget = partial(RequestBudget, clock=clock, sleep=clock.sleep)
     monkeypatch.setattr(walk_module, "RequestBudget", budget)
     return clock
 

@@ -12,7 +12,7 @@ from wacht._contexts import MAX_PER_PAGE
 from wacht._progress import Reporter
 from wacht._protocol.revisions import filters_of
 from wacht._protocol.windows import window_of
-from wacht._waiting import Deadline, RequestBudget, logger
+from wacht._waiting import RequestBudget, logger
 from wacht.errors import WachtError
 from wacht.models import ExecutionContextListResponse as Page
 
@@ -63,7 +63,7 @@ class Walk:
         """Walk, page by page; pages come without contexts that were given before."""
         with self._open_report as report:
             reporter = Reporter(report)
-            budget = RequestBudget(Deadline(self._options.deadline), reporter.wait)
+            budget = RequestBudget(self._options.deadline, reporter.wait)
             state = self._state(budget)
             first = FirstScan(state, self._checkpoint)
             self._position = first.position
