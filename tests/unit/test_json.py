@@ -70,20 +70,11 @@ def test_parse__exception_of_a_signal_handler(monkeypatch: pytest.MonkeyPatch) -
         parse_json(b"{}")
 
 
-@pytest.mark.parametrize(
-    ("body", "place"),
-    [
-        (b"NaN", "the body: expected a finite number, got NaN"),
-        (b'{"a": [0.5, {"b": 1e999}]}', "a[1].b: expected a finite number, got 1e999"),
-        (b'{"a": NaN, "a": 1}', "the body: expected a finite number, got NaN"),
-        (b'[1.5, {"c": []}, -Infinity]', "[2]: expected a finite number, got -Inf"),
-    ],
-)
-def test_number__not_finite(body: bytes, place: str) -> None:
+@pytest.mark.parametrize("number", ["NaN", "1e999", "-Infinity"])
+def test_number__not_finite(number: str) -> None:
     """Python would read an infinity, which isn't JSON on its way out."""
-    with pytest.raises(SchemaError) as caught:
-        parse_json(body)
-    assert str(caught.value).startswith(place)
+    with pytest.raises(SchemaError, match=f"finite numbers, got {number}$"):
+        parse_json(f'[1.5, {{"a": {number}}}]'.encode())
 
 
 @pytest.mark.parametrize(
