@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import pickle
 from typing import Any
 
@@ -57,7 +56,14 @@ def test_page() -> None:
 
 
 @pytest.mark.parametrize(
-    "echo", [{"limit": 50}, {"offset": 0}, {"limit": True, "offset": 5.0}]
+    "echo",
+    [
+        {"limit": 50},
+        {"offset": 0},
+        {"limit": True, "offset": 5.0},
+        {"limit": 50, "offset": -1},
+        {"limit": 10**4000, "offset": 0},
+    ],
 )
 def test_page__with_other_fields_of_these_names(echo: dict[str, Any]) -> None:
     assert read({**PAGE, **echo}).applied is None
@@ -85,21 +91,7 @@ def test_no_page(body: bytes, got: str) -> None:
 def test_no_page__a_number_that_is_not_finite() -> None:
     """The message of the parser is as good as ours."""
     error = error_of(b'{"data": [], "has_more": 1e999}')
-    assert str(error) == "has_more: expected a finite number, got 1e999"
-
-
-@pytest.mark.parametrize(
-    ("numbers", "message"),
-    [
-        ({"total": math.nan}, "total: expected a finite number, got NaN"),
-        ({"offset": -1, "limit": 1}, "offset: expected a number of contexts, got -1"),
-        ({"offset": 0, "limit": 10**4000}, "limit: expected a number of contexts, got"),
-    ],
-)
-def test_no_page__numbers(numbers: dict[str, Any], message: str) -> None:
-    error = error_of({**PAGE, **numbers})
-    assert str(error).startswith(message)
-    assert len(str(error)) < 500
+    assert str(error) == "the body: expected finite numbers, got 1e999"
 
 
 def test_no_page__too_large() -> None:
@@ -172,13 +164,9 @@ def test_api_error__carries_the_answer() -> None:
     [
         ("Permission denied\n", "Permission denied"),
         ('{"errors":[{"message":"No key"},{"message":"No plan"}]}', "No key; No plan"),
-        ('{"errors":["one","two"]}', "one; two"),
-        ('{"errors":[{"code":1},{"message":"two"},null,3,[]]}', "two"),
-        ('{"message":"Forbidden by the gateway"}', "Forbidden by the gateway"),
-        ('{"error":{"message":"Forbidden","code":7}}', "Forbidden"),
-        ('{"error":"Not Found","message":"no route"}', "Not Found; no route"),
         ('{"errors":[{"message":null}]}', '{"errors":[{"message":null}]}'),
-        ('"only a string"', "only a string"),
+        ('{"message":"a gateway\'s"}', '{"message":"a gateway\'s"}'),
+        ("[1]", "[1]"),
         ("a\x1b[31m\u202eb", r"a\x1b[31m\u202eb"),
         (b"\xff", "\ufffd"),
         ("a" * 301, "a" * 299 + "…"),

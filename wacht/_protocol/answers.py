@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field, frozen
 
+from wacht._contexts import MAX_PAGE
 from wacht._text import safe_repr
 from wacht.errors import DecodeError
 
@@ -18,8 +20,6 @@ if TYPE_CHECKING:
     from wacht.models import AiExecutionContext
 
     from .replies import RawResponse, Redactor
-
-_LARGEST_NUMBER = 2**63 - 1  # that the service has
 
 
 @define
@@ -45,19 +45,20 @@ def read_answer(
     """
     Read a reply, or raise what it means.
 
-    That is an `ApiError` if the status isn't 2xx, a `SmallerPageMayHelp` if the body is
-    larger than allowed, and a `DecodeError` if it doesn't have the promised shape.
+    That is an `ApiError` if the status isn't 2xx, and a `DecodeError` if the body
+    doesn't have the promised shape; in a `SmallerPageMayHelp` if the service took too
+    long, or the body is larger than allowed.
     """
     if not reply.succeeded:
-        raise api_error(reply, attempts=attempts, redactor=redactor)
+        refusal = api_error(reply, attempts=attempts, redactor=redactor)
+        slow = reply.status == HTTPStatus.GATEWAY_TIMEOUT
+        raise SmallerPageMayHelp(refusal) if slow else refusal
     try:
         return _read(reply, redactor)
     except SchemaError as mismatch:
         message = redactor.redact_text(str(mismatch))
     error = DecodeError(message, excerpt(reply, redactor))
-    if reply.truncated_at is not None:
-        raise SmallerPageMayHelp(error)
-    raise error
+    raise error if reply.truncated_at is None else SmallerPageMayHelp(error)
 
 
 def _read(reply: RawResponse, redactor: Redactor) -> PageResponse:
@@ -85,11 +86,7 @@ def _document(reply: RawResponse, redactor: Redactor) -> Any:
 
 
 def _applied_window(document: dict[str, Any]) -> Window | None:
-    limit, offset = document.get("limit"), document.get("offset")
-    if type(limit) is not int or type(offset) is not int:
-        return None
-    for name in ("limit", "offset"):
-        if not 0 <= document[name] <= _LARGEST_NUMBER:
-            got = safe_repr(document[name])
-            raise SchemaError(f"{name}: expected a number of contexts, got {got}")
-    return Window(offset, limit)
+    echo: tuple[Any, Any] = document.get("offset"), document.get("limit")
+    if all(type(number) is int and 0 <= number <= MAX_PAGE for number in echo):
+        return Window(*echo)
+    return None

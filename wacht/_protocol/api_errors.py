@@ -85,20 +85,10 @@ def _message(reply: RawResponse, body: bytes, details: Any, redactor: Redactor) 
 
 
 def _json_message(details: Any) -> str:
-    # The service sends {"errors": [{"message": …}]}; gateways send {"error": …},
-    # {"error": {"message": …}} or {"message": …}.
-    listed = _get(details, "errors")
-    others = [_get(details, "error"), details]
-    items: list[Any] = [*listed] if isinstance(listed, list) else others
-    texts = [item if isinstance(item, str) else _get(item, "message") for item in items]
-    return "; ".join(dict.fromkeys(text for text in texts if isinstance(text, str)))
-
-
-def _get(value: Any, name: str) -> Any:
     try:
-        return value[name]
-    except (KeyError, TypeError):
-        return None
+        return "; ".join(error["message"] for error in details["errors"])
+    except (KeyError, TypeError):  # it isn't the service's
+        return ""
 
 
 def _html_heading(text: str) -> str:
