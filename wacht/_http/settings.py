@@ -72,20 +72,14 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _pair(timeout: Any) -> Any:
-    if isinstance(timeout, tuple):
-        return timeout  # pyright: ignore[reportUnknownVariableType] - checked below
-    return timeout, timeout
-
-
-def _check_timeout(_: object, attribute: Attribute[Any], value: Any) -> None:
-    is_pair = len(value) == 2  # noqa: PLR2004 - what makes a pair
-    if not is_pair or not all(map(is_seconds, value)):
-        shown = value[0] if is_pair and value[0] is value[1] else value
+def _timeout(given: Any) -> Any:
+    pair = given if issubclass(type(given), tuple) else (given, given)
+    if len(pair) != 2 or not all(map(is_seconds, pair)):  # noqa: PLR2004 - a pair
         raise ConfigError(
-            f"{attribute.name}: expected positive seconds, a number or "
-            f"(connect, read), got {safe_repr(shown)}"
+            "timeout: expected positive seconds, a number or (connect, read), got "
+            f"{safe_repr(given)}"
         )
+    return pair
 
 
 def _optional(module: str, name: str) -> Validator:
@@ -113,7 +107,7 @@ class Settings:
         validator=expect(ConfigError, "True or False", lambda v: isinstance(v, bool))
     )
     base_url: str = field(converter=_base_url, validator=_check_encryption)
-    timeout: tuple[float, float] = field(converter=_pair, validator=_check_timeout)
+    timeout: tuple[float, float] = field(converter=_timeout)
     retry: urllib3.Retry | None = field(validator=_optional("urllib3", "Retry"))
     throttle: SupportsSlot | Literal["shared"] | None = field(
         validator=expect(ConfigError, _A_THROTTLE, _is_throttle)
