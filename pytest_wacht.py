@@ -28,7 +28,6 @@ def wacht_unpaced(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     from wacht import Session
     from wacht._http.retry import RetryDecision, decide, default_retry
-    from wacht.throttle import Unlimited
 
     default = type(default_retry())
 
@@ -38,14 +37,14 @@ def wacht_unpaced(monkeypatch: pytest.MonkeyPatch) -> None:
             return RetryDecision(decision.policy, wait=0.0)
         return decision
 
-    def no_throttle(*_arguments: object) -> Unlimited:
-        return Unlimited()
+    def no_throttle(*_arguments: object) -> None:
+        pass
 
-    def make_session(_environment: bytes) -> Session:
+    def make_session(_service: str) -> Session:
         return Session()
 
     monkeypatch.setattr("wacht._http.endpoint.decide", decide_at_once)
-    monkeypatch.setattr("wacht.session.shared_throttle", no_throttle)
+    monkeypatch.setattr("wacht._http.endpoint.shared_throttle", no_throttle)
     monkeypatch.setattr("wacht._session_of", lru_cache(maxsize=1)(make_session))
 
 

@@ -12,11 +12,12 @@ it takes `exhaustive=True`; otherwise `complete` in the progress is False.
 from __future__ import annotations
 
 import logging
+import os
 from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Unpack
 
-from ._http import credentials as _credentials
+from ._http.credentials import ApiKey as _ApiKey
 from ._keywords import with_keywords_of as _with_keywords_of
 from ._version import __version__ as __version__
 from .dataframe import to_dataframe
@@ -96,12 +97,13 @@ logging.getLogger("wacht").addHandler(logging.NullHandler())
 
 
 @lru_cache(maxsize=1)
-def _session_of(_environment: bytes) -> Session:
+def _session_of(_service: str) -> Session:
     return Session()
 
 
 def _default_session() -> Session:
-    return _session_of(_credentials.environment_digest())
+    url = os.environ.get("WACHT_BASE_URL", "")
+    return _session_of(_ApiKey(None).service_digest(url))
 
 
 @_with_keywords_of(Session.fetch_execution_contexts)

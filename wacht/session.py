@@ -10,7 +10,6 @@ from ._http.settings import Pagination, Settings
 from ._keywords import WALK_KEYWORDS, WalkOptions, merge_filters, with_keywords_of
 from ._progress import open_report
 from .models import ListExecutionContextsOptions
-from .throttle import SupportsSlot, Unlimited, shared_throttle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
         WalkKeywords,
         WalkProgress,
     )
+    from .throttle import SupportsSlot
 
 
 def _options_text() -> ModuleType:
@@ -122,9 +122,7 @@ class Session:
             max_response_bytes=max_response_bytes,
         )
         self._base_url = settings.base_url
-        if throttle == "shared":
-            throttle = shared_throttle((self._base_url, key.digest()), key)
-        self._endpoint = Endpoint(settings, key, throttle or Unlimited())
+        self._endpoint = Endpoint(settings, key)
         self._fetch_page, self._make_walk = fetch_page, Walk
 
     def __repr__(self) -> str:

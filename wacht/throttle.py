@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Hashable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager  # noqa: TC003 - for `get_type_hints`
 from math import inf
 from threading import Lock
 from typing import Protocol, Self
@@ -22,8 +22,6 @@ from .errors import ConfigError
 REACH = 0.05
 # The error of clocks and timers, as a part of each window.
 MARGIN = 0.005
-# Seconds after which others may go first if a thread doesn't come back from its wait.
-LATENESS = 0.1
 
 _LIMIT = integer(ConfigError, 1)
 _LONGEST = 60.0  # seconds of the wider window
@@ -57,7 +55,6 @@ class _Ticket:
         # The latest moment at which the request may have arrived at the service; None
         # while that is unknown, and minus infinity if it won't be sent.
         self.at: float | None = None
-        self.due = inf  # the moment at which its thread asks again, if that isn't late
         self._slot = ref(slot)
         self._process = os.getpid()
 
@@ -157,13 +154,10 @@ class Throttle:
             self._prune(now)
             if ticket not in self._line:  # at once, or a burst would meet in the line
                 self._line.append(ticket)
-            ahead = self._line[: self._line.index(ticket)]
-            place = sum(other.due + LATENESS > now for other in ahead)
+            place = self._line.index(ticket)
             wait = self._earliest_start(place, now) - now
             if wait > 0:
-                wait = max(wait, _TICK)
-                ticket.due = now + wait
-                return wait
+                return max(wait, _TICK)
             self._line.remove(ticket)
             self._taken.append(ticket)
             return 0.0
@@ -189,30 +183,20 @@ class Throttle:
         self._taken = [t for t in self._taken if t.at is None or t.at > start]
 
 
-class Unlimited:
-    """A throttle that never makes a request wait."""
-
-    def slot(self, sleep: Sleep = time.sleep) -> AbstractContextManager[object]:
-        """Let a request go at once."""
-        del sleep
-        return nullcontext()
-
-
-_shared: dict[Hashable, tuple[Throttle, WeakSet[object]]] = {}
+_shared: dict[str, tuple[Throttle, WeakSet[object]]] = {}
 _shared_lock = PerProcess(Lock)
 
 
-def shared_throttle(identity: Hashable, user: object) -> Throttle:
+def shared_throttle(service: str, user: object) -> Throttle:
     """
-    Return the throttle that all users of an identity in this process share.
+    Return the throttle that all users of a service in this process share.
 
     It is kept while it has users, or would make a next user wait; users aren't kept.
-    The identity is, so it mustn't contain a secret.
     """
     with _shared_lock.get():
         for other, (throttle, users) in [*_shared.items()]:
             if not users and throttle.idle:
                 del _shared[other]
-        throttle, users = _shared.setdefault(identity, (Throttle(), WeakSet()))
+        throttle, users = _shared.setdefault(service, (Throttle(), WeakSet()))
         users.add(user)
         return throttle

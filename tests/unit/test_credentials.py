@@ -7,7 +7,6 @@ import html
 import json
 import pickle
 import re
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -18,7 +17,7 @@ import wacht
 from tests import strategies
 from tests.leaks import leaks
 from wacht import ConfigError
-from wacht._http.credentials import ApiKey, environment_digest, plain_headers
+from wacht._http.credentials import ApiKey, plain_headers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,12 +94,6 @@ def test_header__is_masked_until_it_is_sent() -> None:
     assert type(plain["Authorization"]) is str
 
 
-def test_digest__tells_keys_apart() -> None:
-    assert ApiKey(KEY).digest() == ApiKey(f" {KEY}").digest()
-    assert ApiKey(KEY).digest() != ApiKey(f"{KEY}0").digest()
-    assert ApiKey(KEY).digest() != blake2b(KEY.encode()).digest()  # or one could guess
-
-
 def test_service_digest__the_same_in_each_process() -> None:
     """It is in files that are read years later."""
     url = "https://wacht.example"
@@ -108,18 +101,6 @@ def test_service_digest__the_same_in_each_process() -> None:
     assert digest == "2d5b46be7d9ad020ddfc161ffbb67eaf"
     assert ApiKey("wk_test2").service_digest(url) != digest
     assert ApiKey("wk_test").service_digest(f"{url}/2") != digest
-
-
-def test_environment_digest(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = [environment_digest()]
-    for name in ("WACHT_API_KEY", "WACHT_BASE_URL"):
-        for value in ("one", "other"):
-            monkeypatch.setenv(name, value)
-            seen.append(environment_digest())
-    assert len({*seen}) == 5
-    monkeypatch.setenv("WACHT_SOMETHING", "else")
-    assert environment_digest() == seen[-1]
-    assert environment_digest() != blake2b(repr(("other", "other")).encode()).digest()
 
 
 SPELLINGS: list[Callable[[str], str]] = [

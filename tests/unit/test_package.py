@@ -146,6 +146,9 @@ def test_default_session__follows_the_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """As in a notebook, after a 401."""
+    monkeypatch.setenv("WACHT_API_KEY", "not\udc80UTF-8")
+    with pytest.raises(wacht.ConfigError, match="outside ASCII"):
+        wacht.iter_execution_contexts()
     sessions = [None]
     for name in ("WACHT_API_KEY", "WACHT_BASE_URL"):
         monkeypatch.setenv(name, "https://a-key-or.example")

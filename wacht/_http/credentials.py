@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 _REDACTED = b"[***]"  # holds no letter, so redacting twice changes nothing
 _LONGEST_TEXT = 64 * 1024  # characters; what is kept of a text is far shorter
-_SALT = os.urandom(32)
 _PRINTABLE_ASCII = frozenset(map(chr, range(0x21, 0x7F)))
 
 
@@ -60,14 +59,12 @@ class ApiKey:
     def authorization(self) -> MaskedHeader:
         return MaskedHeader(f"Bearer {self._key}")
 
-    def digest(self) -> bytes:
-        """Return a value that tells keys apart; another one in each process."""
-        return blake2b(str(self._key).encode(), key=_SALT).digest()
-
     def service_digest(self, base_url: str) -> str:
-        """Return a text that tells services apart; the same one in each process."""
-        key = blake2b(str(self._key).encode()).digest()
-        return blake2b(base_url.encode(), key=key, digest_size=16).hexdigest()
+        """Return a text that tells keys and services apart; the same everywhere."""
+        # What comes from the environment unchecked may have lone surrogates.
+        key = blake2b(str(self._key).encode(errors="surrogatepass")).digest()
+        url = base_url.encode(errors="surrogatepass")
+        return blake2b(url, key=key, digest_size=16).hexdigest()
 
     def redact(self, data: bytes, *, truncated: bool = False) -> bytes:
         """
@@ -125,9 +122,3 @@ def plain_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
         name: str(value) if isinstance(value, MaskedHeader) else value
         for name, value in headers.items()
     }
-
-
-def environment_digest() -> bytes:
-    """Hash the two environment variables, to notice changes without keeping the key."""
-    values = (os.environ.get("WACHT_API_KEY"), os.environ.get("WACHT_BASE_URL"))
-    return blake2b(repr(values).encode(), key=_SALT).digest()

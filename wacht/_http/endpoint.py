@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from urllib3 import Retry
@@ -13,8 +13,8 @@ from wacht._protocol.replies import RawResponse
 from wacht._protocol.revisions import REVISIONS
 from wacht._text import safe_repr
 from wacht._waiting import ThrottleWait, logger
-from wacht.errors import RequestError, ServerError
-from wacht.throttle import Throttle, Unlimited
+from wacht.errors import RequestError
+from wacht.throttle import Throttle, shared_throttle
 
 from .client import HttpClient
 from .failures import Failure, clear_frames, failure_of
@@ -25,27 +25,25 @@ if TYPE_CHECKING:
     from wacht._http.settings import Settings
     from wacht._protocol.revisions import Query, Revision
     from wacht._waiting import RequestBudget
-    from wacht.throttle import SupportsSlot
 
     from .credentials import ApiKey
 
-# They raise nothing themselves: it comes from a signal handler.
-_SAFE_THROTTLES = (Throttle, Unlimited)
 _READS = 3  # read timeouts that all headers may take, and a whole body
 
 
 class Endpoint:
     """Ask the service for pages."""
 
-    def __init__(
-        self, settings: Settings, api_key: ApiKey, throttle: SupportsSlot
-    ) -> None:
+    def __init__(self, settings: Settings, api_key: ApiKey) -> None:
         # The revision that the caller fixed or that an answer showed.
         self.revision: Revision | None = REVISIONS.get(settings.pagination)
         self.fixed = self.revision is not None
         self.service = api_key.service_digest(settings.base_url)
         self._settings = settings
         self._api_key = api_key
+        throttle = settings.throttle
+        if throttle == "shared":
+            throttle = shared_throttle(self.service, api_key)
         self._throttle = throttle
         self._client = HttpClient(settings, api_key)
         self._retry = settings.retry or default_retry()
@@ -66,14 +64,9 @@ class Endpoint:
         try:
             reply, attempts = self._send(query, budget, policy)
             return read_answer(reply, attempts=attempts, redactor=self._api_key)
-        except ServerError as error:
-            if error.status != HTTPStatus.GATEWAY_TIMEOUT:
-                raise
-            slow = error
         except BaseException as error:
             clear_frames(error)
             raise
-        raise SmallerPageMayHelp(slow)
 
     def _send(
         self, query: Query, budget: RequestBudget, policy: Retry
@@ -116,14 +109,15 @@ class Endpoint:
     def _attempt(
         self, query: Query, budget: RequestBudget, attempt: int, label: str
     ) -> RawResponse | Failure:
-        wait = ThrottleWait(budget, label)
+        wait, throttle = ThrottleWait(budget, label), self._throttle
         try:
-            with self._throttle.slot(wait) as slot:
+            with nullcontext() if throttle is None else throttle.slot(wait) as slot:
                 outcome = self._exchange(query, budget, attempt, slot)
         except Exception as error:
             if wait.error is not None:  # a deadline, or the caller's own exception
                 raise wait.error  # noqa: B904 - nothing else happened
-            if isinstance(self._throttle, _SAFE_THROTTLES):
+            # Ours raise nothing themselves: it comes from a signal handler.
+            if isinstance(throttle, Throttle | None):
                 raise
             message = f"the throttle failed: {safe_repr(error)}"
             raise RequestError(message, attempt - 1) from error
@@ -137,7 +131,7 @@ class Endpoint:
         """Send the request; keep its exceptions apart from the throttle's."""
         try:
             connect, read = self._settings.timeout
-            total, on_sent = budget.remaining(), getattr(slot, "sent", _noop)
+            total, on_sent = budget.remaining(), getattr(slot, "sent", lambda: None)
             timer = ResponseTimer(connect, read, _READS * read, total, on_sent)
             budget.count_request(attempt)
             return self._client.send(query, timer)
@@ -147,9 +141,6 @@ class Endpoint:
     def _apply_retry_after(self, policy: Retry, reply: RawResponse) -> None:
         """Make all that share the throttle wait as long as a 429 says."""
         seconds = requested_wait(policy, reply) if reply.rate_limited else None
-        if seconds is not None and seconds <= longest_wait(policy):
-            getattr(self._throttle, "pause", _noop)(seconds)
-
-
-def _noop(*_: object) -> None:
-    pass
+        pause = getattr(self._throttle, "pause", None)
+        if pause and seconds is not None and seconds <= longest_wait(policy):
+            pause(seconds)
