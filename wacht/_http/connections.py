@@ -49,10 +49,7 @@ class TimedAdapter(HTTPAdapter):
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
         """Return the pool of the one host; to find it takes 7 % of a page's time."""
-        pool = self._pool  # another thread may close it
-        if pool is None:
-            return super().get_connection_with_tls_context(*args, **kwargs)
-        return pool
+        return self._pool or super().get_connection_with_tls_context(*args, **kwargs)
 
     def cert_verify(self, conn: Any, *args: Any, **kwargs: Any) -> None:
         """Look for the files once; that swallows a signal handler's `OSError`."""
@@ -97,8 +94,7 @@ class _FreeConnections(deque[Any]):
         except IndexError:
             raise Empty from None
 
-    def qsize(self) -> int:
-        return len(self)
+    qsize = deque[Any].__len__
 
     def empty(self) -> bool:  # for vcrpy
         return not self
@@ -129,8 +125,6 @@ class _TimedConnection:
         super().request(*args, headers=plain_headers(headers), **kwargs)  # type: ignore[misc]  # urllib3's, beside it in the class
 
     def connect(self) -> None:
-        timer = active_timer.get()
-        timer.start_part(timer.connect)
         try:
             super().connect()  # type: ignore[misc]
         except BaseException as error:
@@ -195,8 +189,6 @@ class _TimedConnection:
 
 
 class TimedResponse(urllib3.HTTPResponse):
-    """What is added to urllib3's responses."""
-
     def release_conn(self) -> None:
         """
         Let go of the connection before another request can take it.
@@ -257,7 +249,7 @@ class _Wire(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        self._sock.settimeout(self._timer.next_read())
+        self._sock.settimeout(min(self._timer.read, self._timer.remaining()))
         try:
             count = self._raw.readinto(buffer)
         except TimeoutError as error:

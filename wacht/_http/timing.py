@@ -47,10 +47,6 @@ class ResponseTimer:
             raise SlowAnswerError(f"it didn't arrive within {self._seconds:g} s")
         return remaining
 
-    def next_read(self) -> float:
-        """Return the seconds that the next read may take, or raise."""
-        return min(self.read, self.remaining())
-
 
 # The timer that the connections of this thread keep to; None outside of a request.
 active_timer: ContextVar[Any] = ContextVar("wacht_response_timer")
