@@ -119,7 +119,6 @@ class ThrottleWait:
     error: BaseException | None = None  # what ended a wait early
 
     def __call__(self, seconds: float) -> None:
-        """Wait, as `RequestBudget.wait` does."""
         report = not self._reported or seconds >= REPORTED_WAIT
         self._reported = True
         try:

@@ -80,11 +80,10 @@ class _FreeConnections(deque[Any]):
     """A queue without a lock, which a signal handler's exception could leave closed."""
 
     def __init__(self, size: int) -> None:
-        super().__init__()
-        self._size = size
+        super().__init__(maxlen=size)
 
     def put(self, connection: Any, *_: Any, **__: Any) -> None:
-        if len(self) >= self._size:
+        if len(self) == self.maxlen:
             raise Full
         self.append(connection)
 

@@ -117,7 +117,6 @@ class MaskedHeader(str):
 
 
 def plain_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
-    """Return headers without masked values."""
     return {
         name: str(value) if isinstance(value, MaskedHeader) else value
         for name, value in headers.items()

@@ -99,7 +99,6 @@ def _backoff(policy: Retry) -> float:
 
 
 def longest_wait(policy: Retry) -> float:
-    """Return the longest wait that a policy allows, in seconds."""
     # urllib3's default, six hours, counts as not set.
     if policy.retry_after_max == Retry.DEFAULT_RETRY_AFTER_MAX:
         return LONGEST_WAIT

@@ -17,9 +17,10 @@ from .json import SchemaError, parse_json
 from .windows import Window
 
 if TYPE_CHECKING:
+    from wacht._http.credentials import ApiKey
     from wacht.models import AiExecutionContext
 
-    from .replies import RawResponse, Redactor
+    from .replies import RawResponse
 
 
 @define
@@ -31,17 +32,13 @@ class SmallerPageMayHelp(Exception):  # noqa: N818 - what it says, not what it i
 
 @frozen
 class PageResponse:
-    """A page of the service."""
-
     contexts: list[AiExecutionContext] = field(repr=False)  # they may echo the key
     has_more: bool
     applied: Window | None  # if the service echoes it, as the offset revision does
     date: str | None = None  # the header
 
 
-def read_answer(
-    reply: RawResponse, *, attempts: int, redactor: Redactor
-) -> PageResponse:
+def read_answer(reply: RawResponse, *, attempts: int, redactor: ApiKey) -> PageResponse:
     """
     Read a reply, or raise what it means.
 
@@ -61,14 +58,14 @@ def read_answer(
     raise error if reply.truncated_at is None else SmallerPageMayHelp(error)
 
 
-def _read(reply: RawResponse, redactor: Redactor) -> PageResponse:
+def _read(reply: RawResponse, redactor: ApiKey) -> PageResponse:
     document = _document(reply, redactor)
     page = structure_page(document, redactor.redact_text)
     date = reply.headers.get("date")
     return PageResponse(page.data, page.has_more, _applied_window(document), date)
 
 
-def _document(reply: RawResponse, redactor: Redactor) -> Any:
+def _document(reply: RawResponse, redactor: ApiKey) -> Any:
     if reply.truncated_at is not None:
         limit = f"at most {reply.truncated_at} bytes (max_response_bytes)"
         raise SchemaError(f"the body: expected {limit}, got more")

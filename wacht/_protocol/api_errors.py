@@ -14,7 +14,9 @@ from .json import parse_json
 from .replies import retry_after
 
 if TYPE_CHECKING:
-    from .replies import RawResponse, Redactor
+    from wacht._http.credentials import ApiKey
+
+    from .replies import RawResponse
 
 EXCERPT_LENGTH = 64 * 1024  # bytes of a body that an error keeps
 
@@ -33,9 +35,8 @@ _TITLE = re.compile(r"<(title|h1)[^>]*>(.*?)</\1", re.IGNORECASE | re.DOTALL)
 
 
 def api_error(
-    reply: RawResponse, *, attempts: int, redactor: Redactor
+    reply: RawResponse, *, attempts: int, redactor: ApiKey
 ) -> errors.ApiError:
-    """Make the exception of a reply's status."""
     body = excerpt(reply, redactor)
     details = None
     with suppress(ValueError, RecursionError):  # not JSON
@@ -52,14 +53,14 @@ def api_error(
     )
 
 
-def excerpt(reply: RawResponse, redactor: Redactor) -> bytes:
+def excerpt(reply: RawResponse, redactor: ApiKey) -> bytes:
     """Return the first 64 KiB of a body, without the key."""
     body = reply.body[:EXCERPT_LENGTH]
     truncated = reply.truncated_at is not None or len(body) < len(reply.body)
     return redactor.redact(body, truncated=truncated)
 
 
-def _redacted(value: Any, redactor: Redactor) -> Any:
+def _redacted(value: Any, redactor: ApiKey) -> Any:
     """Remove the key from parsed JSON, which may have spelled it in another way."""
     if isinstance(value, str):
         return redactor.redact_text(value)
@@ -73,7 +74,7 @@ def _redacted(value: Any, redactor: Redactor) -> Any:
     return value
 
 
-def _message(reply: RawResponse, body: bytes, details: Any, redactor: Redactor) -> str:
+def _message(reply: RawResponse, body: bytes, details: Any, redactor: ApiKey) -> str:
     location = reply.headers.get("location")
     if reply.status in _REDIRECTS and location:
         place = safe_line(redactor.redact_text(location), _MESSAGE_LENGTH)

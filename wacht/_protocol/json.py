@@ -22,7 +22,6 @@ with suppress(ImportError):  # an extra; later, no file descriptor may be free
 
 # Parsed values take some 100 bytes each: an answer of 64 MiB could need gigabytes.
 MAX_VALUES = 1_000_000
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # It matches whatever follows a quote: if it could fail, it would try again and again.
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _SEPARATORS = (b",", b"[", b"{")
@@ -45,13 +44,12 @@ def parse_json(body: bytes) -> Any:
         RecursionError: It is nested too deep for Python.
 
     """
-    body = body.removeprefix(_BYTE_ORDER_MARK)
     if len(body) > MAX_VALUES and _count_values(body) > MAX_VALUES:
         raise SchemaError(f"the body: expected at most {MAX_VALUES:,} values, got more")
     if _fast_decode:
         with suppress(*_refusals):
             return _fast_decode(body)
-    return _STRICT.decode(body.decode())
+    return _STRICT.decode(body.decode("utf-8-sig"))
 
 
 def _count_values(body: bytes) -> int:

@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
@@ -16,14 +16,6 @@ if TYPE_CHECKING:
 _SECONDS = re.compile(r"\d{1,308}(\.\d+)?", re.ASCII)  # a finite float
 _RETRY_TEXT = re.compile(rb"Retry after (\d+(?:\.\d+)?) seconds?", re.IGNORECASE)
 _RETRY_TEXT_LENGTH = 300
-
-
-class Redactor(Protocol):
-    """Removes the API key from what the service sent."""
-
-    def redact(self, data: bytes, *, truncated: bool) -> bytes: ...
-
-    def redact_text(self, text: str) -> str: ...
 
 
 @frozen(kw_only=True)

@@ -149,7 +149,6 @@ def filters_of(options: Options) -> dict[str, str]:
 
 
 def write_query(place: dict[str, int], options: Options) -> Query:
-    """Write query values as text."""
     numbers = {name: int.__repr__(value) for name, value in place.items()}
     return numbers | filters_of(options)
 
