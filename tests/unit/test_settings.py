@@ -6,7 +6,7 @@ import contextlib
 import decimal
 import math
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
@@ -14,21 +14,13 @@ from hypothesis import example, given, strategies as st
 
 import wacht
 from wacht import ConfigError
-from wacht._http.settings import Settings
+
+if TYPE_CHECKING:
+    from wacht._http.settings import Settings
 
 
 def settings(**values: Any) -> Settings:
-    defaults: dict[str, Any] = {
-        "allow_plain_http": False,
-        "base_url": None,
-        "timeout": 5,
-        "retry": None,
-        "throttle": None,
-        "http": None,
-        "pagination": "auto",
-        "max_response_bytes": 1,
-    }
-    return Settings(**(defaults | values))
+    return wacht.Session("k", **({"throttle": None} | values))._endpoint._settings
 
 
 def base_url(url: Any, *, allow_plain_http: bool = False) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from typing import Any
 
@@ -17,16 +18,10 @@ def test_event__wakes_all_threads() -> None:
     event = Event()
     assert not event.wait(0.001)
     assert not event.is_set()
-    woken: list[bool] = []
-    threads = [
-        threading.Thread(target=lambda: woken.append(event.wait(60))) for _ in range(3)
-    ]
-    for thread in threads:
-        thread.start()
-    event.set()
-    for thread in threads:
-        thread.join()
-    assert woken == [True, True, True]
+    with ThreadPoolExecutor() as pool:
+        woken = pool.map(lambda _: event.wait(60), range(3))
+        event.set()
+        assert [*woken] == [True, True, True]
     assert event.is_set()
 
 

@@ -8,6 +8,7 @@ import random
 import sys
 import threading
 import weakref
+from bisect import bisect_left
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -78,12 +79,8 @@ def one(clock: Clock) -> Throttle:
 def most_within(seconds: float, times: list[float]) -> int:
     """Count the most times in any window of some seconds."""
     times = sorted(times)
-    most = start = 0
-    for end, time in enumerate(times):
-        while time - times[start] >= seconds:
-            start += 1
-        most = max(most, end - start + 1)
-    return most
+    ends = (bisect_left(times, time + seconds) for time in times)
+    return max(end - start for start, end in enumerate(ends))
 
 
 def ideal(requests: int, limits: dict[float, int]) -> float:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from wacht import DeadlineExceededError
+from wacht._threads import Event, Task
 from wacht._waiting import RequestBudget, StoppedError, ThrottleWait
 
 if TYPE_CHECKING:
@@ -66,22 +66,13 @@ def test_stopped__in_any_thread(clock: Clock) -> None:
 
 
 def test_stopped__in_the_middle_of_a_wait() -> None:
-    ended: list[BaseException] = []
-    begun = threading.Event()
+    begun = Event()
     budget = RequestBudget(None, lambda *_: begun.set())
-
-    def wait() -> None:
-        try:
-            budget.wait(3600, "why", "attempt 2")
-        except StoppedError as error:
-            ended.append(error)
-
-    thread = threading.Thread(target=wait, daemon=True)
-    thread.start()
+    task = Task("wait", lambda: budget.wait(3600, "why", "attempt 2"))
     assert begun.wait(10)
     budget.stopped.set()
-    thread.join(10)
-    assert len(ended) == 1
+    assert task._done.wait(10)
+    assert type(task.exception()) is StoppedError
 
 
 def test_throttle_wait__is_logged_once(
