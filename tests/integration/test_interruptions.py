@@ -66,18 +66,16 @@ SCRIPTS = {
     ),
 }
 
-posix_main = pytest.mark.skipif(
-    not hasattr(signal, "setitimer")
-    or threading.current_thread() is not threading.main_thread(),
-    reason="signals reach the main thread",
-)
-
 
 class JobTimeoutError(OSError):
     """What a job runner raises that looks like a failure of the network."""
 
 
-@posix_main
+@pytest.mark.skipif(
+    not hasattr(signal, "setitimer")
+    or threading.current_thread() is not threading.main_thread(),
+    reason="signals reach the main thread",
+)
 @pytest.mark.parametrize("own", [False, True])
 @pytest.mark.parametrize("kind", [TimeoutError, JobTimeoutError])
 @pytest.mark.parametrize("place", SCRIPTS)

@@ -23,8 +23,6 @@ CORE = "c0re0fTheKey"
 PLAIN = f"wk_live_{CORE}"
 ODD = f'wk/"{CORE}"&<\\>'  # JSON, HTML and URLs write it in other ways
 
-NO_RETRY = Retry(total=0)
-
 
 # The answers of a server that puts the key wherever there is an `@`.
 ECHOES = {
@@ -48,7 +46,7 @@ def test_error__from_a_server_that_echoes_the_key(
     echo = answer.replace("@", key).encode()
     with (
         RawServer(lambda wire: wire.send(echo)) as server,
-        server.session(api_key=key, retry=NO_RETRY) as s,
+        server.session(api_key=key, retry=Retry(0)) as s,
     ):
         with pytest.raises(wacht.WachtError) as caught:
             next(s.iter_execution_contexts()) if walk else s.fetch_execution_contexts()
