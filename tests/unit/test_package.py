@@ -146,11 +146,14 @@ def test_default_session__follows_the_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """As in a notebook, after a 401."""
-    monkeypatch.setenv("WACHT_API_KEY", "not\udc80UTF-8")
+    names = ("WACHT_API_KEY", "WACHT_BASE_URL")
+    for name in names:
+        monkeypatch.setenv(name, "not UTF-8: \udc80")
     with pytest.raises(wacht.ConfigError, match="outside ASCII"):
         wacht.iter_execution_contexts()
+    monkeypatch.delenv("WACHT_BASE_URL")
     sessions = [None]
-    for name in ("WACHT_API_KEY", "WACHT_BASE_URL"):
+    for name in names:
         monkeypatch.setenv(name, "https://a-key-or.example")
         assert wacht._default_session() not in sessions
         sessions.append(wacht._default_session())
