@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-NO_RETRY = Retry(0)
 RETRIES = Retry(5, backoff_factor=0.01)
 CONNECTED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
@@ -43,10 +42,9 @@ def addresses(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return resolved
 
 
-def session_at(port: int, **settings: Any) -> wacht.Session:
-    url = f"http://service.invalid:{port}"
-    defaults = {"base_url": url, "allow_plain_http": True, "throttle": None}
-    return wacht.Session("k", **(defaults | settings))
+def session_at(url: str, **settings: Any) -> wacht.Session:
+    settings |= {"allow_plain_http": True, "throttle": None}
+    return wacht.Session("k", base_url=url, **settings)
 
 
 def fetch_error(session: wacht.Session) -> wacht.RequestError:
@@ -57,8 +55,10 @@ def fetch_error(session: wacht.Session) -> wacht.RequestError:
 
 def test_addresses__the_next_one_if_one_refuses(addresses: list[str]) -> None:
     addresses += ["127.0.0.2", "127.0.0.1"]
-    with RawServer() as server, session_at(int(server.url.rpartition(":")[2])) as s:
-        assert len(s.fetch_execution_contexts()) == 20
+    with RawServer() as server:
+        url = server.url.replace("127.0.0.1", "service.invalid")
+        with session_at(url) as session:
+            assert len(session.fetch_execution_contexts()) == 20
         assert b"Host: service.invalid" in server.heads[0]
 
 
@@ -67,7 +67,7 @@ def test_addresses__the_next_one_if_one_refuses(addresses: list[str]) -> None:
 )
 def test_host__that_does_not_resolve(host: str) -> None:
     """A second attempt is worth it, more aren't."""
-    session = session_at(0, base_url=f"https://{host}", retry=RETRIES)
+    session = session_at(f"https://{host}", retry=RETRIES)
     error = fetch_error(session)
     assert "the host name doesn't resolve" in str(error)
     assert error.attempts == 2
@@ -128,7 +128,7 @@ def test_proxy__password(monkeypatch: pytest.MonkeyPatch) -> None:
     """Characters that can't be mistaken need no `%XX`."""
     with RawServer(lambda wire: wire.answer(b"", status="407 No")) as proxy:
         monkeypatch.setenv("https_proxy", proxy.url.replace("//", "//me:a@ b:%2F!@"))
-        fetch_error(session_at(0, base_url="https://service.invalid"))
+        fetch_error(session_at("https://service.invalid"))
     assert b64encode(b"me:a@ b:/!") in proxy.heads[0]
 
 
@@ -146,7 +146,7 @@ def test_tunnel__is_within_the_time_of_connecting(
 
     with RawServer(script) as proxy:
         start = time.monotonic()
-        fetch_error(proxy_session(proxy, retry=NO_RETRY, timeout=(0.5, 60)))
+        fetch_error(proxy_session(proxy, retry=Retry(0), timeout=(0.5, 60)))
         with (
             proxy_session(proxy, timeout=60) as session,
             pytest.raises(wacht.DeadlineExceededError),
@@ -189,7 +189,7 @@ def test_tls__another_attempt_cannot_help(
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(path))
     with RawServer() as server:  # of plain HTTP: it answers a handshake with a 400
         url = server.url.replace("http", "https")
-        error = fetch_error(session_at(0, base_url=url, retry=RETRIES))
+        error = fetch_error(session_at(url, retry=RETRIES))
     assert says in str(error)
     assert error.attempts == 1
 
@@ -221,7 +221,7 @@ def tls_session(addresses: list[str], certificate: Path) -> Any:
             thread = Thread(target=serve_tls, args=(listener, certificate, *answers))
             thread.start()
             url = f"https://service.invalid:{listener.getsockname()[1]}"
-            with session_at(0, base_url=url, retry=RETRIES) as session:
+            with session_at(url, retry=RETRIES) as session:
                 yield session
             thread.join()
 

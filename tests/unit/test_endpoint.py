@@ -40,8 +40,8 @@ def endpoint(throttle: Any = None, **settings: Any) -> Endpoint:
 
 
 def ask(asked: Endpoint, **budget: Any) -> list[str | None]:
-    defaults: dict[str, Any] = {"sleep": lambda _: None}
-    answer = asked.ask({"page": "3"}, RequestBudget(**(defaults | budget)))
+    budget.setdefault("sleep", lambda _: None)
+    answer = asked.ask({"page": "3"}, RequestBudget(**budget))
     return [context.id for context in answer.contexts]
 
 
