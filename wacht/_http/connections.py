@@ -80,10 +80,11 @@ class _FreeConnections(deque[Any]):
     """A queue without a lock, which a signal handler's exception could leave closed."""
 
     def __init__(self, size: int) -> None:
-        super().__init__(maxlen=size)
+        super().__init__()  # with `maxlen`, threads could push out an open connection
+        self._size = size
 
     def put(self, connection: Any, *_: Any, **__: Any) -> None:
-        if len(self) == self.maxlen:
+        if len(self) >= self._size:
             raise Full
         self.append(connection)
 
