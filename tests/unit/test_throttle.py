@@ -17,6 +17,7 @@ from hypothesis import given, strategies as st
 
 from tests.clock import Clock
 from wacht import ConfigError, Throttle
+from wacht._http.credentials import ApiKey
 from wacht.throttle import MARGIN, REACH, shared_throttle
 
 if TYPE_CHECKING:
@@ -258,24 +259,20 @@ def test_limit__refused(name: str) -> None:
         Throttle(**{name: 0})
 
 
-class User:
-    pass
-
-
 @pytest.mark.parametrize("used", [True, False])
 def test_shared__is_remembered_as_long_as_it_matters(*, used: bool) -> None:
     """Requests of users that are gone count for the next one; no user is kept."""
-    user = User()
+    user = ApiKey("k")
     watched = weakref.ref(user)
-    throttle = shared_throttle(used, user)
+    throttle = shared_throttle(str(used), user)
     if used:
         with throttle.slot(pytest.fail):
             pass
     del user
     gc.collect()
     assert watched() is None
-    shared_throttle("another", User())
-    assert (shared_throttle(used, User()) is throttle) is used
+    shared_throttle("another", ApiKey("k"))
+    assert (shared_throttle(str(used), ApiKey("k")) is throttle) is used
 
 
 def test_idle__after_the_wider_window(clock: Clock) -> None:
