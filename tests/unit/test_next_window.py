@@ -16,7 +16,7 @@ from wacht._protocol.windows import Batch, Window
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 [ACTIVITY] = OFFSET_SORT_TIMES
-CREATED = PAGE_SORT_TIMES[0]
+CREATED, OLDEST, _ = PAGE_SORT_TIMES
 
 
 def batch(*times: float, offset: int = 0, limit: int | None = None) -> Batch:
@@ -144,15 +144,17 @@ def test_times__the_first_that_fits_decides_which_answer_joins() -> None:
 
 def test_times__one_with_a_gap_leaves_a_doubt_while_it_fits() -> None:
     """If the list is sorted by it, a time that moves may seem to be the order."""
-    wide = evolve(Coverage(CREATED, 30), ambiguous_time=30)
-    position = evolve(TOP, coverages=(wide, Coverage(ACTIVITY, 15)))
+    newest, oldest, moving = Coverage(CREATED), Coverage(OLDEST), Coverage(ACTIVITY)
+    wide = evolve(oldest, ambiguous_time=30)
+    position = evolve(TOP, coverages=(newest, wide, moving))
     assert position.is_open
     assert not position.without(wide, "").is_open
+    wide = evolve(moving, ambiguous_time=30)
+    assert not evolve(TOP, coverages=(newest, wide)).is_open
 
 
 def test_times__one_direction_goes_on_where_the_other_only_grew() -> None:
-    newest, oldest, _ = PAGE_SORT_TIMES
-    equal = evolve(TOP, coverages=(Coverage(newest, 7), Coverage(oldest, -7)))
+    equal = evolve(TOP, coverages=(Coverage(CREATED, 7), Coverage(OLDEST, -7)))
     answer = batch(8, 8, offset=100)
     fitting, _ = equal.fitting(answer, intervals_of(answer, equal.coverages))
-    assert [c.sort_time for c in fitting.coverages] == [oldest]
+    assert [c.sort_time for c in fitting.coverages] == [OLDEST]

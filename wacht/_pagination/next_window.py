@@ -88,7 +88,6 @@ class Position:
             return evolve(position, end=max(self.end, batch.window.end))
         if not (self.begun or batch.contexts) and batch.has_more:
             return self  # an empty answer is no beginning
-        must_join = self.is_overlapping and self.begun
         pairs = [(c, intervals[c.sort_time]) for c in self.coverages]
         is_above = not any(c.reaches(interval) for c, interval in pairs)
         return evolve(
@@ -96,7 +95,7 @@ class Position:
             end=batch.window.end,
             shift=self._further_on(is_gap=is_gap) if is_above else 0,
             coverages=tuple(
-                c.add(batch, interval, floor, must_join=must_join)
+                c.add(batch, interval, floor, must_join=self.begun)
                 for c, interval in pairs
             ),
         )
