@@ -6,15 +6,14 @@ import os
 import sys
 from contextlib import nullcontext, suppress
 from importlib.util import find_spec
-from math import ceil
-from threading import Lock, Thread
-from time import monotonic
+from threading import Lock
+from time import localtime, strftime, time
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
 from wacht._text import safe_line, safe_repr
-from wacht._threads import Event, PerProcess
+from wacht._threads import PerProcess
 from wacht.errors import ConfigError, InvalidRequestError
 from wacht.models import WalkProgress
 
@@ -26,10 +25,8 @@ if TYPE_CHECKING:
 
     Report = Callable[[WalkProgress], object]
 
-TICK = 1.0  # seconds between two steps of a countdown
-
 _SPENT = ("requests", "retries", "waited")
-_REASON_LENGTH = 25  # the whole bar fits into 80 columns
+_REASON_LENGTH = 25  # for which 80 columns have about room
 _LAYOUT = "{n_fmt} contexts [{elapsed}, {rate_noinv_fmt}{postfix}]"  # without a total
 
 
@@ -92,7 +89,7 @@ class Reporter:
 
 class _Bar:
     """
-    Draw progress with tqdm, and count down while the walk waits.
+    Draw progress with tqdm, and say until when the walk waits.
 
     After a fork, the bar stays the parent's: a child that continues the walk draws
     nothing. Errors of tqdm never reach the walk.
@@ -101,8 +98,6 @@ class _Bar:
     def __init__(self, total: int | None) -> None:
         self._total = total
         self._progress = WalkProgress()
-        self._stop = Event()
-        self._countdown: Thread | None = None
 
     def __enter__(self) -> Report:
         from tqdm.auto import tqdm  # noqa: PLC0415 - an extra, and slow to import
@@ -117,11 +112,10 @@ class _Bar:
         if os.getpid() != self._process:
             self._bar.disable = True  # turns all its methods into no-ops
             return
-        self._end_countdown()
-        self._draw(None)
+        self.report(evolve(self._progress, waiting=None))
         whole = error is None or self._progress.complete  # left at the last context
         with suppress(Exception):
-            if whole and self._bar.total is not None:
+            if whole and self._total is not None:
                 self._bar.total = self._bar.n  # the list may be shorter than the limit
             self._bar.close()
             # Only a notebook's bar has colours.
@@ -130,43 +124,14 @@ class _Bar:
     def report(self, progress: WalkProgress) -> None:
         if os.getpid() != self._process:
             return
-        self._end_countdown()
         self._progress = progress
-        self._draw(progress.waiting)
-        if progress.waiting is not None:
-            self._start_countdown(progress.waiting)
-
-    def _start_countdown(self, seconds: float) -> None:
-        self._stop = Event()
-        work, end = self._count_down, monotonic() + seconds
-        countdown = Thread(None, work, "wacht-progress", args=(end,), daemon=True)
-        with suppress(RuntimeError):  # no more threads: the bar stands still
-            countdown.start()
-            self._countdown = countdown
-
-    def _end_countdown(self) -> None:
-        self._stop.set()
-        if self._countdown is not None:
-            self._countdown.join()
-
-    def _count_down(self, end: float) -> None:
-        left = end - monotonic()
-        while left > 0 and not self._stop.wait(min(left, TICK)):
-            left = end - monotonic()
-            # Without tqdm's lock: a fork would copy it locked, and block the child.
-            self._draw(left if left > 0 else None, nolock=True)
-
-    def _draw(self, waiting: float | None, *, nolock: bool = False) -> None:
-        progress = evolve(self._progress, waiting=waiting)
         with suppress(Exception):
-            self._bar.set_postfix_str(_postfix(progress), refresh=False)
-            if fresh := progress.contexts - self._bar.n:
-                self._bar.update(fresh)
-            self._bar.refresh(nolock=nolock)
+            self._bar.n = progress.contexts
+            self._bar.set_postfix_str(_postfix(progress))
 
 
 def _postfix(progress: WalkProgress) -> str:
     if progress.waiting is None:
         return f"{progress.pages} page{'s' * (progress.pages != 1)}"
-    reason = safe_line(progress.reason or "", _REASON_LENGTH)
-    return f"waiting {ceil(progress.waiting)} s: {reason}"
+    end = strftime("%H:%M:%S", localtime(time() + progress.waiting))
+    return f"waiting until {end}: {safe_line(progress.reason or '', _REASON_LENGTH)}"

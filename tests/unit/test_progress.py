@@ -1,10 +1,10 @@
-"""Progress goes nowhere, to the caller's function or to a bar that counts down."""
+"""Progress goes nowhere, to the caller's function or to a bar."""
 
 from __future__ import annotations
 
 import sys
-import threading
-from typing import TYPE_CHECKING, Any
+import time
+from typing import Any
 
 import pytest
 from tqdm.auto import tqdm
@@ -13,14 +13,7 @@ import wacht
 from wacht import WalkProgress, _progress as progress_module
 from wacht._progress import open_report
 
-if TYPE_CHECKING:
-    from tests.clock import Clock
-
-WAITING = WalkProgress(pages=1, contexts=100, waiting=60, reason="rate limit")
-
-
-def countdowns() -> int:
-    return sum(one.name == "wacht-progress" for one in threading.enumerate())
+NOON = 1_800_000_000.0
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
@@ -55,13 +48,13 @@ def test_open_report__without_tqdm(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_bar__shows_contexts_pages_and_waits(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(progress_module, "TICK", 60)  # no step of the countdown
+    monkeypatch.setattr(progress_module, "time", lambda: NOON)
     with open_report(progress=True) as report:
         assert report is not None
         report(WalkProgress(pages=1, contexts=100))
-        report(WalkProgress(contexts=100, waiting=41.3, reason=f"a\nb{'c' * 30}"))
-        report(WalkProgress(pages=2, contexts=150, complete=True))
-    waiting = f"waiting 42 s: a b{'c' * 21}…"
+        report(WalkProgress(pages=2, waiting=41.3, reason=f"a\nb{'c' * 30}"))
+    end = time.strftime("%H:%M:%S", time.localtime(NOON + 41))
+    waiting = f"waiting until {end}: a b{'c' * 21}…"
     assert lines(capsys) == ["1 page", waiting, "2 pages"]
 
 
@@ -106,45 +99,13 @@ def test_bar__colour_in_a_notebook(
     assert bar.container.children[1].bar_style == style
 
 
-def test_bar__counts_down(
-    clock: Clock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(progress_module, "monotonic", clock)
-    with open_report(progress=True) as report:
-        bar: Any = report.__self__  # type: ignore[union-attr]
-        bar._progress = WAITING
-        bar._stop.wait = clock.sleep
-        bar._count_down(3.5)
-    assert clock.now == 3.5
-    left = [f"waiting {seconds} s: rate limit" for seconds in (3, 2, 1)]
-    assert lines(capsys) == [*left, "1 page"]
-
-
-def test_bar__countdown_ends_with_the_wait() -> None:
-    with open_report(progress=True) as report:
-        assert report is not None
-        report(WAITING)
-        report(WAITING)
-        assert countdowns() == 1
-        report(WalkProgress(pages=2, contexts=150))
-        assert countdowns() == 0
-        report(WAITING)
-    assert countdowns() == 0
-
-
-@pytest.mark.parametrize(
-    ("owner", "name"), [(threading.Thread, "start"), (tqdm, "refresh")]
-)
-def test_bar__errors_do_not_reach_the_walk(
-    owner: type, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_arguments: object, **_keywords: object) -> None:
-        raise RuntimeError("can't start new thread")
+def test_bar__errors_do_not_reach_the_walk(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_bar: object) -> None:
+        raise RuntimeError("no")
 
     with open_report(progress=True) as report, monkeypatch.context() as patch:
         assert report is not None
-        patch.setattr(owner, name, refuse)
-        report(WAITING)
+        patch.setattr(tqdm, "refresh", refuse)
         report(WalkProgress(pages=2, contexts=150))
 
 
