@@ -11,8 +11,6 @@ from typing import Any, TypeAlias
 
 from attrs import frozen
 from rich.cells import cell_len
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from wacht._contexts import ALWAYS_SHOWN, IDS, JSON, TERMINAL_COLUMNS
@@ -81,9 +79,12 @@ def _terminal_table(pages: Pages, width: int, *, header: bool) -> Iterator[str]:
         rows = [_cells(context) for context in page]
         for row in rows:
             row["created_at"] = row["created_at"][:_SECONDS].replace("T", " ")
-        shown = header and not widths
-        widths = widths or _column_widths(rows, width)
-        yield _draw(rows, widths, header=shown)
+        if not widths:
+            widths = _column_widths(rows, width)
+            if header:
+                yield _line({name: name for name in widths}, widths)
+        for row in rows:
+            yield _line(row, widths)
     if not widths:
         yield "no contexts\n"
 
@@ -105,22 +106,14 @@ def _total(widths: dict[str, int]) -> int:
     return sum(widths.values()) + _GAP * (len(widths) - 1)
 
 
-def _draw(rows: list[dict[str, str]], widths: dict[str, int], *, header: bool) -> str:
-    drawn = Table(
-        box=None, padding=(0, _GAP, 0, 0), show_header=header, header_style=None
-    )
+def _line(row: dict[str, str], widths: dict[str, int]) -> str:
+    cells: list[str] = []
     for name, width in widths.items():
-        if name in IDS:
-            drawn.add_column(name, width=width, overflow="fold")  # never cut
-        else:
-            drawn.add_column(name, width=width, no_wrap=True)
-    for row in rows:
-        drawn.add_row(*(Text(row[name]) for name in widths))
-    width = _total(widths) + _GAP
-    console = Console(width=width, color_system=None, legacy_windows=False)
-    with console.capture() as captured:
-        console.print(drawn)
-    return "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
+        cell = Text(row[name])
+        room = max(width, cell.cell_len) if name in IDS else width  # ids are never cut
+        cell.truncate(room, overflow="ellipsis", pad=True)
+        cells.append(cell.plain)
+    return (" " * _GAP).join(cells).rstrip() + "\n"
 
 
 def json_array(pages: Pages, style: Style) -> Iterator[str]:

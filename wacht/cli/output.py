@@ -13,6 +13,8 @@ from math import inf
 from pathlib import Path
 from typing import TextIO
 
+import click
+
 from wacht._text import escape_controls
 from wacht._waiting import REPORTED_WAIT
 from wacht.models import WalkProgress
@@ -45,11 +47,8 @@ def discard_buffer(stream: TextIO | None) -> None:
 
 def report(message: str) -> None:
     """Write one line to stderr, if anybody reads it."""
-    if sys.stderr is None:
-        return
     try:
-        sys.stderr.write(f"wacht: {escape_controls(message)}\n")
-        sys.stderr.flush()
+        click.echo(f"wacht: {escape_controls(message)}", err=True)
     except OSError:
         discard_buffer(sys.stderr)
 
