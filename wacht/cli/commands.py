@@ -21,12 +21,6 @@ from .formats import FORMATS, Style, table
 from .listing import Listing
 
 _DEMO_ROWS = 10
-_EXAMPLES = """\b
-Examples:
-  wacht demo
-  wacht list --agent-id agent_123 --limit 10
-  wacht sandbox --port 8080
-"""
 _LIST_HELP = """\b
 Examples:
   wacht list
@@ -40,11 +34,6 @@ revision. TIME is a date, a time (in UTC unless it has a zone), or an age such a
 12h or 30m. The table shows some fields; the other formats have all.
 """
 _SANDBOX = "Serve invented contexts on this machine, until Ctrl-C."
-_SANDBOX_EXAMPLES = """\b
-Examples:
-  wacht sandbox --port 8080
-  wacht sandbox --contexts 10000 --per-second 20 --revision offset
-"""
 _AGE = re.compile("([0-9]{1,5})([dhm])")
 _UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
 _POSITIVE = click.IntRange(min=1)
@@ -93,7 +82,6 @@ def _format(ctx: click.Context, _param: click.Parameter, name: str | None) -> st
 @click.group(
     help="List Wacht's AI execution contexts.",
     context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
-    epilog=_EXAMPLES,
 )
 @click.version_option(__version__, "-V", "--version", message="wacht %(version)s")
 def wacht() -> None:
@@ -150,7 +138,7 @@ def _list(**params: Any) -> None:
     Listing(params).run()
 
 
-@wacht.command("sandbox", help=_SANDBOX, epilog=_SANDBOX_EXAMPLES)
+@wacht.command("sandbox", help=_SANDBOX)
 @click.option("--port", type=_PORT, default=0, help="0: any free one.")
 @click.option("--contexts", type=click.IntRange(0), default=250, help="How many.")
 @click.option("--per-second", type=_POSITIVE, help="Requests to allow in any second.")

@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Generator, Iterable, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, nullcontext
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TextIO
@@ -41,13 +41,15 @@ class Listing:
 
     def run(self) -> None:
         """List what the options ask for; an error says how far that came."""
+        output = self._params["output"]
+        opened = replacing(output, self._identity()) if output else nullcontext()
         with (
             Session(pagination=self._params["pagination"]) as session,
-            self._opened() as file,
+            opened as self._partial,
             closing(self._pages(session)) as pages,
         ):
             try:
-                self.write(pages, file)
+                self.write(pages, self._partial.file if self._partial else sys.stdout)
             except (WachtError, KeyboardInterrupt) as error:
                 if self._partial and self._partial.state:
                     self._save(getattr(error, "resume", None))
@@ -55,28 +57,12 @@ class Listing:
                     error.add_note(note)
                 raise
 
-    @contextmanager
-    def _opened(self) -> Generator[TextIO]:
-        if not self._params["output"]:
-            yield sys.stdout
-            return
-        with replacing(self._params["output"], self._identity()) as self._partial:
-            if self._partial.state:
-                self._go_on(**self._partial.state)
-            yield self._partial.file
-
     def _identity(self) -> str:
         """Return what tells the same command with the same key, without the key."""
         service = [os.environ.get(f"WACHT_{name}") for name in ("API_KEY", "BASE_URL")]
         given = {k: v for k, v in self._params.items() if k not in _MAY_CHANGE}
         command = repr((service, __version__, given))
         return sha256(command.encode(errors="backslashreplace")).hexdigest()
-
-    def _go_on(self, count: int, resume: str, start: str) -> None:
-        self.count = count
-        self._resume = ListExecutionContextsOptions.from_json(resume)
-        self._start = datetime.fromisoformat(start)
-        report(f"going on after {count:,} contexts")
 
     def write(
         self, pages: Iterable[ExecutionContextListResponse], file: TextIO
@@ -109,6 +95,11 @@ class Listing:
     def _pages(
         self, session: Session
     ) -> Generator[ExecutionContextListResponse, None, None]:
+        if self._partial and (state := self._partial.state):
+            self.count = state["count"]
+            self._resume = ListExecutionContextsOptions.from_json(state["resume"])
+            self._start = datetime.fromisoformat(state["start"])
+            report(f"going on after {self.count:,} contexts")
         filters = () if self._resume else ListFilters.__optional_keys__
         walk = {name: self._value(name) for name in (*filters, *_WALK_OPTIONS)}
         if self._params["since"] is None:  # else it counts what passes the filter

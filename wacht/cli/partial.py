@@ -104,7 +104,7 @@ class PartialFile:
             open(self._checkpoint, opener=_own) as file,
         ):
             command, size, state = json.load(file)
-            if command == self._command and size <= self.size:
+            if command == self._command and size <= self.file.seek(0, os.SEEK_END):
                 self.file.truncate(size)
                 self._saved_size, self.state = size, state
 
@@ -118,11 +118,6 @@ class PartialFile:
             self.file.truncate(0)
             self._checkpoint.unlink(missing_ok=True)
 
-    @property
-    def size(self) -> int:
-        """How many bytes were written and flushed."""
-        return os.fstat(self.file.fileno()).st_size
-
     def save(self, state: dict[str, Any]) -> None:
         """
         Keep what is written so far, and a state, for the next call.
@@ -130,8 +125,7 @@ class PartialFile:
         What isn't JSON becomes the text that its `to_json` gives. A large state is
         stored now and then, and always if an exception ends the call.
         """
-        self.file.flush()
-        self._saved_size, self.state = self.size, state
+        self._saved_size, self.state = self.file.seek(0, os.SEEK_END), state
         start = monotonic()
         if start >= self._due:
             self._store()
