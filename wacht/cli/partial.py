@@ -20,8 +20,9 @@ from wacht.errors import WachtError
 if TYPE_CHECKING:
     from pathlib import Path
 
-_QUICK = 0.05  # seconds: what is stored faster is stored after each page
-_PAUSE = 20  # what is slower, after 20 times as long as it took to store it
+# How long a large state isn't stored again: this times as long as that took, less a
+# second. So what is stored in 50 ms is stored after each page.
+_PAUSE = 20
 # Windows has neither of the two flags, nor user ids.
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 _user_id: Callable[[], int] = getattr(os, "geteuid", int)
@@ -33,10 +34,6 @@ def replacing(path: Path, command: str) -> Generator[PartialFile]:
     Open a file that takes its name when it is complete.
 
     After a failure, what was saved stays for the next call by the same command.
-
-    Raises:
-        WachtError: It can't be written, or another process writes it.
-
     """
     target = path.resolve()  # so that a link is followed, not replaced
     if target.exists() and not target.is_file():
@@ -84,11 +81,7 @@ def _lock(file: TextIO, path: Path) -> None:
 
 @define
 class PartialFile:
-    """
-    An open file, and a checkpoint beside it: how much of it counts, and a state.
-
-    What was saved by another command isn't used.
-    """
+    """An open file, and a checkpoint beside it: how much of it counts, and a state."""
 
     file: TextIO
     _part: Path
@@ -119,18 +112,12 @@ class PartialFile:
             self._checkpoint.unlink(missing_ok=True)
 
     def save(self, state: dict[str, Any]) -> None:
-        """
-        Keep what is written so far, and a state, for the next call.
-
-        What isn't JSON becomes the text that its `to_json` gives. A large state is
-        stored now and then, and always if an exception ends the call.
-        """
+        """Keep what is written so far, and a state, for the next call."""
         self._saved_size, self.state = self.file.seek(0, os.SEEK_END), state
         start = monotonic()
         if start >= self._due:
             self._store()
-            took = monotonic() - start
-            self._due = start + _PAUSE * took if took > _QUICK else start
+            self._due = start + _PAUSE * (monotonic() - start) - 1
 
     def deliver(self, target: Path) -> None:
         """Give the file its name, as long as it is locked."""
