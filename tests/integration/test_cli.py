@@ -253,25 +253,6 @@ def broken_off(sandbox: Sandbox) -> Iterator[None]:
     sandbox.heal()
 
 
-def finished(*arguments: object) -> tuple[int, str]:
-    """Run the command as a process; return its status and its stderr."""
-    done = run("-m", "wacht", *arguments)
-    return done.returncode, done.stderr
-
-
-def test_output__two_equal_commands(sandbox: Sandbox, tmp_path: Path) -> None:
-    path = tmp_path / "contexts.jsonl"
-    second: list[tuple[int, str]] = []
-
-    def run_second(_contexts: object) -> None:
-        second.append(finished("list", "--output", path))
-
-    sandbox._live = run_second
-    assert finished("list", "--output", path) == (0, "")
-    assert {*second} == {(1, f"wacht: another process writes to {path}\n")}
-    assert ids_in(path) == ids(sandbox)
-
-
 @pytest.mark.parametrize("module", ["attrs", "click"])
 def test_interrupt__while_it_is_loaded(module: str, tmp_path: Path) -> None:
     """Without a traceback, and with the status of Ctrl-C."""

@@ -94,21 +94,12 @@ def test_table__on_a_terminal() -> None:
 
 
 @pytest.mark.parametrize(
-    ("width", "agent_id", "columns"),
-    [
-        (86, "2" * 19, 5),
-        (80, "2" * 19, 4),
-        (61, "2" * 19, 3),
-        (51, "agent_123", 3),
-        (40, "2" * 19, 2),
-        (30, "2" * 19, 1),
-    ],
+    ("width", "columns"), [(86, 5), (80, 4), (61, 3), (40, 2), (30, 1)]
 )
-def test_table__narrow(width: int, agent_id: str, columns: int) -> None:
-    page = [evolve(FIRST, agent_id=agent_id)]
-    lines = written("table", [page], Style(width=width)).splitlines()
-    assert lines[0].split() == [*TERMINAL_COLUMNS][:columns]
-    assert lines[1].startswith("1" * 19)
+def test_table__narrow(width: int, columns: int) -> None:
+    names, cells = written("table", [[FIRST]], Style(width=width)).splitlines()
+    assert names.split() == [*TERMINAL_COLUMNS][:columns]
+    assert cells.startswith("1" * 19)
 
 
 @given(st.integers(19, 120), texts)  # some characters are two columns wide
@@ -173,8 +164,8 @@ def test_csv__any_text(titles: list[str]) -> None:
         (";@SUM(1)\t-1+1\n+1+1", ";'@SUM(1)\t'-1+1\n'+1+1"),
         ('; "=1+1";', '; "\'=1+1";'),
         ("=1;=1", "'=1;'=1"),
-        *((text, text) for text in ["", " ", " a=1", "'", "-5", "+4.25", "[-5]"]),
-        *((text, text) for text in ["a\n- b\n + c", "a;b=1", "a,=1"]),
+        *((text, text) for text in ["", " ", " a=1", "'", "-5", "+4.25", "-1e+99"]),
+        *((text, text) for text in ["[-5]", "a\n- b\n + c", "a;b=1", "a,=1"]),
     ],
 )
 def test_csv__formula(text: str, escaped: str) -> None:
@@ -193,9 +184,3 @@ def test_csv__no_cell_is_a_formula_for_any_separator(title: str, inner: str) -> 
             assert not any(re.match("\\s*[=@]", cell) for cell in row)
     [_, row] = csv_cells(text)
     json.loads(row[FIELD_NAMES.index("context")])  # still JSON
-
-
-@pytest.mark.parametrize("value", [-5, -5.5, -1e99, "=1+1", ["-5"], {"=": "@"}])
-def test_csv__json_cell(value: object) -> None:
-    [_, row] = csv_cells(written("csv", [[AiExecutionContext(context=value)]]))
-    assert json.loads(row[FIELD_NAMES.index("context")]) == value
