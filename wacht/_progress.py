@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import nullcontext, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
 from importlib.util import find_spec
 from threading import Lock
 from time import localtime, strftime, time
@@ -18,9 +19,6 @@ from wacht.errors import ConfigError, InvalidRequestError
 from wacht.models import WalkProgress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
-
     from wacht._waiting import RequestBudget
 
     Report = Callable[[WalkProgress], object]

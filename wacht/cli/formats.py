@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
+from types import SimpleNamespace
 from typing import Any, TypeAlias
 
 from attrs import frozen
@@ -96,14 +97,10 @@ def _column_widths(rows: list[dict[str, str]], width: int) -> dict[str, int]:
         longest = max(cell_len(row[name]) for row in rows)
         if longest or name in ALWAYS_SHOWN:
             widths[name] = min(max(least, longest), most)
-    while len(widths) > 1 and _total(widths) > width:
+    while len(widths) > 1 and sum(widths.values()) + _GAP * len(widths) > width + _GAP:
         widths.popitem()
-    last = next(reversed(widths))
-    return widths | {last: max(1, width - _total(widths) + widths[last])}
-
-
-def _total(widths: dict[str, int]) -> int:
-    return sum(widths.values()) + _GAP * (len(widths) - 1)
+    last, _ = widths.popitem()  # it takes the rest
+    return widths | {last: width - sum(widths.values()) - _GAP * len(widths)}
 
 
 def _line(row: dict[str, str], widths: dict[str, int]) -> str:
@@ -141,7 +138,8 @@ def _json(context: AiExecutionContext) -> str:
 
 def csv_rows(pages: Pages, style: Style) -> Iterator[str]:
     """Write CSV as in RFC 4180: all fields, and `extra` as JSON at the end."""
-    write = csv.writer(_Echo()).writerow
+    echo: Any = SimpleNamespace(write=str)  # `writerow` returns what `write` returns
+    write = csv.writer(echo).writerow
     header = write(_CSV_FIELDS) if style.header else ""
     return _lines(pages, header, lambda context: write(_csv_cells(context, style)))
 
@@ -160,11 +158,6 @@ def parquet(pages: Pages) -> bytes:
     """Make a Parquet file of all contexts, with their JSON as text."""
     frame = to_dataframe(chain.from_iterable(pages), json="text")
     return frame.to_parquet(index=False)
-
-
-class _Echo:
-    def write(self, text: str) -> str:
-        return text
 
 
 def escape_formulas(text: str) -> str:

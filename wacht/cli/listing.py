@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing, nullcontext
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -22,6 +22,8 @@ from .partial import PartialFile, replacing
 
 if TYPE_CHECKING:
     from wacht.models import AiExecutionContext, ExecutionContextListResponse
+
+    Walk = Generator[ExecutionContextListResponse, None, None]
 
 _WALK_OPTIONS = ("active_since", "exhaustive", "prefetch", "deadline")
 # What may change in a command that goes on with a file.
@@ -64,9 +66,7 @@ class Listing:
         command = repr((service, __version__, given))
         return sha256(command.encode(errors="backslashreplace")).hexdigest()
 
-    def write(
-        self, pages: Iterable[ExecutionContextListResponse], file: TextIO
-    ) -> None:
+    def write(self, pages: Walk, file: TextIO) -> None:
         """Write pages in the format that was chosen."""
         is_shown = not self._params["output"] and sys.stdout.isatty()
         style = Style(
@@ -92,9 +92,7 @@ class Listing:
             place = self._partial.file.name
             yield f"the same command goes on after {contexts}, which are in {place}"
 
-    def _pages(
-        self, session: Session
-    ) -> Generator[ExecutionContextListResponse, None, None]:
+    def _pages(self, session: Session) -> Walk:
         if self._partial and (state := self._partial.state):
             self.count = state["count"]
             self._resume = ListExecutionContextsOptions.from_json(state["resume"])
@@ -114,7 +112,7 @@ class Listing:
         return self._start - value if isinstance(value, timedelta) else value
 
     def _chosen(
-        self, pages: Iterable[ExecutionContextListResponse], file: TextIO
+        self, pages: Walk, file: TextIO
     ) -> Generator[Sequence[AiExecutionContext]]:
         for page in pages:
             if self._partial:

@@ -13,8 +13,6 @@ from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TextIO
 
-from attrs import define, field
-
 from wacht.errors import WachtError
 
 if TYPE_CHECKING:
@@ -30,11 +28,7 @@ _user_id: Callable[[], int] = getattr(os, "geteuid", int)
 
 @contextmanager
 def replacing(path: Path, command: str) -> Generator[PartialFile]:
-    """
-    Open a file that takes its name when it is complete.
-
-    After a failure, what was saved stays for the next call by the same command.
-    """
+    """Open a file; after a failure, the same command continues what was saved."""
     target = path.resolve()  # so that a link is followed, not replaced
     if target.exists() and not target.is_file():
         raise WachtError(f"cannot write to {path}: not a regular file")
@@ -79,31 +73,26 @@ def _lock(file: TextIO, path: Path) -> None:
     raise BlockingIOError  # another process delivered it before we had the lock
 
 
-@define
 class PartialFile:
     """An open file, and a checkpoint beside it: how much of it counts, and a state."""
 
-    file: TextIO
-    _part: Path
-    _command: str
-    # What was saved last; None if the file is new.
-    state: dict[str, Any] | None = field(default=None, init=False)
-    _saved_size: int = field(default=0, init=False)
-    _due: float = field(default=0.0, init=False)  # when to store the next checkpoint
-
-    def __attrs_post_init__(self) -> None:
+    def __init__(self, file: TextIO, part: Path, command: str) -> None:
+        self.file = file
+        # What was saved last; None if the file is new.
+        self.state: dict[str, Any] | None = None
+        self._part = part
+        self._command = command
+        self._checkpoint = part.with_suffix(".checkpoint")
+        self._saved_size = 0
+        self._due = 0.0  # when to store the next checkpoint
         with (
             suppress(FileNotFoundError, ValueError),  # the system crashed
-            open(self._checkpoint, opener=_own) as file,
+            open(self._checkpoint, opener=_own) as checkpoint,
         ):
-            command, size, state = json.load(file)
-            if command == self._command and size <= self.file.seek(0, os.SEEK_END):
-                self.file.truncate(size)
+            saved_by, size, state = json.load(checkpoint)
+            if saved_by == command and size <= file.seek(0, os.SEEK_END):
+                file.truncate(size)
                 self._saved_size, self.state = size, state
-
-    @property
-    def _checkpoint(self) -> Path:
-        return self._part.with_suffix(".checkpoint")
 
     def begin(self) -> None:
         """Drop what is there for another command, as soon as there is something new."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import click
 from click.shell_completion import shell_complete
@@ -46,14 +46,14 @@ def run(argv: Sequence[str] | None) -> int:
         with delivered_output():
             return _invoke(sys.argv[1:] if argv is None else [*argv])
     except errors.WachtError as error:
-        report(_with_notes(error, *_advise(error)))
+        report(_explain(error))
         return 2 if isinstance(error, errors.InvalidRequestError) else 1
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "wacht"
         report(f"{error.format_message().rstrip('.')} (see {path} --help)")
         return 2
     except KeyboardInterrupt as error:
-        report(_with_notes(error, "interrupted"))
+        report(_explain(error))
         return _INTERRUPTED
     except OSError as error:
         discard_buffer(sys.stdout)
@@ -79,15 +79,12 @@ def _invoke(arguments: list[str]) -> int:
     return 0
 
 
-def _with_notes(error: BaseException, *words: str) -> str:
-    return "; ".join([*words, *getattr(error, "__notes__", [])])
-
-
-def _advise(error: errors.WachtError) -> Iterator[str]:
-    message = str(error)
+def _explain(error: BaseException) -> str:
+    message = str(error) or "interrupted"  # Ctrl-C has no message
     for python, option in _IN_PYTHON.items():
         message = message.replace(python, option)
-    yield message
+    parts = [message]
     if hint := _HINTS.get(type(error)):
         base = os.environ.get("WACHT_BASE_URL", "").strip() or DEFAULT_BASE_URL
-        yield hint.format(url=base.rstrip("/") + PATH)
+        parts.append(hint.format(url=base.rstrip("/") + PATH))
+    return "; ".join([*parts, *getattr(error, "__notes__", [])])
