@@ -103,15 +103,6 @@ def test_replacing__starts_anew(change: str, tmp_path: Path) -> None:
     assert path.read_text() == "new"
 
 
-def test_replacing__keeps_what_another_command_saved(tmp_path: Path) -> None:
-    path = tmp_path / "contexts.csv"
-    interrupt(path)
-    saved = {file: file.read_bytes() for file in tmp_path.iterdir()}
-    with pytest.raises(WachtError), replacing(path, "another command"):
-        raise WachtError("401")
-    assert {file: file.read_bytes() for file in tmp_path.iterdir()} == saved
-
-
 def fifo(path: Path, _victim: Path) -> None:
     os.mkfifo(path)
 

@@ -31,17 +31,13 @@ def test_open_report__off_and_function(progress: Any, expected: object) -> None:
 
 @pytest.mark.parametrize("progress", [None, 0, 1, "yes"])
 def test_open_report__wrong_type(progress: Any) -> None:
-    with pytest.raises(
-        wacht.InvalidRequestError, match=r"^progress: expected .*, got "
-    ):
+    with pytest.raises(wacht.InvalidRequestError, match=r"^progress: expected "):
         open_report(progress)
 
 
 def test_open_report__without_tqdm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tqdm", None)
-    with pytest.raises(
-        wacht.ConfigError, match=r"needs tqdm: install the extra notebook"
-    ):
+    with pytest.raises(wacht.ConfigError, match="tqdm: install the extra notebook"):
         open_report(progress=True)
 
 
@@ -100,12 +96,16 @@ def test_bar__colour_in_a_notebook(
 
 
 def test_bar__errors_do_not_reach_the_walk(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_bar: object) -> None:
-        raise RuntimeError("no")
-
     with open_report(progress=True) as report, monkeypatch.context() as patch:
         assert report is not None
-        patch.setattr(tqdm, "refresh", refuse)
+        patch.setattr(tqdm, "refresh", "no function")
+        report(WalkProgress(pages=2, contexts=150))
+
+
+def test_bar__draws_nothing_without_stderr(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    with open_report(progress=True) as report:
+        assert report is not None
         report(WalkProgress(pages=2, contexts=150))
 
 
@@ -114,6 +114,7 @@ def test_bar__draws_nothing_in_another_process(
 ) -> None:
     with open_report(progress=True) as report:
         assert report is not None
+        capsys.readouterr()
         monkeypatch.setattr("os.getpid", lambda: -1)
-        report(WalkProgress(pages=7, contexts=700))
-    assert "700" not in capsys.readouterr().err
+        report(WalkProgress(pages=2, contexts=150))
+    assert capsys.readouterr().err == ""
