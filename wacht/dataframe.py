@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
 from json import dumps
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
@@ -30,7 +29,6 @@ _EXPECTED = (
     "expected contexts, as in to_dataframe(page) or "
     "to_dataframe(iter_execution_contexts()), got "
 )
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def to_dataframe(
@@ -40,7 +38,7 @@ def to_dataframe(
     json: Literal["objects", "text"] = "objects",
 ) -> pd.DataFrame:
     """
-    Make a pandas DataFrame of contexts, one row each, in their order.
+    Make a pandas DataFrame of contexts, with one row each, in their order.
 
     Every field has a column, with the same dtype and at the same place for any
     contexts: `string` for text, with `pandas.NA` where it is missing;
@@ -58,9 +56,6 @@ def to_dataframe(
         json: `"objects"` keeps JSON as Python objects. `"text"` writes it as JSON text
             in `string` columns, which Parquet, Arrow, polars and DuckDB can read. Lone
             surrogates, which UTF-8 can't encode, are then written as escapes.
-
-    Returns:
-        The DataFrame, with a `RangeIndex`.
 
     Raises:
         ConfigError: pandas is missing.
@@ -84,10 +79,7 @@ def to_dataframe(
     if json == "text":
         columns = {n: _as_text(c, dtypes[n]) for n, c in columns.items()}
         dtypes = {n: _TEXT if d == _JSON else d for n, d in dtypes.items()}
-    # Times are whole microseconds until the last step: pandas takes those for any
-    # year, in any time zone, and however many of them are missing.
-    numbers = {name: "Int64" for name, dtype in dtypes.items() if dtype == _TIME}
-    return pd.DataFrame(columns, dtype="object").astype(numbers).astype(dtypes)
+    return pd.DataFrame(columns, dtype="object").astype(dtypes)
 
 
 def _checked(contexts: object) -> Iterator[AiExecutionContext]:
@@ -100,21 +92,13 @@ def _checked(contexts: object) -> Iterator[AiExecutionContext]:
 
 
 def _columns(rows: Sequence[AiExecutionContext], *, flatten_context: bool) -> Columns:
-    columns: Columns = {}
-    for name, dtype in _DTYPES.items():
-        values = [getattr(row, name) for row in rows]
-        columns[name] = _microseconds(values) if dtype == _TIME else values
+    columns: Columns = {n: [getattr(row, n) for row in rows] for n in _DTYPES}
     if flatten_context:
         values = [row.context for row in rows]
         objects: list[Any] = [v if isinstance(v, dict) else {} for v in values]
         _add_keys(columns, objects, "context")
     _add_keys(columns, [row.extra for row in rows], "extra")
     return columns
-
-
-def _microseconds(times: Sequence[datetime | None]) -> list[int | None]:
-    microsecond = timedelta(microseconds=1)
-    return [None if time is None else (time - _EPOCH) // microsecond for time in times]
 
 
 def _add_keys(columns: Columns, objects: Sequence[dict[str, Any]], prefix: str) -> None:
