@@ -19,22 +19,14 @@ DEFAULT_LIMIT = 50  # of the offset revision, and always that of its older build
 
 @frozen
 class Filter:
-    """
-    A filter that a revision of the endpoint applies.
+    """A filter that a revision of the endpoint applies."""
 
-    Attributes:
-        name: Its name, as an option and in the query.
-        field: The field of a context that it looks at.
-        accepts: Whether a context with some value passes a filter with another.
-        text: How a value is written, in the query and to store it.
-        value: How it is read from that.
-    """
-
-    name: str
-    field: str
-    accepts: Callable[[Any, Any], bool] = eq
-    text: Callable[[Any], str] = str.__str__  # an enum's own `str()` isn't used
-    value: Callable[[str], Any] = str
+    name: str  # as an option and in the query
+    field: str  # of the contexts that it compares
+    accepts: Callable[[Any, Any], bool] = eq  # a context's value, and the filter's?
+    # How a value is written, in the query and to store it. (Not as an enum's `str()`.)
+    text: Callable[[Any], str] = str.__str__
+    value: Callable[[str], Any] = str  # how it is read from that
 
 
 PAGE_FILTERS = (
@@ -50,20 +42,12 @@ FILTERS = {filter_.name: filter_ for filter_ in (*PAGE_FILTERS, *OFFSET_FILTERS)
 
 @frozen
 class SortTime:
-    """
-    A time that the list may be sorted by.
+    """A time that the list may be sorted by."""
 
-    Attributes:
-        field: The field of a context that has it.
-        newest_first: Whether the newest one is at the top, or the oldest one.
-        moves: Whether it changes, which moves the context to the top.
-        undated_first: Whether contexts without it are at the top; else each has it.
-    """
-
-    field: str
-    newest_first: bool = True
-    moves: bool = False
-    undated_first: bool = False
+    field: str  # of a context
+    newest_first: bool = True  # or the oldest at the top
+    moves: bool = False  # whether it changes, which moves the context to the top
+    undated_first: bool = False  # whether the top has contexts without it, or none does
 
 
 # Those that don't change come first: where two of them agree, they are the safer one.
