@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import wacht
 from wacht.sandbox.server import Action, End, Pause, Request, Server
+from wacht.sandbox.service import listing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,10 +59,7 @@ class RawServer:
     """
 
     def __init__(
-        self,
-        script: Script | None = None,
-        *,
-        times: int | None = None,
+        self, script: Script | None = None, *, times: int | None = None
     ) -> None:
         self.heads: list[bytes] = []
         self.ids = [str(number) for number in range(250)]
@@ -88,20 +86,13 @@ class RawServer:
             self.heads.append(wire.head)
             scripted = len(self.heads) <= self._times
         if self._script is None or not scripted:
-            wire.answer(self._page(wire.query))
+            contexts = [{"id": id_} for id_ in self.ids]
+            wire.answer(listing("page", contexts, wire.query).body)
         elif self._script(wire) is not KEEP:
             yield End.CLOSE
-
-    def _page(self, query: dict[str, str]) -> bytes:
-        size = int(query.get("per_page", "20"))
-        start = (int(query.get("page", "1")) - 1) * size
-        return page_of(
-            self.ids[start : start + size], has_more=start + size < len(self.ids)
-        )
 
 
 def page_of(ids: list[str], *, has_more: bool = False) -> bytes:
     """Write a page of contexts that only have an id."""
-    return json.dumps(
-        {"data": [{"id": id_} for id_ in ids], "has_more": has_more}
-    ).encode()
+    page = {"data": [{"id": id_} for id_ in ids], "has_more": has_more}
+    return json.dumps(page).encode()

@@ -20,6 +20,7 @@ Script: TypeAlias = Callable[[Response], Iterator[Action]]
 Fault: TypeAlias = tuple[Script, Response | None]
 
 _MEBIBYTE = 1 << 20
+_GZIP = {"Content-Encoding": "gzip"}
 
 
 class Faults:
@@ -68,7 +69,7 @@ class Faults:
 
     def garble(self, *, times: int | None = 1) -> None:
         """Announce a gzip body and send one that isn't."""
-        self._add(_garbled, times)
+        self._add(lambda answer: whole(answer.with_headers(_GZIP)), times)
 
     def stall(
         self, seconds: float, *, at: Place = "request", times: int | None = 1
@@ -83,11 +84,7 @@ class Faults:
         at: Literal["headers", "body"] = "body",
         times: int | None = 1,
     ) -> None:
-        """
-        Send the headers or the body byte by byte, so that no read times out.
-
-        `interval` is the seconds before each byte.
-        """
+        """Send the headers or the body byte by byte, each after `interval` seconds."""
         check_choice("at", at, ("headers", "body"))
         self._add(partial(_trickled, at=at, interval=interval), times)
 
@@ -99,7 +96,7 @@ class Faults:
         """Send a small gzip body that unpacks to `size` bytes, all spaces."""
         count, rest = divmod(size, _MEBIBYTE)
         packed = gzip.compress(b" " * _MEBIBYTE) * count + gzip.compress(b" " * rest)
-        self.answer(200, packed, headers={"Content-Encoding": "gzip"}, times=times)
+        self.answer(200, packed, headers=_GZIP, times=times)
 
     def delay(self, seconds: float) -> None:
         """Delay every answer from now on, until `heal`, as a slow network does."""
@@ -169,10 +166,6 @@ def _broken_chunk(answer: Response) -> Iterator[Action]:
     head = answer.with_headers({"Transfer-Encoding": "chunked"}).head
     yield head + b"%x\r\n%b\r\n" % (len(half), half) + b"not a size\r\n"
     yield End.CLOSE
-
-
-def _garbled(answer: Response) -> Iterator[Action]:
-    return whole(answer.with_headers({"Content-Encoding": "gzip"}))
 
 
 def _flooded(answer: Response) -> Iterator[Action]:

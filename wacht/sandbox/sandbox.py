@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Self, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Self, get_args
 from urllib.parse import parse_qsl
 
 import attrs
@@ -29,10 +29,8 @@ from .service import (
 if TYPE_CHECKING:
     from wacht.session import Session
 
-Live: TypeAlias = Callable[[list[Context]], object]
 
-
-@attrs.frozen
+@attrs.define
 class SandboxRequest:
     """
     A request that the sandbox received.
@@ -108,7 +106,7 @@ class Sandbox(Faults):
         per_second: int | None = None,
         per_minute: int | None = None,
         port: int = 0,
-        live: Live | None = None,
+        live: Callable[[list[Context]], object] | None = None,
     ) -> None:
         super().__init__()
         check_choice("revision", revision, get_args(SandboxRevision))
@@ -157,14 +155,12 @@ class Sandbox(Faults):
         # The lock keeps the records in order of arrival.
         with self._lock:
             received = _record(request)
-            number = len(self._requests)
             self._requests.append(received)
             script, answer = self._choose(request, received)
-        if self._delay:
-            yield Pause(self._delay)
+        yield Pause(self._delay)
         for action in script(answer):
-            if isinstance(action, bytes) and self._requests[number].status is None:
-                self._requests[number] = attrs.evolve(received, status=answer.status)
+            if isinstance(action, bytes):
+                received.status = answer.status
             yield action
 
     def _choose(

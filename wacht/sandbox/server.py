@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import re
 import socket
 import socketserver
 import struct
@@ -18,7 +19,8 @@ import attrs
 
 _FRAMING = {"content-length", "transfer-encoding"}
 _RESET_ON_CLOSE = (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-_MAX_BYTES = 64 * 1024  # of a line of a request, and of its body; a GET has none
+_MAX_LINE = 64 * 1024  # bytes
+_LENGTH = re.compile("[0-9]{1,5}")  # of a request's body; a GET has none
 _POLL_SECONDS = 0.02  # how long closing may wait for the accepting thread
 
 
@@ -91,17 +93,14 @@ class _Connection(BaseHTTPRequestHandler):
     def _receive(self, first: bytes) -> Request:
         if not first.isalpha():  # a TLS handshake, which has no lines
             self.send_error(400)
-        self.raw_requestline = first + self.rfile.readline(_MAX_BYTES)
-        if len(self.raw_requestline) > _MAX_BYTES:
+        self.raw_requestline = first + self.rfile.readline(_MAX_LINE)
+        if len(self.raw_requestline) > _MAX_LINE:
             self.send_error(431)
         self.parse_request()
-        try:
-            length = int(self.headers.get("Content-Length", "0"))
-        except ValueError:
+        length = self.headers.get("Content-Length", "0")
+        if not _LENGTH.fullmatch(length):
             self.send_error(400)
-        if not 0 <= length <= _MAX_BYTES:
-            self.send_error(413)
-        self.rfile.read(length)
+        self.rfile.read(int(length))
         headers = {name.title(): value for name, value in self.headers.items()}
         return Request(self.command, self.path, headers, self._perform)
 
