@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MAX_PREFETCH = 100  # pages; the service's limit of a minute
 
 
-@frozen(kw_only=True)
+@frozen
 class WalkOptions:
     """How to walk; see `Session.iter_execution_contexts`."""
 
@@ -31,11 +31,9 @@ class WalkOptions:
     exhaustive: bool | None = field(
         validator=choice(InvalidRequestError, None, True, False)  # noqa: FBT003
     )
-    active_since: datetime | None = field(
-        validator=optional(aware(InvalidRequestError))
-    )
+    active_since: datetime | None = field(validator=optional(aware))
     prefetch: int = field(validator=integer(InvalidRequestError, 0, MAX_PREFETCH))
-    deadline: float | None = field(validator=optional(seconds(InvalidRequestError)))
+    deadline: float | None = field(validator=optional(seconds))
 
 
 WALK_KEYWORDS = (*fields_dict(WalkOptions), "progress")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-_text = optional(text(InvalidRequestError))
+_text = optional(text)
 
 
 # Only a layer above knows what a checkpoint holds: `session` sets these two.

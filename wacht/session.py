@@ -173,16 +173,10 @@ class Session:
         progress: bool | Callable[[WalkProgress], object] = False,
         **filters: Unpack[ListFilters],
     ) -> Walk:
-        walk_options = WalkOptions(
-            limit=limit,
-            exhaustive=exhaustive,
-            active_since=active_since,
-            prefetch=prefetch,
-            deadline=deadline,
-        )
+        walk = WalkOptions(limit, exhaustive, active_since, prefetch, deadline)
         options = merge_filters(options, WALK_KEYWORDS, **filters)
         report = open_report(progress, limit)
-        return self._make_walk(self._endpoint, options, walk_options, report)
+        return self._make_walk(self._endpoint, options, walk, report)
 
     @with_keywords_of(ListExecutionContextsOptions)
     def fetch_execution_contexts(

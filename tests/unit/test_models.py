@@ -35,8 +35,6 @@ PAGE = ExecutionContextListResponse(
     [CONTEXT, AiExecutionContext(id="2"), AiExecutionContext(id="3")], has_more=True
 )
 TEXT_OPTIONS = ["agent_id", "workflow_id", "status", "context_group"]
-
-
 KINDS = {field.name: field.type for field in attrs.fields(AiExecutionContext)}
 
 
@@ -50,8 +48,6 @@ def test_facts__are_those_of_the_classes() -> None:
     shown = {*facts.TERMINAL_COLUMNS, *facts.NOTEBOOK_COLUMNS, *facts.PAGE_FIELDS}
     assert {*FIELD_NAMES} > shown
     assert {known.field for known in facts.FILTERS.values()} < {*FIELD_NAMES}
-    *options, _checkpoint = attrs.fields(ListExecutionContextsOptions)
-    assert [option.name for option in options] == [*OPTION_NAMES]
     assert [*ListFilters.__annotations__] == [*OPTION_NAMES]
 
 
@@ -62,15 +58,20 @@ def options(**values: Any) -> ListExecutionContextsOptions:
 def refusal(**values: Any) -> str:
     with pytest.raises(InvalidRequestError) as caught:
         options(**values)
-    assert caught.value.__cause__ is None
     return str(caught.value)
 
 
-@pytest.mark.parametrize("page", [1, Sizes.SMALL, MAX_PAGE])
-@pytest.mark.parametrize("per_page", [1, 100])
-def test_options__numbers_in_range(page: int, per_page: int) -> None:
-    accepted = options(page=page, per_page=per_page)
-    assert (accepted.page, accepted.per_page) == (page, per_page)
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("page", number) for number in (1, Sizes.SMALL, MAX_PAGE)),
+        *(("per_page", number) for number in (1, 100)),
+        *((name, " a&b=cü") for name in TEXT_OPTIONS),
+        ("status", Agents.FIRST),
+    ],
+)
+def test_options__accepted(name: str, value: Any) -> None:
+    assert getattr(options(**{name: value}), name) == value
 
 
 @pytest.mark.parametrize(
@@ -88,24 +89,10 @@ def test_options__number_refused(name: str, most: str, value: Any, text: str) ->
 
 
 @pytest.mark.parametrize("name", TEXT_OPTIONS)
-@pytest.mark.parametrize("value", [" ", "a&b=c", "ü", Agents.FIRST])
-def test_options__text_accepted(name: str, value: str) -> None:
-    assert getattr(options(**{name: value}), name) == value
-
-
-@pytest.mark.parametrize("name", TEXT_OPTIONS)
-@pytest.mark.parametrize(
-    ("value", "mismatch"),
-    [
-        ("", "a non-empty string, got ''"),
-        (3, "a non-empty string, got 3"),
-        (b"agent", "a non-empty string, got b'agent'"),
-        ([10**5000], "a non-empty string, got <list>"),
-        ("a\udc80", r"text that UTF-8 can encode, got 'a\udc80'"),
-    ],
-)
-def test_options__text_refused(name: str, value: Any, mismatch: str) -> None:
-    assert refusal(**{name: value}) == f"{name}: expected {mismatch}"
+@pytest.mark.parametrize("value", ["", 3, "a\udc80"])
+def test_options__text_refused(name: str, value: Any) -> None:
+    expected = f"{name}: expected a non-empty string that UTF-8 can encode"
+    assert refusal(**{name: value}) == f"{expected}, got {value!r}"
 
 
 @pytest.mark.parametrize(
