@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from html import escape
-from itertools import islice
+from itertools import islice, starmap
 from typing import TYPE_CHECKING, TypeAlias
 
-from ._contexts import ALWAYS_SHOWN, NOTEBOOK_COLUMNS
+from ._contexts import ALWAYS_SHOWN, IDS, NOTEBOOK_COLUMNS
 from ._text import JOINERS, escape_controls, safe_repr, truncate
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def card_html(fields: Row) -> str:
     names = [name for name in ("title", "id") if name in shown]
     top = [_safe(shown.pop(name), _CELL_LENGTH) for name in names]
     heading, *below = top or ["untitled"]
-    rows = "".join(_field_html(*item) for item in list(shown.items())[:_MAX_FIELDS])
+    rows = "".join(starmap(_field_html, islice(shown.items(), _MAX_FIELDS)))
     return _view(
         f'<div class="wacht-card"><div class="wacht-title" dir="auto">{heading}</div>'
         f'<div class="wacht-note">{"".join(below)}</div>'
@@ -67,13 +67,13 @@ def card_html(fields: Row) -> str:
 
 
 def table_html(rows: Sequence[Row], *, caption: str) -> str:
-    """
-    Draw the first rows of a page, without the columns that are empty in all of them.
-
-    Each row is the fields of a context. The caption is a line above the table.
-    """
+    """Draw the first rows of a page, without the columns that are empty in them."""
     shown = rows[:_MAX_ROWS]
-    names = _columns(shown)
+    names = [
+        name
+        for name in NOTEBOOK_COLUMNS
+        if name in ALWAYS_SHOWN or any(_is_set(row.get(name)) for row in shown)
+    ]
     title = f"<caption {_LEFT}>{_safe(caption, _CELL_LENGTH)}</caption>"
     head = "".join(f'<th scope="col" {_LEFT}>{name}</th>' for name in names)
     body = "".join(
@@ -84,14 +84,6 @@ def table_html(rows: Sequence[Row], *, caption: str) -> str:
         f'<table class="wacht-grid">{title}<thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table>{_more_html(len(rows) - len(shown), 'rows')}"
     )
-
-
-def _columns(rows: Sequence[Row]) -> list[str]:
-    return [
-        name
-        for name in NOTEBOOK_COLUMNS
-        if name in ALWAYS_SHOWN or any(_is_set(row.get(name)) for row in rows)
-    ]
 
 
 def _is_set(value: object) -> bool:
@@ -110,9 +102,8 @@ def _cell_html(name: str, value: object) -> str:
     if not _is_set(value):
         return "<td></td>"
     # An id that is cut is of no use.
-    whole = name == "id" or name.endswith("_id") or isinstance(value, datetime)
-    text = _safe(value, _CELL_LENGTH)
-    return f'<td dir="auto"><div {_WHOLE if whole else _CUT}>{text}</div></td>'
+    style = _WHOLE if name in IDS or isinstance(value, datetime) else _CUT
+    return f'<td dir="auto"><div {style}>{_safe(value, _CELL_LENGTH)}</div></td>'
 
 
 def _field_html(name: str, value: object) -> str:
@@ -138,23 +129,11 @@ def _safe(value: object, limit: int, indent: int | None = None) -> str:
 
 
 def _plain_text(value: object, limit: int, indent: int | None = None) -> str:
-    """
-    Write a value as people read it, in at most `limit` characters, not yet escaped.
-
-    A string stays as it is, a time is in UTC, anything else is JSON.
-    """
+    """Write a value in at most `limit` characters; but for text and times, as JSON."""
     if isinstance(value, datetime):
-        value = _time_text(value)
+        value = f"{str(value.astimezone(UTC))[:19]} UTC"  # to the second
     text = value if isinstance(value, str) else _json_text(value, limit, indent)
     return truncate(text, limit)
-
-
-def _time_text(time: datetime) -> str:
-    try:
-        time = time.astimezone(UTC)
-    except OverflowError:  # within a day of the first or last date that Python has
-        return str(time)
-    return f"{time.replace(tzinfo=None).isoformat(' ', 'seconds')} UTC"
 
 
 def _json_text(value: object, limit: int, indent: int | None) -> str:

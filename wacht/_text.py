@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from datetime import UTC, datetime
 
 REPR_LENGTH = 80
 # Invisible characters that join or restyle their neighbours. Browsers need them for
@@ -38,6 +39,12 @@ def escape_controls(text: str, keep: str = "") -> str:
     if text.isprintable():
         return text
     return "".join(c if c in keep else _escape(c) for c in text)
+
+
+def utc_text(time: datetime) -> str:
+    """Write a time as the service does: in UTC, with microseconds."""
+    moment = time.astimezone(UTC) if time.tzinfo else time
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def truncate(text: str, limit: int) -> str:

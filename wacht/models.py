@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypedDict, overload
 
 from attrs import field, fields, frozen
 from attrs.validators import optional
 
 from ._contexts import FILTERS, MAX_PAGE, MAX_PER_PAGE
-from ._text import safe_repr
+from ._text import safe_repr, utc_text
 from ._validators import integer, text
 from .errors import InvalidRequestError
 
@@ -74,9 +74,7 @@ class ListExecutionContextsOptions:
         """
         Read options that `to_json` wrote, in this version or an older one.
 
-        Raises:
-            InvalidRequestError: The text is anything else.
-
+        Any other text is an `InvalidRequestError`.
         """
         return read_options(text)  # noqa: F821 - as above
 
@@ -165,15 +163,15 @@ class AiExecutionContext:
 
     def to_dict(self) -> dict[str, Any]:
         """
-        Return the context as JSON-ready values, with `extra` merged back in.
+        Return all fields as JSON-ready values, with `extra` merged back in.
 
-        Returns:
-            A new dict of all fields. Times look like `2026-01-15T10:30:00.123456Z`,
-            absent fields are None. Nested values are the context's own, not copies.
-
+        Times look like `2026-01-15T10:30:00.123456Z`, absent fields are None. Nested
+        values are the context's own, not copies.
         """
-        known = {name: _to_json(getattr(self, name)) for name in FIELD_NAMES}
-        return {**known, **self.extra}
+        return {
+            name: utc_text(value) if isinstance(value, datetime) else value
+            for name, value in _fields_of(self).items()
+        }
 
     def __repr__(self) -> str:
         values = {**self.to_dict(), "extra": self.extra}
@@ -187,28 +185,16 @@ class AiExecutionContext:
     def _repr_html_(self) -> str:
         from ._html import card_html  # noqa: PLC0415 - only notebooks need it
 
-        return card_html(_displayed_fields(self))
+        return card_html(_fields_of(self))
 
 
-FIELD_NAMES = tuple(
-    known.name for known in fields(AiExecutionContext) if known.name != "extra"
-)
+FIELD_NAMES = tuple(known.name for known in fields(AiExecutionContext))[:-1]  # no extra
+
+for _name in FIELD_NAMES:  # decoding sets only those that came
+    setattr(AiExecutionContext, _name, None)
 
 
-# Decoding sets only the fields that came. The class has the defaults of the others.
-for _field in fields(AiExecutionContext):
-    if not hasattr(_field.default, "factory"):
-        setattr(AiExecutionContext, _field.name, _field.default)
-
-
-def _to_json(value: Any) -> Any:
-    if not isinstance(value, datetime):
-        return value
-    moment = value.astimezone(UTC) if value.tzinfo else value
-    return f"{moment.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
-
-
-def _displayed_fields(context: AiExecutionContext) -> dict[str, object]:
+def _fields_of(context: AiExecutionContext) -> dict[str, Any]:
     known = {name: getattr(context, name) for name in FIELD_NAMES}
     return {**known, **context.extra}
 
@@ -258,7 +244,7 @@ class ExecutionContextListResponse:
         from ._html import table_html  # noqa: PLC0415 - only notebooks need it
 
         more = " There are further pages." if self.has_more else ""
-        rows = [_displayed_fields(context) for context in self.data]
+        rows = [_fields_of(context) for context in self.data]
         return table_html(rows, caption=f"{len(rows)} execution contexts.{more}")
 
 

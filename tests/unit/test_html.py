@@ -27,12 +27,7 @@ MARKUP = (
 )
 
 markup = st.sampled_from(MARKUP)
-values = (
-    json_values()
-    | markup
-    | st.text(st.characters(), max_size=300)
-    | st.datetimes(timezones=st.timezones())
-)
+values = json_values() | markup | st.text(st.characters(), max_size=300)
 fields = st.dictionaries(texts | markup | st.sampled_from(COLUMNS), values, max_size=4)
 
 

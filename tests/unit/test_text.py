@@ -1,6 +1,6 @@
 """Any value becomes text that is safe to show."""
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -66,26 +66,11 @@ def test_safe_repr__cases(value: object, shown: str) -> None:
         ([10**5_000], "<list>"),
         ({(1, 2): 3}, "{(1, 2): 3}"),
         (datetime(1, 1, 1, tzinfo=UTC), "0001-01-01 00:00:00 UTC"),
-        (
-            datetime(2026, 3, 1, 12, 0, 0, 123, timezone(timedelta(hours=5))),
-            "2026-03-01 07:00:00 UTC",
-        ),
-        (
-            datetime.max.replace(tzinfo=timezone(timedelta(hours=-5))),
-            "9999-12-31 23:59:59.999999-05:00",
-        ),
+        (datetime.fromisoformat("2026-03-01T12:00:00.1+05"), "2026-03-01 07:00:00 UTC"),
     ],
 )
 def test_plain_text__cases(value: object, text: str) -> None:
     assert _plain_text(value, 80) == text
-
-
-def test_plain_text__limit() -> None:
-    circle: list[Any] = []
-    circle.append(circle)
-    assert _plain_text([1, 2, 3], 9) == "[1, 2, 3]"
-    assert _plain_text([1, 2, 3], 8) == "[1, 2, …"
-    assert _plain_text(circle, 80) == "[[...]]"
 
 
 def test_plain_text__reads_no_more_than_it_shows() -> None:
@@ -95,3 +80,4 @@ def test_plain_text__reads_no_more_than_it_shows() -> None:
             pytest.fail("read too far")
 
     assert _plain_text(Long([0]), 8) == "[0, 1, …"
+    assert _plain_text([0, 1, 2], 9) == "[0, 1, 2]"

@@ -8,8 +8,9 @@ from random import Random
 import attrs
 
 from wacht._contexts import OFFSET_SORT_TIMES, PAGE_SORT_TIMES
+from wacht._text import utc_text
 
-from .data import REFERENCE, snowflake, utc_text
+from .data import REFERENCE, snowflake
 from .service import Context, time_of
 
 _STEP = timedelta(milliseconds=250)

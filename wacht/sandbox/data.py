@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 from wacht._contexts import PAGE_FIELDS, PAGE_SORT_TIMES
+from wacht._text import utc_text
 
 from .service import Context, newest_first
 
@@ -94,11 +95,6 @@ def snowflake(when: datetime, number: int) -> int:
     """Return a 64-bit id: the millisecond, then a sequence number."""
     milliseconds = (when - _SNOWFLAKES_SINCE) // timedelta(milliseconds=1)
     return milliseconds << _SEQUENCE_BITS | number % (1 << _SEQUENCE_BITS)
-
-
-def utc_text(when: datetime) -> str:
-    """Write a time as the service does: in UTC, with microseconds."""
-    return f"{when.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
 def _rfc3339(when: datetime, chance: Random) -> str:
