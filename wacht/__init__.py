@@ -113,22 +113,11 @@ def fetch_execution_contexts(
     **filters: Unpack[ListFilters],
 ) -> ExecutionContextListResponse:
     """
-    Fetch one page on a default session.
+    Fetch one page on the default session; see the method of `Session`.
 
     The session is made from the environment at first use, and again when
-    `WACHT_API_KEY` or `WACHT_BASE_URL` has changed.
-
-    Args:
-        options: As `Session.fetch_execution_contexts`.
-        filters: As there.
-
-    Returns:
-        The page.
-
-    Raises:
-        ConfigError: The environment has no usable key.
-        WachtError: As `Session.fetch_execution_contexts`.
-
+    `WACHT_API_KEY` or `WACHT_BASE_URL` has changed. Without a usable key, there is a
+    `ConfigError`.
     """
     return _default_session().fetch_execution_contexts(options, **filters)
 
@@ -139,21 +128,7 @@ def iter_execution_contexts(
     /,
     **keywords: Unpack[WalkKeywords],
 ) -> Generator[AiExecutionContext, None, None]:
-    """
-    Walk through all contexts on the default session of `fetch_execution_contexts`.
-
-    Args:
-        options: As `Session.iter_execution_contexts`.
-        keywords: As there.
-
-    Yields:
-        The contexts.
-
-    Raises:
-        ConfigError: The environment has no usable key.
-        WachtError: As `Session.iter_execution_contexts`.
-
-    """
+    """Walk through all contexts on the default session; see the method of `Session`."""
     return _default_session().iter_execution_contexts(options, **keywords)
 
 
@@ -163,19 +138,5 @@ def iter_execution_context_pages(
     /,
     **keywords: Unpack[WalkKeywords],
 ) -> Generator[ExecutionContextListResponse, None, None]:
-    """
-    Walk through all pages on the default session of `fetch_execution_contexts`.
-
-    Args:
-        options: As `Session.iter_execution_context_pages`.
-        keywords: As there.
-
-    Yields:
-        The pages.
-
-    Raises:
-        ConfigError: The environment has no usable key.
-        WachtError: As `Session.iter_execution_context_pages`.
-
-    """
+    """Walk through all pages on the default session; see the method of `Session`."""
     return _default_session().iter_execution_context_pages(options, **keywords)

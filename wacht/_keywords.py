@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from inspect import signature
+from inspect import getdoc, signature
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from attrs import evolve, field, fields_dict, frozen
@@ -67,14 +67,16 @@ def _hint(name: str, known: tuple[str, ...]) -> str:
 
 
 def with_keywords_of(source: Callable[..., object]) -> Callable[[F], F]:
-    """List the keywords of `source` in a signature, for `help()` and notebooks."""
+    """Show the keywords of `source`, and what it says of them, in `help()`."""
     parameters = signature(source).parameters.values()
     shown = [p for p in parameters if p.kind is p.KEYWORD_ONLY and p.name[0] != "_"]
+    _, heading, sections = (getdoc(source) or "").partition("\n\nArgs:")
 
     def show(function: Any) -> Any:
         own = signature(function)
         *others, _ = own.parameters.values()
         function.__signature__ = own.replace(parameters=[*others, *shown])
+        function.__doc__ = f"{getdoc(function) or ''}{heading}{sections}"
         return function
 
     return show

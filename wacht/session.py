@@ -14,7 +14,7 @@ from .models import ListExecutionContextsOptions
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from datetime import datetime
-    from types import ModuleType, TracebackType
+    from types import ModuleType
 
     import requests
     import urllib3
@@ -55,8 +55,7 @@ class Session:
         timeout: Seconds, one number or (connect, read), as in requests. Connecting as
             a whole, to all addresses of the host and with TLS, must succeed within the
             first. The headers, and then the body, must arrive within three times the
-            second. Looking up the host's name can't be interrupted, and a SOCKS proxy
-            that sends its answer byte by byte may take longer.
+            second. Looking up the host's name can't be interrupted.
         retry: The policy. By default at most 6 attempts, for 429, every 5xx, broken
             connections, timeouts and broken bodies, with back-off and jitter. If the
             service asks to wait for more than 120 s, that is an error at once.
@@ -65,10 +64,8 @@ class Session:
             same key and base URL. None for no pacing, or your own throttle.
         http: Your own `requests.Session`, with proxies, CA bundle, adapters or
             headers. It is neither changed nor closed. Its adapters shouldn't retry, and
-            keep to `timeout` and `deadline` less exactly: each read is limited alone,
-            so `100 Continue` without end isn't. An exception of a signal handler may
-            leave the queue of its connections locked. Make a new one after that, and in
-            the child of a fork.
+            limit each read, not the whole. Make a new one in the child of a fork, and
+            after an exception of a signal handler, which may leave it locked.
         pagination: The revision of the endpoint, `"page"` or `"offset"`; `"auto"`
             learns it from the answers. An older build of the offset revision, which
             doesn't say what it applied, needs `"offset"`.
@@ -137,12 +134,7 @@ class Session:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     @property
@@ -152,11 +144,7 @@ class Session:
         return "auto" if revision is None else revision.name
 
     def close(self) -> None:
-        """
-        Close the connections, unless they are those of your own `http`.
-
-        A later request opens new ones.
-        """
+        """Close all connections but your own `http`; a later request opens new ones."""
         self._endpoint.close()
 
     @with_keywords_of(ListExecutionContextsOptions)
@@ -249,7 +237,7 @@ class Session:
             filters: The fields of the options as keywords; they override `options`.
 
         Yields:
-            The contexts, in the service's order; then those that moved meanwhile.
+            In the service's order; what moved meanwhile comes last.
 
         Raises:
             InvalidRequestError: An argument is out of its range.
@@ -262,7 +250,7 @@ class Session:
         """
         return self._walk(options, **keywords).contexts()
 
-    @with_keywords_of(_walk)
+    @with_keywords_of(iter_execution_contexts)
     def iter_execution_context_pages(
         self,
         options: ListExecutionContextsOptions | None = None,
@@ -270,26 +258,10 @@ class Session:
         **keywords: Unpack[WalkKeywords],
     ) -> Generator[ExecutionContextListResponse, None, None]:
         """
-        Walk as `iter_execution_contexts` does, and yield pages.
+        Walk as `iter_execution_contexts` does, with the same arguments; yield pages.
 
         A page comes without the contexts that an earlier page had. If nothing is left
-        of it, it isn't yielded; an empty list gives one empty page.
-
-        Args:
-            options: As there.
-            limit: As there; the last page is cut.
-            exhaustive: As there.
-            active_since: As there.
-            prefetch: As there.
-            deadline: As there.
-            progress: As there.
-            filters: As there.
-
-        Yields:
-            The pages, in the service's order.
-
-        Raises:
-            WachtError: As there.
-
+        of it, it isn't yielded; an empty list gives one empty page. With `limit`, the
+        last page is cut.
         """
         return self._walk(options, **keywords).pages()

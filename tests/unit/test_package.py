@@ -51,13 +51,6 @@ def test_all__sorted_and_complete() -> None:
     assert wacht.__all__ == sorted(seen)
 
 
-def _public_fields(
-    kind: type[attrs.AttrsInstance],
-) -> dict[str, attrs.Attribute[Any]]:
-    fields = attrs.fields_dict(kind)
-    return {name: field for name, field in fields.items() if name[0] != "_"}
-
-
 @pytest.mark.parametrize(
     "kind",
     [
@@ -70,17 +63,15 @@ def _public_fields(
 def test_documentation__every_field(kind: type[attrs.AttrsInstance]) -> None:
     lines = (inspect.getdoc(kind) or "").partition("Attributes:\n")[2].splitlines()
     described = [line.split(":")[0].strip() for line in lines if line[4:5].strip()]
-    fields = _public_fields(kind)
-    assert [name for name in described if name in fields] == list(fields)
+    fields = [name for name in attrs.fields_dict(kind) if name[0] != "_"]
+    assert [name for name in described if name in fields] == fields
 
 
 def test_list_filters__are_the_options() -> None:
+    *options, _checkpoint = attrs.fields(wacht.ListExecutionContextsOptions)
     filters = wacht.ListFilters.__annotations__
-    options = _public_fields(wacht.ListExecutionContextsOptions)
-    assert list(filters) == list(options)
-    assert wacht.ListFilters.__total__ is False
-    for name, field in options.items():
-        assert filters[name].__forward_arg__ == field.type
+    kinds = {name: kind.__forward_arg__ for name, kind in filters.items()}
+    assert kinds == {option.name: option.type for option in options}
 
 
 METHODS = {
@@ -99,6 +90,9 @@ def test_signature__has_every_keyword(name: str, place: Any) -> None:
     assert {key: shown.annotations[key] for key in shown.kwonlyargs} == {
         key: kind.__forward_arg__ for key, kind in kinds.items()
     }
+    description = inspect.getdoc(getattr(place, name)) or ""
+    assert description.count("\n\nArgs:\n    options: ") == 1
+    assert description.count("\n\nRaises:\n") == 1
 
 
 def test_sandbox__loaded_at_first_use(monkeypatch: pytest.MonkeyPatch) -> None:
