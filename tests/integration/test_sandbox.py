@@ -52,13 +52,9 @@ def _ids(ask: Ask) -> list[str]:
     return [context["id"] for context in json.loads(ask()[1])["data"]]
 
 
-def _address(sandbox: Sandbox) -> tuple[str, int]:
-    host, port = sandbox.url.removeprefix("http://").split(":")
-    return host, int(port)
-
-
 def _plain(sandbox: Sandbox, data: bytes = b"") -> socket.socket:
-    connection = socket.create_connection(_address(sandbox), timeout=30)
+    address: Any = sandbox._server.server_address
+    connection = socket.create_connection(address, timeout=30)
     connection.sendall(data)
     return connection
 
@@ -68,10 +64,6 @@ def _rest(connection: socket.socket) -> bytes:
     with contextlib.suppress(ConnectionResetError):
         return b"".join(iter(lambda: connection.recv(65536), b""))
     return b""
-
-
-def _statuses(sandbox: Sandbox) -> list[int | None]:
-    return [request.status for request in sandbox.requests]
 
 
 def _until(condition: Callable[[], bool]) -> None:
@@ -112,7 +104,7 @@ def test_sandbox__unusable_settings(settings: dict[str, Any], message: str) -> N
 
 def test_sandbox__port() -> None:
     with Sandbox() as first:
-        _, port = _address(first)
+        _, port = first._server.server_address
         with _plain(first, b"GET / HTTP/1.0\r\n\r\n") as connection:
             _rest(connection)  # the side that closes first is the one that lingers
     with Sandbox(port=port) as second:
@@ -152,7 +144,8 @@ def test_sandbox__rejections_keep_the_connection(sandbox: Sandbox, ask: Ask) -> 
         ask(method="HEAD")[0],
         ask()[0],
     ]
-    assert statuses == _statuses(sandbox) == [403, 500, 404, 405, 400, 401, 405, 200]
+    assert statuses == [403, 500, 404, 405, 400, 401, 405, 200]
+    assert statuses == [request.status for request in sandbox.requests]
     assert ask("/") == (404, b'{"errors":[{"message":"Not found","code":404}]}')
     assert sandbox._server.connections == 1
 
@@ -226,7 +219,8 @@ def test_faults__outcome(
             with pytest.raises(ProtocolError, match=outcome):
                 ask(headers={})
     assert ask(headers={})[0] == 401
-    assert _statuses(sandbox) == [status, status, 401]
+    statuses = [request.status for request in sandbox.requests]
+    assert statuses == [status, status, 401]
 
 
 def test_flood__until_the_client_leaves(

@@ -4,9 +4,8 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Generator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, assert_type
 
 import requests
@@ -23,8 +22,6 @@ from wacht import (
 if TYPE_CHECKING:
     import pandas as pd
 
-logger = logging.getLogger(__name__)
-
 
 def read(session: wacht.Session) -> None:
     page = session.fetch_execution_contexts()
@@ -32,11 +29,9 @@ def read(session: wacht.Session) -> None:
     assert_type(page.data, list[AiExecutionContext])
     assert_type(page[0], AiExecutionContext)
     assert_type(page[1:], list[AiExecutionContext])
-    for context in page:
-        assert_type(context, AiExecutionContext)
+    assert_type(next(iter(page)), AiExecutionContext)
 
     for context in session.iter_execution_contexts(agent_id="agent_123"):
-        assert_type(context, AiExecutionContext)
         assert_type(context.id, str | None)
         assert_type(context.created_at, datetime | None)
         assert_type(context.context, Any)
@@ -44,12 +39,10 @@ def read(session: wacht.Session) -> None:
     for each in wacht.iter_execution_context_pages(per_page=50, prefetch=3):
         assert_type(each, ExecutionContextListResponse)
 
-    yesterday = datetime.now(UTC) - timedelta(days=1)
-    recent = session.iter_execution_contexts(
-        limit=10, exhaustive=True, active_since=yesterday, deadline=60.0
-    )
-    assert_type(list(recent), list[AiExecutionContext])
-    session.iter_execution_context_pages(active_since=None, progress=True)
+    now = datetime.now(UTC)
+    recent = session.iter_execution_contexts(limit=10, active_since=now, deadline=60.0)
+    assert_type(recent, Generator[AiExecutionContext, None, None])
+    session.iter_execution_context_pages(exhaustive=None, progress=True)
 
 
 def filter_by(session: wacht.Session) -> None:
@@ -86,8 +79,8 @@ def handle(session: wacht.Session) -> None:
     except wacht.WachtError as error:
         assert_type(error.resume, ListExecutionContextsOptions | None)
         session.iter_execution_contexts(error.resume, deadline=60)
-    except (ValueError, TimeoutError):
-        logger.exception("one of the builtins that ours are as well")
+    except (ValueError, TimeoutError) as error:
+        assert_type(error, ValueError | TimeoutError)  # builtins that ours are as well
 
 
 def watch(progress: wacht.WalkProgress) -> None:
@@ -109,9 +102,7 @@ def configure() -> None:
         allow_plain_http=True,
     ) as session:
         assert_type(session, wacht.Session)
-        walk = session.iter_execution_contexts(progress=watch)
-        assert_type(walk, Generator[AiExecutionContext, None, None])
-        walk.close()
+        session.iter_execution_contexts(progress=watch)
     wacht.Session(throttle=None, timeout=5)
 
 

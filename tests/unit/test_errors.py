@@ -26,8 +26,7 @@ SAMPLES = (
 )
 
 
-def _name(value: object) -> str:
-    return type(value).__name__
+each_error = pytest.mark.parametrize("error", SAMPLES, ids=lambda e: type(e).__name__)
 
 
 def test_samples__every_class() -> None:
@@ -36,7 +35,7 @@ def test_samples__every_class() -> None:
     assert {type(error) for error in SAMPLES} == kinds
 
 
-@pytest.mark.parametrize("error", SAMPLES, ids=_name)
+@each_error
 def test_error__pickles_with_resume_and_notes(error: wacht.WachtError) -> None:
     travelling = copy.copy(error)
     travelling.resume = REST
@@ -47,7 +46,7 @@ def test_error__pickles_with_resume_and_notes(error: wacht.WachtError) -> None:
     assert error.resume is None
 
 
-@pytest.mark.parametrize("error", SAMPLES, ids=_name)
+@each_error
 def test_error__repr_has_class_and_message(error: wacht.WachtError) -> None:
     assert repr(error) == f"{type(error).__name__}({str(error)!r})"
 
