@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
 import wacht
-from wacht.sandbox.server import Action, End, Pause, Request, Server
+from wacht.sandbox.server import Action, End, Pause, Server, _Connection
 from wacht.sandbox.service import listing
 
 if TYPE_CHECKING:
@@ -20,27 +20,25 @@ KEY = "wk_raw_server"
 KEEP = object()
 
 
-class Wire:
-    """The server's end of a connection, once a request has come."""
+class Wire(_Connection):
+    """The server's end of a connection, which a script uses once a request has come."""
 
-    def __init__(self, request: Request) -> None:
-        headers = [f"{name}: {value}" for name, value in request.headers.items()]
-        lines = [f"{request.method} {request.target} HTTP/1.1", *headers]
-        self.head = "\r\n".join(lines).encode("latin-1")
-        self._request = request
+    def _receive(self, first: bytes) -> Any:
+        super()._receive(first)
+        return self
 
     @property
     def query(self) -> dict[str, str]:
-        return dict(parse_qsl(urlsplit(self._request.target).query))
+        return dict(parse_qsl(urlsplit(self.path).query))
 
     def send(self, data: bytes) -> None:
-        self._request.perform(data)
+        self._perform(data)
 
     def pause(self, seconds: float) -> None:
-        self._request.perform(Pause(seconds))
+        self._perform(Pause(seconds))
 
     def reset(self) -> None:
-        self._request.perform(End.RESET)
+        self._perform(End.RESET)
 
     def answer(self, body: bytes, *headers: str, status: str = "200 OK") -> None:
         lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", ""]
@@ -67,6 +65,7 @@ class RawServer:
         self._times = float("inf") if times is None else times
         self._lock = threading.Lock()
         self._server = Server(self._respond)
+        self._server.RequestHandlerClass = Wire
         self.url = self._server.url
 
     def __enter__(self) -> Self:
@@ -80,10 +79,9 @@ class RawServer:
         defaults = {"api_key": KEY, "base_url": self.url, "throttle": None}
         return wacht.Session(**(defaults | kw))
 
-    def _respond(self, request: Request) -> Iterator[Action]:
-        wire = Wire(request)
+    def _respond(self, wire: Any) -> Iterator[Action]:
         with self._lock:
-            self.heads.append(wire.head)
+            self.heads.append(f"{wire.requestline}\n{wire.headers}".encode("latin-1"))
             scripted = len(self.heads) <= self._times
         if self._script is None or not scripted:
             contexts = [{"id": id_} for id_ in self.ids]

@@ -36,10 +36,9 @@ class ListExecutionContextsOptions:
             20; a walk asks for 100.
         agent_id: Only contexts of this agent.
         workflow_id: Only contexts of this workflow.
-        status: Only contexts with this status, such as `"failed"`. Only the offset
-            revision of the service supports it.
-        context_group: Only contexts of this group. Only the offset revision of the
-            service supports it.
+        status: Only contexts with this status, such as `"failed"`; of the offset
+            revision only.
+        context_group: Only contexts of this group; of the offset revision only.
 
     Raises:
         InvalidRequestError: A value is out of its range or of a wrong type.

@@ -71,7 +71,6 @@ class Request:
     method: str
     target: str
     headers: dict[str, str]  # each name in the form `Content-Type`
-    perform: Callable[[Action], None]  # for callers that don't return their actions
 
 
 Respond: TypeAlias = Callable[[Request], Iterable[Action]]
@@ -102,7 +101,7 @@ class _Connection(BaseHTTPRequestHandler):
             self.send_error(400)
         self.rfile.read(int(length))
         headers = {name.title(): value for name, value in self.headers.items()}
-        return Request(self.command, self.path, headers, self._perform)
+        return Request(self.command, self.path, headers)
 
     def send_error(self, code: int, *_words: object, **_more: object) -> NoReturn:
         self.request.sendall(Response(code).head)
