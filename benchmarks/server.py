@@ -103,8 +103,8 @@ SHAPES = {
 
 def respond(request: Request, pages: int) -> bytes:
     """Answer a request."""
-    shape = SHAPES[request.target.partition("?")[0]]
-    number = NUMBER.search(request.target)
+    shape = SHAPES[request.path.partition("?")[0]]
+    number = NUMBER.search(request.path)
     asked = int(number[1]) if number else 1
     page = (asked - FIRST_ID) // PER_PAGE + 2 if asked >= FIRST_ID else asked
     whole = answer(shape, page, pages)
@@ -140,7 +140,7 @@ def main(pages: int, latency: float, scale: float) -> None:
     limits = Limits(scale) if scale else None
 
     def play(request: Request) -> Iterator[Action]:
-        if request.target == "/refused":
+        if request.path == "/refused":
             yield _framed(str(limits.refused if limits else 0).encode())
         elif limits and not limits.admit():
             text = b"Rate limit exceeded. Retry after 1 seconds"

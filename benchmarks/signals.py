@@ -71,9 +71,9 @@ def respond(request: Request) -> Iterator[Action]:
     number = next(numbers)
     if number % SLOW_EACH == 0:
         yield Pause(PAUSE)
-    answer = Response(503) if number % FAILS_EACH == 0 else page(request.target)
+    answer = Response(503) if number % FAILS_EACH == 0 else page(request.path)
     yield answer.head + answer.body
-    if SINGLE in request.target:
+    if SINGLE in request.path:
         yield End.CLOSE
 
 

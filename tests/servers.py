@@ -23,10 +23,6 @@ KEEP = object()
 class Wire(_Connection):
     """The server's end of a connection, which a script uses once a request has come."""
 
-    def _receive(self, first: bytes) -> Any:
-        super()._receive(first)
-        return self
-
     @property
     def query(self) -> dict[str, str]:
         return dict(parse_qsl(urlsplit(self.path).query))

@@ -127,20 +127,20 @@ def test_listing__contexts_of_the_caller() -> None:
 
 def test_check_host__only_this_machine() -> None:
     for host in ("localhost", "LOCALHOST:8080", "127.0.0.1:8080", "[::1]:8080"):
-        assert check_host({"Host": host}) is None
+        assert check_host(host) is None
     strange = ("rebound.example:8080", "127.0.0.1.rebound.example", "192.168.0.1")
     for host in (*strange, "", "["):
-        answer = check_host({"Host": host})
+        answer = check_host(host)
         assert answer is not None
         assert answer.status == 403
 
 
-@pytest.mark.parametrize("header", ["", "Bearer", "key", "Basic key", "Bearer key2"])
-def test_check_key__rejected(header: str) -> None:
-    answer = check_key({"Authorization": header}, "key")
-    texts = {"Bearer key2": b"Authentication failed: unknown API key"}
-    text = texts.get(header, b"Authorization header must be Bearer token")
-    assert answer == Response(401, text, TEXT)
+def test_check_key__rejected() -> None:
+    malformed = Response(401, b"Authorization header must be Bearer token", TEXT)
+    for credentials in ("", "Bearer", "key", "Basic key"):
+        assert check_key(credentials, "key") == malformed
+    unknown = Response(401, b"Authentication failed: unknown API key", TEXT)
+    assert check_key("Bearer key2", "key") == unknown
 
 
 @pytest.mark.parametrize(

@@ -167,13 +167,14 @@ class Sandbox(Faults):
         self, request: Request, received: SandboxRequest
     ) -> tuple[Script, Response]:
         """Return an answer and how to send it; call it with the lock held."""
-        if rejection := check_host(request.headers):
+        if rejection := check_host(request.headers.get("Host", "localhost")):
             return whole, rejection
         if fault := self._next_fault():
             self._limits.count(received.at)
             script, answer = fault
             return script, answer or self._answer(received)
-        rejection = check_key(request.headers, self.api_key)
+        credentials = request.headers.get("Authorization", "")
+        rejection = check_key(credentials, self.api_key)
         rejection = rejection or self._limits.admit(received.at)
         return whole, rejection or self._answer(received)
 
@@ -187,14 +188,14 @@ class Sandbox(Faults):
 
 
 def _record(request: Request) -> SandboxRequest:
-    path, _, query = request.target.partition("?")
+    path, _, query = request.path.partition("?")
     pairs = dict(parse_qsl(query, keep_blank_values=True))
-    headers = request.headers.copy()
+    headers = {name.title(): value for name, value in request.headers.items()}
     if "Authorization" in headers:
         scheme, space, _ = headers["Authorization"].partition(" ")
         # A single word may be the key.
         headers["Authorization"] = f"{scheme} ***" if space else "***"
-    return SandboxRequest(request.method, path, pairs, headers, time.monotonic())
+    return SandboxRequest(request.command, path, pairs, headers, time.monotonic())
 
 
 def _contexts(

@@ -62,17 +62,7 @@ class End(enum.Enum):
 
 
 Action: TypeAlias = bytes | Pause | End
-
-
-@attrs.frozen
-class Request:
-    """A request as it came."""
-
-    method: str
-    target: str
-    headers: dict[str, str]  # each name in the form `Content-Type`
-
-
+Request: TypeAlias = BaseHTTPRequestHandler  # its `command`, `path` and `headers`
 Respond: TypeAlias = Callable[[Request], Iterable[Action]]
 
 
@@ -84,12 +74,13 @@ class _Connection(BaseHTTPRequestHandler):
     def handle_one_request(self) -> None:
         self.close_connection = True  # the parser knows better
         if first := self.rfile.read(1):  # else the client has left
-            for action in self.server.respond(self._receive(first)):
+            self._receive(first)
+            for action in self.server.respond(self):
                 self._perform(action)
                 if isinstance(action, End):
                     break
 
-    def _receive(self, first: bytes) -> Request:
+    def _receive(self, first: bytes) -> None:
         if not first.isalpha():  # a TLS handshake, which has no lines
             self.send_error(400)
         self.raw_requestline = first + self.rfile.readline(_MAX_LINE)
@@ -100,8 +91,6 @@ class _Connection(BaseHTTPRequestHandler):
         if not _LENGTH.fullmatch(length):
             self.send_error(400)
         self.rfile.read(int(length))
-        headers = {name.title(): value for name, value in self.headers.items()}
-        return Request(self.command, self.path, headers)
 
     def send_error(self, code: int, *_words: object, **_more: object) -> NoReturn:
         self.request.sendall(Response(code).head)
