@@ -106,7 +106,6 @@ def test_values__frozen_and_picklable(value: Any) -> None:
 
 def test_values__start_with_nothing() -> None:
     assert attrs.astuple(WalkProgress()) == (0, 0, 0, 0, 0, 0.0, None, None, False)
-    assert WalkProgress().complete is False
     assert set(attrs.asdict(options()).values()) == {None}
     one, other = AiExecutionContext(), AiExecutionContext()
     assert {getattr(one, name) for name in FIELD_NAMES} == {None}
@@ -125,7 +124,6 @@ def test_to_dict__all_fields_as_json() -> None:
         "retention_days": 30,
     }
     assert list(written) == [*FIELD_NAMES, "retention_days"]
-    assert CONTEXT.to_dict() is not written
 
 
 @pytest.mark.parametrize(

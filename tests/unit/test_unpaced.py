@@ -54,7 +54,6 @@ def test_unpaced__no_wait_before_a_retry(mock: responses.RequestsMock) -> None:
         (200, {"throttle": wacht.Throttle(per_minute=1)}),
         (503, {"retry": Retry(1, status_forcelist=[503])}),
     ],
-    ids=["throttle", "retry"],
 )
 def test_unpaced__not_what_the_caller_chose(
     mock: responses.RequestsMock, status: int, own: dict[str, Any]
