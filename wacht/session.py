@@ -144,7 +144,7 @@ class Session:
         return "auto" if revision is None else revision.name
 
     def close(self) -> None:
-        """Close all connections but your own `http`; a later request opens new ones."""
+        """Close all but your own `http`; a later request opens new connections."""
         self._endpoint.close()
 
     @with_keywords_of(ListExecutionContextsOptions)

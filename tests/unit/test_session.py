@@ -83,10 +83,10 @@ def test_throttle__shared_by_key_and_url() -> None:
     assert repr(throttles[0]) == "Throttle(per_second=20, per_minute=100)"
 
 
-def test_close__closes_what_is_ours(session: Any) -> None:
-    http = session._endpoint._client._http
-    http.close = Mock()
-    session.close()
+def test_session__closes_what_is_ours() -> None:
+    with wacht.Session("k") as session:
+        http: Any = session._endpoint._client._http
+        http.close = Mock()
     assert http.close.called
 
 
