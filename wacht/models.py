@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-_text = optional(text)
-
-
 # Only a layer above knows what a checkpoint holds: `session` sets these two.
 write_options: Callable[[ListExecutionContextsOptions], str]
 read_options: Callable[[str], ListExecutionContextsOptions]
@@ -51,10 +48,10 @@ class ListExecutionContextsOptions:
     per_page: int | None = field(
         default=None, validator=optional(integer(InvalidRequestError, 1, MAX_PER_PAGE))
     )
-    agent_id: str | None = field(default=None, validator=_text)
-    workflow_id: str | None = field(default=None, validator=_text)
-    status: str | None = field(default=None, validator=_text)
-    context_group: str | None = field(default=None, validator=_text)
+    agent_id: str | None = field(default=None, validator=optional(text))
+    workflow_id: str | None = field(default=None, validator=optional(text))
+    status: str | None = field(default=None, validator=optional(text))
+    context_group: str | None = field(default=None, validator=optional(text))
     # How far a walk came, for the walk that goes on from there.
     _checkpoint: object = field(default=None, eq=False, repr=False, alias="_checkpoint")
 
