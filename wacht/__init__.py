@@ -17,8 +17,8 @@ from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Unpack
 
-from ._http.credentials import ApiKey as _ApiKey
 from ._keywords import with_keywords_of as _with_keywords_of
+from ._protocol.credentials import ApiKey as _ApiKey
 from ._version import __version__ as __version__
 from .dataframe import to_dataframe
 from .errors import (

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NoReturn, Self, Unpack
 
 from . import models
-from ._http.credentials import ApiKey
 from ._http.settings import Pagination, Settings
 from ._keywords import WALK_KEYWORDS, WalkOptions, merge_filters, with_keywords_of
 from ._progress import open_report
+from ._protocol.credentials import ApiKey
 from .models import ListExecutionContextsOptions
 
 if TYPE_CHECKING:

@@ -21,8 +21,8 @@ import atheris
 
 with atheris.instrument_imports(include=["wacht", "email"]):
     from wacht import ApiError, DecodeError
-    from wacht._http.credentials import ApiKey
     from wacht._protocol.answers import PageResponse, SmallerPageMayHelp, read_answer
+    from wacht._protocol.credentials import ApiKey
     from wacht._protocol.replies import RawResponse
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from hypothesis import given, strategies as st
 
 import wacht
 from tests import strategies
-from wacht._http.credentials import ApiKey
 from wacht._protocol.answers import PageResponse, SmallerPageMayHelp, read_answer
+from wacht._protocol.credentials import ApiKey
 from wacht._protocol.replies import RawResponse
 from wacht._protocol.windows import Window
 

@@ -17,7 +17,7 @@ import wacht
 from tests import strategies
 from tests.leaks import leaks
 from wacht import ConfigError
-from wacht._http.credentials import ApiKey, plain_headers
+from wacht._protocol.credentials import ApiKey, plain_headers
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,9 +13,9 @@ import requests
 from urllib3 import HTTPConnectionPool, exceptions
 
 import wacht
-from wacht._http.credentials import ApiKey
 from wacht._http.failures import failure_of
 from wacht._http.timing import SlowAnswerError
+from wacht._protocol.credentials import ApiKey
 
 POOL: Any = HTTPConnectionPool("api.invalid")
 CONNECTION: Any = "HTTPConnection(host='api.invalid', port=443)"

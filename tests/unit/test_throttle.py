@@ -17,7 +17,7 @@ from hypothesis import given, strategies as st
 
 from tests.clock import Clock
 from wacht import ConfigError, Throttle
-from wacht._http.credentials import ApiKey
+from wacht._protocol.credentials import ApiKey
 from wacht.throttle import MARGIN, REACH, shared_throttle
 
 if TYPE_CHECKING:

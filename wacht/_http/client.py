@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from wacht._http.settings import Settings
+    from wacht._protocol.credentials import ApiKey
     from wacht._protocol.replies import RawResponse
     from wacht._protocol.revisions import Query
 
-    from .credentials import ApiKey
     from .timing import ResponseTimer
 
     Parts = tuple[requests.PreparedRequest, Mapping[str, Any]]

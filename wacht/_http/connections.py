@@ -21,7 +21,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HeaderParsingError, HTTPError, NameResolutionError
 from urllib3.util.response import assert_header_parsing
 
-from .credentials import plain_headers
+from wacht._protocol.credentials import plain_headers
+
 from .failures import caller_exception
 from .timing import active_timer
 

@@ -23,10 +23,9 @@ from .timing import ResponseTimer
 
 if TYPE_CHECKING:
     from wacht._http.settings import Settings
+    from wacht._protocol.credentials import ApiKey
     from wacht._protocol.revisions import Query, Revision
     from wacht._waiting import RequestBudget
-
-    from .credentials import ApiKey
 
 _READS = 3  # read timeouts that all headers may take, and a whole body
 

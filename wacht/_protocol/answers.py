@@ -17,9 +17,9 @@ from .json import SchemaError, parse_json
 from .windows import Window
 
 if TYPE_CHECKING:
-    from wacht._http.credentials import ApiKey
     from wacht.models import AiExecutionContext
 
+    from .credentials import ApiKey
     from .replies import RawResponse
 
 

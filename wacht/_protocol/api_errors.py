@@ -14,8 +14,7 @@ from .json import parse_json
 from .replies import retry_after
 
 if TYPE_CHECKING:
-    from wacht._http.credentials import ApiKey
-
+    from .credentials import ApiKey
     from .replies import RawResponse
 
 EXCERPT_LENGTH = 64 * 1024  # bytes of a body that an error keeps
