@@ -60,26 +60,14 @@ class Reporter:
         self._lock = PerProcess(Lock)  # the threads that prefetch report their waits
 
     def send(self, budget: RequestBudget, **news: Any) -> None:
-        """Report what is new, and what was spent."""
+        """Report what is new, and what was spent; it waits only if that is news."""
         if self._report is None:
             return
         with self._lock.get():
             spent = {name: getattr(budget, name) for name in _SPENT}
-            self.progress = evolve(self.progress, **news, **spent)
+            news = {"waiting": None, "reason": None, **news, **spent}
+            self.progress = evolve(self.progress, **news)
             self._report(self.progress)
-
-    def page(
-        self, budget: RequestBudget, contexts: int, duplicates: int, *, complete: bool
-    ) -> None:
-        self.send(
-            budget,
-            pages=self.progress.pages + 1,
-            contexts=self.progress.contexts + contexts,
-            duplicates=duplicates,
-            waiting=None,
-            reason=None,
-            complete=complete,
-        )
 
     def wait(self, budget: RequestBudget, seconds: float, reason: str) -> None:
         self.send(budget, waiting=seconds, reason=reason)

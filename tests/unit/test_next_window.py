@@ -158,3 +158,13 @@ def test_times__one_direction_goes_on_where_the_other_only_grew() -> None:
     answer = batch(8, 8, offset=100)
     fitting, _ = equal.fitting(answer, intervals_of(answer, equal.coverages))
     assert [c.sort_time for c in fitting.coverages] == [OLDEST]
+
+
+def test_times__the_oldest_first_only_a_window_further_back_may_be_above() -> None:
+    oldest = evolve(TOP, coverages=(Coverage(OLDEST, -7, newest_at_start=-3),))
+    answer = batch(5, 5, offset=100)
+    intervals = intervals_of(answer, oldest.coverages)
+    _, misfit = oldest.fitting(answer, intervals)
+    assert "place 100" in misfit
+    _, misfit = evolve(oldest, shift=-75).fitting(answer, intervals)
+    assert misfit == ""

@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
+from wacht._protocol.replies import service_time
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -125,7 +127,8 @@ class Coverage:
     def _mark(self, batch: Batch, interval: Interval) -> float:
         if interval.newest != inf and not self.sort_time.newest_first:
             return inf  # older ones are above the place where the walk began
-        now = microseconds(batch.sent_at)  # what is dated ahead of it says nothing
+        # What is dated ahead of the service says nothing.
+        now = microseconds(service_time(batch.date))
         return max((time for time in interval.times if time <= now), default=-inf)
 
     def misfit(self, batch: Batch, interval: Interval, *, is_behind: bool) -> str:
@@ -156,7 +159,6 @@ class Coverage:
         )
 
     def shown(self, time: float) -> str:
-        """Write a time as text."""
         if time == UNDATED:
             return "null"
         since = int(time if self.sort_time.newest_first else -time) * _MICROSECOND

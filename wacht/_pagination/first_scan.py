@@ -57,7 +57,7 @@ class FirstScan(Scan):
         return batch
 
     def _page(self, batch: Batch, intervals: Intervals) -> Page:
-        state, before = self._state, self.position
+        before = self.position
         if not before.coverages:
             self._note_repeats(batch)
         page = super()._page(batch, intervals)
@@ -65,7 +65,7 @@ class FirstScan(Scan):
             self.ids |= dict.fromkeys(map(key, batch.contexts))
         # One answer shows the whole list as it was at one moment.
         is_one = not before.begun and self.is_done
-        self.is_complete = is_one and state.first.offset == 0
+        self.is_complete = is_one and self._state.first.offset == 0
         return page
 
     def _note_repeats(self, batch: Batch) -> None:

@@ -42,7 +42,6 @@ class Prefetcher:
         return self._ahead[-1][0] if self._ahead else None
 
     def plan(self, windows: Iterable[Window]) -> None:
-        """Start to read some windows ahead."""
         for window in windows:
             if len(self._ahead) >= self._reach or any(map(_ends_list, self._ahead)):
                 break

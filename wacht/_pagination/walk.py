@@ -54,7 +54,6 @@ class Walk:
         self._checkpoint = checkpoint_of(self._filters, self._endpoint.service)
 
     def contexts(self) -> Generator[AiExecutionContext, None, None]:
-        """Walk, context by context."""
         with closing(self.pages()) as pages:
             for page in pages:
                 yield from page.data
@@ -98,8 +97,13 @@ class Walk:
         for number, page in enumerate(pages, 1):
             data = page.data[: state.remaining]
             is_cut = len(data) < len(page.data)
-            complete, duplicates = first.is_complete and not is_cut, state.duplicates
-            reporter.page(state.budget, len(data), duplicates, complete=complete)
+            reporter.send(
+                state.budget,
+                pages=number,
+                contexts=reporter.progress.contexts + len(data),
+                duplicates=state.duplicates,
+                complete=first.is_complete and not is_cut,
+            )
             state.give(data)
             if is_cut:  # the next walk reads this page again
                 repeats = self._position.repeats - len(data)

@@ -6,11 +6,7 @@ from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
-from .replies import service_time
-
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from wacht.models import AiExecutionContext, ListExecutionContextsOptions
 
 
@@ -49,7 +45,3 @@ class Batch:
     def is_whole(self) -> bool:
         """Whether these are all contexts of the list."""
         return self.window.offset == 0 and not self.has_more
-
-    @property
-    def sent_at(self) -> datetime:
-        return service_time(self.date)
