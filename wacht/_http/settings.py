@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from importlib import import_module
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from attrs import Attribute, field, frozen
@@ -112,7 +112,5 @@ class Settings:
         validator=expect(ConfigError, _A_THROTTLE, _is_throttle)
     )
     http: requests.Session | None = field(validator=_optional("requests", "Session"))
-    pagination: Pagination = field(
-        validator=choice(ConfigError, "auto", "page", "offset")
-    )
+    pagination: Pagination = field(validator=choice(ConfigError, *get_args(Pagination)))
     max_response_bytes: int = field(validator=integer(ConfigError, 1))

@@ -9,11 +9,12 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from wacht._contexts import MAX_PER_PAGE
+from wacht._http.settings import Pagination
 from wacht._version import __version__
 from wacht.errors import WachtError
 
@@ -33,14 +34,13 @@ the service isn't at https://api.wacht.dev. Options with (*) need the service's 
 revision. TIME is a date, a time (in UTC unless it has a zone), or an age such as 2d,
 12h or 30m. The table shows some fields; the other formats have all.
 """
-_SANDBOX = "Serve invented contexts on this machine, until Ctrl-C."
 _AGE = re.compile("([0-9]{1,5})([dhm])")
 _UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
 _POSITIVE = click.IntRange(min=1)
 _PORT = click.IntRange(0, 65535)
 _PER_PAGE = click.IntRange(1, MAX_PER_PAGE)
 _FORMATS = (*FORMATS, "parquet")
-_PAGINATION = click.Choice(["auto", "page", "offset"])
+_PAGINATION = click.Choice(get_args(Pagination))
 _REVISION = click.Choice(["page", "offset", "offset-without-echo"])
 
 
@@ -138,7 +138,7 @@ def _list(**params: Any) -> None:
     Listing(params).run()
 
 
-@wacht.command("sandbox", help=_SANDBOX)
+@wacht.command("sandbox", help="Serve invented contexts on this machine, until Ctrl-C.")
 @click.option("--port", type=_PORT, default=0, help="0: any free one.")
 @click.option("--contexts", type=click.IntRange(0), default=250, help="How many.")
 @click.option("--per-second", type=_POSITIVE, help="Requests to allow in any second.")
