@@ -29,11 +29,11 @@ class Filter:
     value: Callable[[str], Any] = str  # how it is read from that
 
 
-PAGE_FILTERS = (
+PAGE_FILTERS: tuple[Filter, ...] = (
     Filter("agent_id", "agent_id"),
     Filter("workflow_id", "workflow_id"),
 )
-OFFSET_FILTERS = (
+OFFSET_FILTERS: tuple[Filter, ...] = (
     Filter("status", "status"),
     Filter("context_group", "context_group"),
 )
