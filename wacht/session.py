@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, NoReturn, Self, Unpack
 from . import models
 from ._http.settings import Pagination, Settings
 from ._keywords import WALK_KEYWORDS, WalkOptions, merge_filters, with_keywords_of
-from ._progress import open_report
+from ._pagination.progress import open_report
 from ._protocol.credentials import ApiKey
 from .models import ListExecutionContextsOptions
 

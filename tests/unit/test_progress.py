@@ -10,8 +10,9 @@ import pytest
 from tqdm.auto import tqdm
 
 import wacht
-from wacht import WalkProgress, _progress as progress_module
-from wacht._progress import open_report
+from wacht import WalkProgress
+from wacht._pagination import progress as progress_module
+from wacht._pagination.progress import open_report
 
 NOON = 1_800_000_000.0
 

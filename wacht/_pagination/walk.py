@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from attrs import define, evolve, field
 
 from wacht._contexts import MAX_PER_PAGE
-from wacht._progress import Reporter
 from wacht._protocol.revisions import filters_of
 from wacht._protocol.windows import window_of
 from wacht._waiting import RequestBudget, logger
@@ -18,6 +17,7 @@ from wacht.models import ExecutionContextListResponse as Page
 
 from .checkpoint import Checkpoint, checkpoint_of
 from .first_scan import FirstScan
+from .progress import Reporter
 from .reader import Reader
 from .rechecks import rechecks
 from .state import State
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
     from wacht._http.endpoint import Endpoint
     from wacht._keywords import WalkOptions
-    from wacht._progress import Report
     from wacht.models import AiExecutionContext, ListExecutionContextsOptions
 
     from .next_window import Position
+    from .progress import Report
 
 _UNPROVEN = (
     "complete is False: plain pages can't prove that no context moved between them; "
