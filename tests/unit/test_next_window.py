@@ -144,13 +144,24 @@ def test_times__the_first_that_fits_decides_which_answer_joins() -> None:
 
 def test_times__one_with_a_gap_leaves_a_doubt_while_it_fits() -> None:
     """If the list is sorted by it, a time that moves may seem to be the order."""
-    newest, oldest, moving = Coverage(CREATED), Coverage(OLDEST), Coverage(ACTIVITY)
+    times = (CREATED, OLDEST, ACTIVITY)
+    newest, oldest, moving = (Coverage(time, varies=True) for time in times)
     wide = evolve(oldest, ambiguous_time=30)
     position = evolve(TOP, coverages=(newest, wide, moving))
     assert position.is_open
     assert not position.without(wide, "").is_open
     wide = evolve(moving, ambiguous_time=30)
     assert not evolve(TOP, coverages=(newest, wide)).is_open
+
+
+def test_times__one_that_is_the_same_everywhere_tells_nothing() -> None:
+    """Contexts that were imported at one moment, and are listed by activity."""
+    start = evolve(START, coverages=(Coverage(CREATED), Coverage(ACTIVITY)))
+    equal = batch(*[9] * 100)
+    contexts = [evolve(c, created_at=EPOCH) for c in batch(*range(9, 0, -1)).contexts]
+    assert behind(equal, start).coverage == behind(equal, start).coverages[0]
+    varying = behind(evolve(equal, contexts=contexts), start)
+    assert varying.coverage == varying.coverages[1]
 
 
 def test_times__one_direction_goes_on_where_the_other_only_grew() -> None:

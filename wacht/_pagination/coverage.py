@@ -88,6 +88,7 @@ class Coverage:
     sort_time: SortTime
     covered_until: float = inf  # every quiet context that is newer was read
     ties_at_end: int = 0  # contexts of that time at the end; 0: it is above
+    varies: bool = False  # whether not all contexts so far have the same time
     creeping: int = 0  # answers in a row that ended at the same time
     newest_at_start: float = -inf  # the newest time in the first answer
     ambiguous_time: float | None = None  # shared by more contexts than an answer spans
@@ -114,9 +115,10 @@ class Coverage:
         """Return what is covered with an answer; below the floor, nothing has to be."""
         is_gap = must_join and not self.joins(interval)
         creeps = interval.oldest == self.covered_until
-        mark = self.newest_at_start
+        mark, different = self.newest_at_start, {*interval.times, self.covered_until}
         return evolve(
             self,
+            varies=self.varies or len(different - {inf}) > 1,
             ambiguous_time=self.covered_until if is_gap else self.ambiguous_time,
             covered_until=min(self.covered_until, max(interval.oldest, floor)),
             ties_at_end=interval.ties_at_end if self.reaches(interval) else 0,

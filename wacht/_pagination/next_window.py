@@ -38,15 +38,11 @@ class Position:
 
     @property
     def coverage(self) -> Coverage | None:
-        """
-        What tells whether all was read.
+        """What tells whether all was read: of times that vary, one that can't move."""
 
-        Times that don't move come first, with those that leave a doubt: if the list is
-        sorted by one of them, a time that moves may seem to be its order.
-        """
-
-        def rank(coverage: Coverage) -> tuple[bool, bool]:
-            return coverage.sort_time.moves, coverage.ambiguous_time is None
+        def rank(c: Coverage) -> tuple[bool, bool, bool]:
+            # If it leaves a doubt, a time that moves may only seem to be the order.
+            return not c.varies, c.sort_time.moves, c.ambiguous_time is None
 
         return min(self.coverages, key=rank, default=None)
 
