@@ -65,7 +65,7 @@ class Revision(ABC):
             if reason := _first_mismatch(answer, known, wanted, may_lack=may_lack):
                 if not supported:
                     other = "offset" if self.name == "page" else "page"
-                    reason = f'only the {other} revision has it (pagination="{other}")'
+                    reason = f"only the {other} revision has it"
                 raise PaginationError(
                     f"the service ignored the filter {name}={safe_repr(wanted)}: "
                     f"{reason}"
