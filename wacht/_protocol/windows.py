@@ -1,4 +1,4 @@
-"""Parts of the list: the window asked for, and the slice that came."""
+"""Parts of the list: the window asked for, and the batch that came."""
 
 from __future__ import annotations
 
