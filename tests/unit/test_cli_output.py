@@ -51,9 +51,9 @@ def test_notices__each_wait_once(
     now = 142.0
     notice(WalkProgress(waiting=1.0, reason="the service answered 503"))
     assert capsys.readouterr().err == (
-        "wacht: waiting 41 s: rate limit; 9,000 contexts so far\n"
-        "wacht: waiting 42 s: rate limit; 9,000 contexts so far\n"
-        "wacht: waiting 1 s: the service answered 503; 0 contexts so far\n"
+        "wacht: waiting 41 s: rate limit; 9,000 contexts in this run\n"
+        "wacht: waiting 42 s: rate limit; 9,000 contexts in this run\n"
+        "wacht: waiting 1 s: the service answered 503; 0 contexts in this run\n"
     )
 
 

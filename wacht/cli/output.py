@@ -67,6 +67,6 @@ def wait_notices(*, always: bool) -> Callable[[WalkProgress], None] | None:
         if end >= reported + REPORTED_WAIT:
             reported = end
             wait = f"waiting {progress.waiting:.0f} s: {progress.reason}"
-            report(f"{wait}; {progress.contexts:,} contexts so far")
+            report(f"{wait}; {progress.contexts:,} contexts in this run")
 
     return notice
