@@ -37,12 +37,10 @@ def interval(*times: float | None, offset: int = 0, more: bool = True) -> Interv
     return interval_of(batch(*times, offset=offset, more=more), ACTIVITY)
 
 
-def misfit(
-    coverage: Coverage, *times: float | None, offset: int = 0, is_behind: bool = True
-) -> str:
+def misfit(coverage: Coverage, *times: float | None, offset: int = 0) -> str:
     answer = batch(*times, offset=offset)
     interval = interval_of(answer, coverage.sort_time)
-    return coverage.misfit(answer, interval, is_behind=is_behind)
+    return coverage.misfit(answer, interval, is_behind=True)
 
 
 def covering(
@@ -144,13 +142,6 @@ def test_misfit__a_context_newer_than_the_one_before() -> None:
     assert misfit(TOP, 8, 3, 5, offset=10) == f"{newer} before it"
     older = text.format(2, "created_at", 4, "older")
     assert misfit(Coverage(OLDEST), 3, 5, 4) == f"{older} before it"
-
-
-def test_misfit__only_older_ones_behind_the_end_of_a_list_from_the_oldest_on() -> None:
-    """Nothing comes above what was read; a window further back may be above it."""
-    oldest = covering(batch(3, 4, 5), Coverage(OLDEST))
-    assert "place 3 has created_at" in misfit(oldest, 4, 4, offset=3)
-    assert misfit(oldest, 4, 4, offset=1, is_behind=False) == ""
 
 
 def test_misfit__undated_contexts() -> None:

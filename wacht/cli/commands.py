@@ -31,8 +31,8 @@ Examples:
 
 The API key comes from the environment variable WACHT_API_KEY. Set WACHT_BASE_URL if
 the service isn't at https://api.wacht.dev. Options with (*) need the service's offset
-revision. TIME is a date, a time (in UTC unless it has a zone), or an age such as 2d,
-12h or 30m. The table shows some fields; the other formats have all.
+revision, those with (+) the page revision. TIME is a date, a time (in UTC unless it has
+a zone), or an age such as 2d or 12h. The table has some fields, other formats have all.
 """
 _AGE = re.compile("([0-9]{1,5})([dhm])")
 _UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
@@ -114,8 +114,8 @@ _PATH = click.Path(dir_okay=False, allow_dash=True, path_type=Path)
 
 
 @wacht.command("list", help="List execution contexts, each once.", epilog=_LIST_HELP)
-@click.option("--agent-id", metavar="ID", help="Only this agent's.")
-@click.option("--workflow-id", metavar="ID", help="Only this workflow's.")
+@click.option("--agent-id", metavar="ID", help="Only this agent's (+).")
+@click.option("--workflow-id", metavar="ID", help="Only this workflow's (+).")
 @click.option("--status", help="Only with this status, such as failed (*).")
 @click.option("--context-group", metavar="GROUP", help="Only this group's (*).")
 @click.option("--since", type=_time, metavar="TIME", help=_SINCE)
