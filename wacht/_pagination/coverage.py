@@ -115,10 +115,11 @@ class Coverage:
         """Return what is covered with an answer; below the floor, nothing has to be."""
         is_gap = must_join and not self.joins(interval)
         creeps = interval.oldest == self.covered_until
-        mark, different = self.newest_at_start, {*interval.times, self.covered_until}
+        mark = self.newest_at_start
+        times = {*interval.times, self.covered_until} - {inf}
         return evolve(
             self,
-            varies=self.varies or len(different - {inf}) > 1,
+            varies=self.varies or len(times) > 1,
             ambiguous_time=self.covered_until if is_gap else self.ambiguous_time,
             covered_until=min(self.covered_until, max(interval.oldest, floor)),
             ties_at_end=interval.ties_at_end if self.reaches(interval) else 0,
