@@ -280,6 +280,17 @@ def test_walk__by_page_nothing_comes_above_what_was_the_oldest() -> None:
     assert "missing" in str(error)
 
 
+def test_walk__by_page_a_look_shows_that_another_time_is_the_order() -> None:
+    """A job touched all contexts, newest first: the oldest seem to be at the top."""
+    service = known("page", 250, order=ACTIVITY)
+    service.show(
+        evolve(context, created_at=START + timedelta(seconds=second))
+        for second, context in enumerate(service.contexts)
+    )
+    service.change = once(1, lambda service: service.touch(240))
+    assert {*service.stayed} <= {*given_by(service, exhaustive=True)}
+
+
 @pytest.mark.parametrize("exhaustive", [None, True])
 def test_walk__from_a_page_on_takes_no_look_at_the_top(
     *, exhaustive: bool | None

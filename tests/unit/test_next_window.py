@@ -77,7 +77,8 @@ def test_window__halves_a_stride_that_was_too_long() -> None:
         shifts.append(position.shift)
     assert shifts == [400, 200, 100, 0, -75]
     above = batch(20, 10, offset=400, limit=100)
-    assert behind(above, evolve(TOP, shift=400), is_gap=True).shift == 200
+    for shift in (400, -400):
+        assert behind(above, evolve(TOP, shift=shift), is_gap=True).shift == 200
 
 
 def test_gaps__let_windows_share_more() -> None:
@@ -135,11 +136,11 @@ def two(first: float, second: float) -> Position:
     return evolve(TOP, coverages=(created, activity))
 
 
-def test_times__the_first_that_fits_decides_which_answer_joins() -> None:
+def test_times__an_answer_joins_by_all_that_may_be_the_order() -> None:
     answer = batch(20, 10, offset=98)
     intervals = intervals_of(answer, two(30, 30).coverages)
-    assert two(15, 30).joins(answer, intervals)
-    assert not two(30, 15).joins(answer, intervals)
+    joins = [two(*times).joins(answer, intervals) for times in [(15, 15), (15, 30)]]
+    assert joins == [True, False]
 
 
 def test_times__one_with_a_gap_leaves_a_doubt_while_it_fits() -> None:
@@ -165,17 +166,18 @@ def test_times__one_that_is_the_same_everywhere_tells_nothing() -> None:
 
 
 def test_times__one_direction_goes_on_where_the_other_only_grew() -> None:
-    equal = evolve(TOP, coverages=(Coverage(CREATED, 7), Coverage(OLDEST, -7)))
+    coverages = (Coverage(CREATED, 7), Coverage(OLDEST, -7), Coverage(ACTIVITY, 7))
+    equal = evolve(TOP, coverages=coverages)
     answer = batch(8, 8, offset=100)
-    fitting, _ = equal.fitting(answer, intervals_of(answer, equal.coverages))
-    assert [c.sort_time for c in fitting.coverages] == [OLDEST]
+    fitting, _ = equal.fitting(answer, intervals_of(answer, coverages))
+    assert {c.sort_time for c in fitting.coverages} == {OLDEST, ACTIVITY}
 
 
 def test_times__the_oldest_first_only_a_window_further_back_may_be_above() -> None:
     oldest = evolve(TOP, coverages=(Coverage(OLDEST, -7, newest_at_start=-3),))
-    answer = batch(5, 5, offset=100)
-    intervals = intervals_of(answer, oldest.coverages)
-    _, misfit = oldest.fitting(answer, intervals)
+    intervals = intervals_of(batch(5, 5), oldest.coverages)
+    _, misfit = oldest.fitting(batch(5, 5, offset=100), intervals)
     assert "place 100" in misfit
-    _, misfit = evolve(oldest, shift=-75).fitting(answer, intervals)
-    assert misfit == ""
+    for offset, shift in [(100, -75), (98, 0)]:
+        answer = batch(5, 5, offset=offset)
+        assert evolve(oldest, shift=shift).fitting(answer, intervals)[1] == ""

@@ -70,10 +70,10 @@ class Position:
 
     def joins(self, batch: Batch, intervals: Intervals) -> bool:
         """Return whether nothing can be missing between the end and an answer."""
-        proof = self._proof_for(batch.window.limit)
-        if proof is None:
+        joinable = self._joinable(batch.window.limit)
+        if not joinable:
             return batch.window.offset <= self.end
-        return proof.joins(intervals[proof.sort_time])
+        return all(c.joins(intervals[c.sort_time]) for c in joinable)
 
     def add(
         self, batch: Batch, intervals: Intervals, floor: float, *, is_gap: bool
@@ -84,29 +84,32 @@ class Position:
             return evolve(position, end=max(self.end, batch.window.end))
         if not (self.begun or batch.contexts) and batch.has_more:
             return self  # an empty answer is no beginning
-        pairs = [(c, intervals[c.sort_time]) for c in self.coverages]
-        is_above = not any(c.reaches(interval) for c, interval in pairs)
+        joinable = self._joinable(batch.window.limit)
+        is_above = not all(c.reaches(intervals[c.sort_time]) for c in joinable)
         return evolve(
             position,
             end=batch.window.end,
             shift=self._further_on(is_gap=is_gap) if is_above else 0,
             coverages=tuple(
-                c.add(batch, interval, floor, must_join=self.begun)
-                for c, interval in pairs
+                c.add(batch, intervals[c.sort_time], floor, must_join=self.begun)
+                for c in self.coverages
             ),
         )
 
     def fitting(self, batch: Batch, intervals: Intervals) -> tuple[Position, str]:
         """Return the position with the times that fit an answer, or why none does."""
+        is_behind = self.shift >= 0 and batch.window.end > self.end
         misfits = {
-            c: c.misfit(batch, intervals[c.sort_time], is_behind=self.shift >= 0)
+            c: c.misfit(batch, intervals[c.sort_time], is_behind=is_behind)
             for c in self.coverages
         }
         fitting = [c for c in self.coverages if not misfits[c]]
-        # Both directions fit as long as all times are equal: then one of them goes on.
         reaching = [c for c in fitting if c.reaches(intervals[c.sort_time])]
+        # Both directions fit as long as all times are equal: then one of them goes on.
+        fields = {c.sort_time.field for c in reaching}
+        apart = [c for c in fitting if c.sort_time.field not in fields]
         misfit = "" if fitting else misfits[self.coverages[0]]
-        return evolve(self, coverages=tuple(reaching or fitting)), misfit
+        return evolve(self, coverages=(*reaching, *apart)), misfit
 
     def without(self, coverage: Coverage, reason: str) -> Position:
         """Return the position if a time isn't the order; if none is, for a reason."""
@@ -115,10 +118,10 @@ class Position:
             self, coverages=others, incomplete_reason="" if others else reason
         )
 
-    def _proof_for(self, limit: int) -> Coverage | None:
+    def _joinable(self, limit: int) -> list[Coverage]:
         """Return what a window of some contexts can join; else it begins at the end."""
-        proofs = self.coverages if self.is_overlapping and self.begun else ()
-        return next((c for c in proofs if not c.is_too_wide(limit)), None)
+        coverages = self.coverages if self.is_overlapping and self.begun else ()
+        return [c for c in coverages if not c.is_too_wide(limit)]
 
     def behind(self, window: Window) -> Position:
         """Return the position after a window that is answered in full."""
@@ -126,8 +129,8 @@ class Position:
 
     def _further_on(self, *, is_gap: bool) -> int:
         if is_gap:  # what is further down is known
-            return max(self.shift, 0) // 2
-        was_above = self.coverages[0].ties_at_end == 0
+            return abs(self.shift) // 2 if abs(self.shift) > _STRIDE else 0
+        was_above = any(c.ties_at_end == 0 for c in self.coverages)
         return max(2 * self.shift, _STRIDE) if was_above else 0
 
     def further_back(self, max_limit: int) -> Position:
@@ -155,16 +158,16 @@ class Position:
 
     def can_read_ahead(self, limit: int) -> bool:
         """Return whether windows that are read ahead will likely join."""
-        proof = self._proof_for(limit)
-        return proof is None or proof.ties_at_end <= 1 + self.extra_overlap
+        ties = [c.ties_at_end for c in self._joinable(limit)]
+        return max(ties, default=0) <= 1 + self.extra_overlap
 
     def window(self, size: int, max_limit: int) -> Window:
         """Return the next window, with some new contexts; it is full if it searches."""
-        proof = self._proof_for(max_limit)
-        if proof is None:
+        joinable = self._joinable(max_limit)
+        if not joinable:
             is_wide = self.proof and self.begun
             return Window(self.end, max_limit if is_wide else min(size, max_limit))
-        ties = proof.ties_at_end
+        ties = max(c.ties_at_end for c in joinable)
         overlap = min(max(ties, 1) + 1, max_limit - 1)
         overlap += min(self.extra_overlap, (max_limit - overlap) // 8)
         offset = max(0, self.end + self.shift - overlap)

@@ -146,13 +146,12 @@ def _proven_top(
 ) -> Generator[Page, None, str]:
     """Count where only that tells, and read the top; say if it has another order."""
     agrees = yield from _counts_agree(state, first, proof)
-    if proof.sort_time.newest_first:
-        top = yield from _at_top(state, proof)
-        if top.position.proof is None:
-            return top.position.incomplete_reason
-        agrees = agrees and top.newest == proof.newest_at_start
-        if top.position.ambiguous_time is not None:
-            proof = evolve(proof, ambiguous_time=top.position.ambiguous_time)
+    top = yield from _at_top(state, proof)
+    if top.position.proof is None:
+        return top.position.incomplete_reason
+    agrees = agrees and top.newest == proof.newest_at_start
+    if top.position.ambiguous_time is not None:
+        proof = evolve(proof, ambiguous_time=top.position.ambiguous_time)
     if agrees:
         proof = evolve(proof, ambiguous_time=None)
     first.position = evolve(first.position, coverages=(proof,))
