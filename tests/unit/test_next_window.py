@@ -130,17 +130,12 @@ def test_windows__always_have_something_new(
     assert window.limit <= max_limit
 
 
-def two(first: float, second: float) -> Position:
-    """Return a position with two times that may be the order, covered until these."""
-    created, activity = Coverage(CREATED, first), Coverage(ACTIVITY, second)
-    return evolve(TOP, coverages=(created, activity))
-
-
-def test_times__an_answer_joins_by_all_that_may_be_the_order() -> None:
+@pytest.mark.parametrize(("activity", "joins"), [(15, True), (30, False)])
+def test_times__an_answer_joins_by_all_that_fit(activity: int, *, joins: bool) -> None:
     answer = batch(20, 10, offset=98)
-    intervals = intervals_of(answer, two(30, 30).coverages)
-    joins = [two(*times).joins(answer, intervals) for times in [(15, 15), (15, 30)]]
-    assert joins == [True, False]
+    coverages = (Coverage(CREATED, 15), Coverage(ACTIVITY, activity))
+    position = evolve(TOP, coverages=coverages)
+    assert position.joins(answer, intervals_of(answer, coverages)) is joins
 
 
 def test_times__one_with_a_gap_leaves_a_doubt_while_it_fits() -> None:
@@ -158,10 +153,8 @@ def test_times__one_with_a_gap_leaves_a_doubt_while_it_fits() -> None:
 def test_times__one_that_is_the_same_everywhere_tells_nothing() -> None:
     """Contexts that were imported at one moment, and are listed by activity."""
     start = evolve(START, coverages=(Coverage(CREATED), Coverage(ACTIVITY)))
-    equal = batch(*[9] * 100)
     contexts = [evolve(c, created_at=EPOCH) for c in batch(*range(9, 0, -1)).contexts]
-    assert behind(equal, start).coverage == behind(equal, start).coverages[0]
-    varying = behind(evolve(equal, contexts=contexts), start)
+    varying = behind(evolve(batch(*[9] * 100), contexts=contexts), start)
     assert varying.coverage == varying.coverages[1]
 
 

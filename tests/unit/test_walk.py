@@ -16,7 +16,6 @@ from tests.model import (
     ACTIVITY,
     CREATED,
     KINDS,
-    REVISIONS,
     START,
     Changes,
     Kind,
@@ -62,14 +61,6 @@ def test_walk__gives_each_context_once_in_order(  # noqa: PLR0913 - all it may d
     assume(kind != "older" or learned)  # without an echo, it needs the setting
     got = given_by(service, options, exhaustive=exhaustive)
     assert got == service.ids[start:]
-
-
-@pytest.mark.parametrize("revision", ["page", "offset"])
-def test_walk__leaves_a_fixed_revision_alone(revision: Kind) -> None:
-    service = Service(250, revision, revision=REVISIONS[revision])
-    assert given_by(service, Options(per_page=50)) == service.ids
-    key = "page" if revision == "page" else "offset"
-    assert all(key in query for query in service.queries)
 
 
 def test_walk__goes_on_from_a_first_answer_of_another_size() -> None:
