@@ -50,7 +50,6 @@ class SortTime:
     undated_first: bool = False  # whether the top has contexts without it, or none does
 
 
-# Those that don't change come first: where two of them agree, they are the safer one.
 PAGE_SORT_TIMES = (
     SortTime("created_at"),
     SortTime("created_at", newest_first=False),

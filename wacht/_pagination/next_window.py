@@ -128,7 +128,7 @@ class Position:
         return evolve(self, end=window.end, shift=0)
 
     def _further_on(self, *, is_gap: bool) -> int:
-        if is_gap:  # what is further down is known
+        if is_gap:  # what is further down is known: halve a step that went too far
             return abs(self.shift) // 2 if abs(self.shift) > _STRIDE else 0
         was_above = any(c.ties_at_end == 0 for c in self.coverages)
         return max(2 * self.shift, _STRIDE) if was_above else 0
