@@ -101,7 +101,7 @@ class StandIn(ABC):
 
     Attributes:
         queries: What was asked, in order.
-        retries: Whether each request may be repeated.
+        can_shrink: Whether a smaller window may be asked for instead.
 
     """
 
@@ -114,16 +114,21 @@ class StandIn(ABC):
         self.fixed = revision is not None
         self.service = "stand-in"
         self.queries: list[Query] = []
-        self.retries: list[bool] = []
+        self.can_shrink = False
 
     def ask(
-        self, query: Query, budget: RequestBudget, *, retry: bool = True
+        self,
+        query: Query,
+        budget: RequestBudget,
+        attempts: Any = 1,
+        *,
+        can_shrink: bool = False,
     ) -> PageResponse:
         """Answer a query, as `Endpoint.ask` does."""
         budget.remaining()
-        budget.count_request(1)
+        budget.count_request(attempts or 1)
         self.queries.append(query)
-        self.retries.append(retry)
+        self.can_shrink = can_shrink
         return self.answer(query)
 
     def window(self, query: Query) -> Window:

@@ -42,20 +42,15 @@ FILTERS = {filter_.name: filter_ for filter_ in (*PAGE_FILTERS, *OFFSET_FILTERS)
 
 @frozen
 class SortTime:
-    """A time that the list may be sorted by."""
+    """The time that the list is sorted by, the newest first."""
 
     field: str  # of a context
-    newest_first: bool = True  # or the oldest at the top
     moves: bool = False  # whether it changes, which moves the context to the top
     undated_first: bool = False  # whether the top has contexts without it, or none does
 
 
-PAGE_SORT_TIMES = (
-    SortTime("created_at"),
-    SortTime("created_at", newest_first=False),
-    SortTime("last_activity_at", moves=True),
-)
-OFFSET_SORT_TIMES = (SortTime("last_activity_at", moves=True, undated_first=True),)
+PAGE_SORT_TIME = SortTime("created_at")
+OFFSET_SORT_TIME = SortTime("last_activity_at", moves=True, undated_first=True)
 
 # What the fields of a context are; all others are text.
 IDS = (

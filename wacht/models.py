@@ -17,11 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-# Only a layer above knows what a checkpoint holds: `session` sets these two.
-write_options: Callable[[ListExecutionContextsOptions], str]
-read_options: Callable[[str], ListExecutionContextsOptions]
-
-
 @frozen(kw_only=True)
 class ListExecutionContextsOptions:
     """
@@ -63,7 +58,9 @@ class ListExecutionContextsOptions:
         contains ids, times and numbers, but no context. A digest in it tells the
         service; the API key isn't in it.
         """
-        return write_options(self)  # noqa: F821 - `session` sets it
+        from ._pagination import checkpoint  # noqa: PLC0415 - it knows what it holds
+
+        return checkpoint.write(self)
 
     @classmethod
     def from_json(cls, text: str) -> ListExecutionContextsOptions:
@@ -72,7 +69,9 @@ class ListExecutionContextsOptions:
 
         Any other text is an `InvalidRequestError`.
         """
-        return read_options(text)  # noqa: F821 - as above
+        from ._pagination import checkpoint  # noqa: PLC0415 - as above
+
+        return checkpoint.read(text)
 
 
 OPTION_NAMES = ("page", "per_page", *FILTERS)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NoReturn, Self, Unpack
 
-from . import models
 from ._http.settings import Pagination, Settings
 from ._keywords import WALK_KEYWORDS, WalkOptions, merge_filters, with_keywords_of
 from ._pagination.progress import open_report
@@ -14,7 +13,6 @@ from .models import ListExecutionContextsOptions
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from datetime import datetime
-    from types import ModuleType
 
     import requests
     import urllib3
@@ -28,16 +26,6 @@ if TYPE_CHECKING:
         WalkProgress,
     )
     from .throttle import SupportsSlot
-
-
-def _options_text() -> ModuleType:
-    from ._pagination import options_text  # noqa: PLC0415 - as the endpoint
-
-    return options_text
-
-
-models.write_options = lambda options: _options_text().write(options)
-models.read_options = lambda text: _options_text().read(text)
 
 
 class Session:

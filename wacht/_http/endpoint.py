@@ -5,8 +5,6 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from urllib3 import Retry
-
 from wacht._contexts import PATH
 from wacht._protocol.answers import PageResponse, SmallerPageMayHelp, read_answer
 from wacht._protocol.replies import RawResponse
@@ -18,10 +16,12 @@ from wacht.throttle import Throttle, shared_throttle
 
 from .client import HttpClient
 from .failures import Failure, clear_frames, failure_of
-from .retry import decide, default_retry, longest_wait, requested_wait
+from .retry import Retries, decide, default_retry, longest_wait, requested_wait
 from .timing import ResponseTimer
 
 if TYPE_CHECKING:
+    from urllib3 import Retry
+
     from wacht._http.settings import Settings
     from wacht._protocol.credentials import ApiKey
     from wacht._protocol.revisions import Query, Revision
@@ -51,64 +51,79 @@ class Endpoint:
         self._client.close()
 
     def ask(
-        self, query: Query, budget: RequestBudget, *, retry: bool = True
+        self,
+        query: Query,
+        budget: RequestBudget,
+        retries: Retries | None = None,
+        *,
+        can_shrink: bool = True,
     ) -> PageResponse:
         """
-        Send a query, again if `retry` and it fails, and read its answer.
+        Send a query, again if it fails, and read its answer.
 
-        Without an answer, or if it isn't a page, raise a `WachtError`; or a
-        `SmallerPageMayHelp` with that error inside.
+        Without an answer, or if it isn't a page, raise a `WachtError`. If the caller
+        `can_shrink` its window, and that may help, raise a `SmallerPageMayHelp` with
+        the `retries` that are left for it.
         """
-        policy = self._retry if retry else Retry(0)
+        retries = retries or Retries(self._retry)
         try:
-            reply, attempts = self._send(query, budget, policy)
-            return read_answer(reply, attempts=attempts, redactor=self._api_key)
+            reply, sent = self._send(query, budget, retries, can_shrink=can_shrink)
+            if reply.truncated_at is not None and can_shrink:
+                _shrink(sent.after_too_large())
+            return read_answer(reply, attempts=sent.attempt, redactor=self._api_key)
         except BaseException as error:
             clear_frames(error)
             raise
 
     def _send(
-        self, query: Query, budget: RequestBudget, policy: Retry
-    ) -> tuple[RawResponse, int]:
-        """Return the last reply, whatever its status, and the number of attempts."""
+        self,
+        query: Query,
+        budget: RequestBudget,
+        retries: Retries,
+        *,
+        can_shrink: bool,
+    ) -> tuple[RawResponse, Retries]:
+        """Return the last reply, whatever its status, and with which try it came."""
         self._client.check()
-        of_total = f" of {policy.total + 1}" if type(policy.total) is int else ""
-        attempt = 1
+        slow = retries.attempt > 1  # once is chance, twice is slow
         while True:
-            label = f"attempt {attempt}{of_total}"
-            outcome = self._attempt(query, budget, attempt, label)
+            outcome = self._attempt(query, budget, retries)
             if isinstance(outcome, Failure):
                 logger.debug("GET %s %s: %s", PATH, query, outcome.reason)
                 budget.remaining()  # it may have failed because time ran out
             else:
                 logger.debug("GET %s %s: %s", PATH, query, outcome.status)
                 if outcome.succeeded:
-                    return outcome, attempt
-                self._apply_retry_after(policy, outcome)
-            decision = decide(policy, outcome, attempt)
+                    return outcome, retries
+                self._apply_retry_after(retries.policy, outcome)
+            decision = decide(retries.policy, outcome, retries.attempt)
             if decision is None:
-                return self._result(outcome, attempt)
-            policy = decision.policy
-            attempt += 1
-            budget.wait(decision.wait, outcome.reason, f"attempt {attempt}{of_total}")
+                return self._result(outcome, retries)
+            retries = Retries(decision.policy, retries.attempt + 1)
+            budget.wait(decision.wait, outcome.reason, retries.label)
+            if outcome.slow and slow and can_shrink:
+                _shrink(retries)
+            slow = outcome.slow
 
     def _result(
-        self, outcome: RawResponse | Failure, attempts: int
-    ) -> tuple[RawResponse, int]:
+        self, outcome: RawResponse | Failure, retries: Retries
+    ) -> tuple[RawResponse, Retries]:
         if isinstance(outcome, RawResponse):
-            return outcome, attempts
+            return outcome, retries
+        attempts = retries.attempt
         error = RequestError(
             f"no whole answer from {self._settings.base_url} after "
             f"{attempts} attempt{'s' * (attempts > 1)}: {outcome.reason}",
             attempts,
         )
         error.__cause__ = outcome.cause
-        raise SmallerPageMayHelp(error) if outcome.slow else error
+        raise error
 
     def _attempt(
-        self, query: Query, budget: RequestBudget, attempt: int, label: str
+        self, query: Query, budget: RequestBudget, retries: Retries
     ) -> RawResponse | Failure:
-        wait, throttle = ThrottleWait(budget, label), self._throttle
+        wait, throttle = ThrottleWait(budget, retries.label), self._throttle
+        attempt = retries.attempt
         try:
             with nullcontext() if throttle is None else throttle.slot(wait) as slot:
                 outcome = self._exchange(query, budget, attempt, slot)
@@ -143,3 +158,8 @@ class Endpoint:
         pause = getattr(self._throttle, "pause", None)
         if pause and seconds is not None and seconds <= longest_wait(policy):
             pause(seconds)
+
+
+def _shrink(retries: Retries | None) -> None:
+    if retries is not None:
+        raise SmallerPageMayHelp(retries)

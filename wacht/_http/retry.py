@@ -29,6 +29,28 @@ class RetryDecision:
     wait: float
 
 
+@frozen
+class Retries:
+    """What the policy still allows for one window, however it is asked for."""
+
+    policy: Retry
+    attempt: int = 1  # the number of the next one
+
+    @property
+    def label(self) -> str:
+        """The next attempt, in words."""
+        total = self.policy.total
+        of_total = f" of {self.attempt + total}" if type(total) is int else ""
+        return f"attempt {self.attempt}{of_total}"
+
+    def after_too_large(self) -> Retries | None:
+        """Return what is left if a smaller window is asked for; None if nothing is."""
+        try:
+            return Retries(self.policy.increment("GET", PATH), self.attempt + 1)
+        except HTTPError:
+            return None
+
+
 class _DefaultRetry(Retry):
     # urllib3 adds 413, but the same GET would be too large again.
     RETRY_AFTER_STATUS_CODES = frozenset({429, 503})

@@ -1,24 +1,53 @@
-"""How far a walk came: what another walk needs to go on from there."""
+"""How far a walk came, and its text: what another walk needs to go on from there."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import cache
+from hashlib import sha256
 from itertools import islice
-from typing import TYPE_CHECKING, Self
+from math import inf
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field, frozen, resolve_types
 
-from wacht._contexts import MAX_PAGE
-from wacht._protocol.revisions import filters_of
+from wacht._contexts import (
+    FILTERS,
+    MAX_PAGE,
+    MAX_PER_PAGE,
+    OFFSET_SORT_TIME,
+    PAGE_SORT_TIME,
+    SortTime,
+)
+from wacht._protocol.decoding import MAX_CONTEXTS
+from wacht._protocol.revisions import REVISIONS, Revision, filters_of
+from wacht._protocol.windows import Window
+from wacht._text import safe_repr
 from wacht.errors import InvalidRequestError
+from wacht.models import ListExecutionContextsOptions as Options
+
+from .coverage import UNDATED, Coverage, Mark, microseconds
+from .position import MAX_EXTRA_OVERLAP, Position
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable
 
-    from wacht._protocol.revisions import Revision
-    from wacht._protocol.windows import Window
-    from wacht.models import ListExecutionContextsOptions as Options
+    from cattrs import Converter
 
-    from .next_window import Position
+    from .state import State
+
+    T = TypeVar("T")
+
+_FORMAT = 3  # another number for each change that a reader of the text would notice
+# What cattrs and the options raise for a document that doesn't fit.
+UNFIT = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+_MAX_NUMBER = MAX_PAGE * MAX_PER_PAGE
+_FIRST = microseconds(datetime.min.replace(tzinfo=UTC)) - 1  # see `active_since_floor`
+_LAST = microseconds(datetime.max.replace(tzinfo=UTC))
+_SORT_TIMES = {known.field: known for known in (PAGE_SORT_TIME, OFFSET_SORT_TIME)}
 
 
 @frozen
@@ -32,6 +61,12 @@ class Checkpoint:
     position: Position
     yielded: Iterable[str] = field(repr=False)  # the walk goes on adding to it
     count: int  # how many of them had been given at this point
+
+    @classmethod
+    def of(cls, state: State, service: str, options: Options) -> Checkpoint:
+        place = state.reader.known_revision, state.first, state.position
+        ids = state.yielded or {}
+        return cls(service, filters_of(options), *place, ids, len(ids))
 
     def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
         values = (self.service, self.filters, self.revision, self.first, self.position)
@@ -71,3 +106,160 @@ def checkpoint_of(options: Options, service: str) -> Checkpoint | None:
                 f"be used with another {name}. Pass it as it is, or make new options"
             )
     return checkpoint
+
+
+def write(options: Options) -> str:
+    """Write options as text; equal options give equal text."""
+    checkpoint = options._checkpoint  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - not for users
+    content = {
+        "place": {"page": options.page, "per_page": options.per_page},
+        "filters": filters_of(options),
+        "checkpoint": unstructured(checkpoint),
+    }
+    return signed({"format": _FORMAT, **content})
+
+
+def read(text: str) -> Options:
+    """
+    Read options from text that `write` wrote, perhaps spaced or sorted by a database.
+
+    Raises:
+        InvalidRequestError: It is any other text.
+
+    """
+    document = verified(text)
+    number = document.get("format")
+    if type(number) is int and number != _FORMAT:
+        raise InvalidRequestError(
+            f"from_json: the text has the unknown format {safe_repr(number)}: read it "
+            "with the version of wacht that wrote it, or list from the start, without "
+            "this text"
+        )
+    with suppress(*UNFIT, RecursionError):
+        return _options(document)
+    raise InvalidRequestError(
+        "from_json: expected the text that to_json() wrote, got something else: pass "
+        "that text, whole and unchanged, or list from the start, without this text"
+    )
+
+
+def _options(document: dict[str, Any]) -> Options:
+    stored: Any = document["checkpoint"]
+    if stored is not None:
+        stored = structured(stored, Checkpoint)
+        check(stored.first, stored.revision, stored.position)
+        _expect(stored.count == len(stored.ids()))
+    filters = {n: FILTERS[n].value(t) for n, t in document["filters"].items()}
+    return Options(**document["place"], **filters, _checkpoint=stored)
+
+
+def signed(content: dict[str, Any]) -> str:
+    """Write a document as JSON with a checksum."""
+    return _json({**content, "checksum": _checksum(content)})
+
+
+def verified(text: object) -> dict[str, Any]:
+    """Return the document that `signed` wrote; {} if it is any other text."""
+    with suppress(RecursionError, TypeError, ValueError):
+        document = {**json.loads(text)} if isinstance(text, str) else {}
+        if document.pop("checksum", None) == _checksum(document):
+            return document
+    return {}
+
+
+def _checksum(content: object) -> str:
+    return sha256(_json(content).encode()).hexdigest()
+
+
+def _json(document: object) -> str:
+    return json.dumps(document, sort_keys=True, separators=(",", ":"))
+
+
+def unstructured(value: object) -> Any:
+    """Turn what is stored into what JSON has."""
+    return _converter().unstructure(value)
+
+
+def structured(document: object, cls: type[T]) -> T:
+    """Turn what JSON has into what was stored; raise one of `UNFIT` if it can't be."""
+    return _converter().structure(document, cls)
+
+
+def check(first: Window, revision: Revision | None, position: Position) -> None:
+    """Raise a `ValueError` if the numbers of a stored place make no sense."""
+    coverage = position.coverage
+    _expect(first.offset >= 0)
+    _expect(0 < first.limit <= MAX_PER_PAGE)
+    _expect(position.end >= 0)
+    _expect(0 <= position.extra_overlap <= MAX_EXTRA_OVERLAP)
+    if not position.begun:
+        fresh = Position(first.offset, extra_overlap=position.extra_overlap)
+        _expect(evolve(position, coverage=None) in (fresh, Position()))
+        _expect(coverage in (None, *map(Coverage, _SORT_TIMES.values())))
+        return
+    _expect(revision is not None)
+    _expect(not (coverage and (position.ended or position.reason)))
+    if coverage and revision:
+        _expect(coverage.sort_time == revision.sort_time)
+        _expect(0 <= coverage.ties_at_end <= MAX_CONTEXTS)
+        _expect(coverage.mark.time < UNDATED and coverage.covered_until < inf)
+        _expect(coverage.ambiguous_time not in (inf, -inf))
+
+
+def _expect(makes_sense: bool) -> None:  # noqa: FBT001 - as assert, which -O removes
+    if not makes_sense:
+        raise ValueError
+
+
+@cache
+def _converter() -> Converter:
+    """Make what converts a checkpoint, by the annotations of its classes."""
+    from cattrs import Converter  # noqa: PLC0415 - most walks need no text
+    from cattrs.gen import make_dict_unstructure_fn  # noqa: PLC0415
+
+    classes = (Revision, Window, Position, Coverage, Mark, SortTime, Checkpoint)
+    names = {cls.__name__: cls for cls in classes}
+    for cls in classes:
+        resolve_types(cls, localns={"Iterable": Iterable, **names})
+    converter = Converter(detailed_validation=False, forbid_extra_keys=True)
+    for kind in (bool, int, str):  # cattrs would convert what almost fits
+        converter.register_structure_hook(kind, _strict(kind))
+    converter.register_structure_hook(float, _time)
+    converter.register_unstructure_hook(
+        float, lambda time: time if isinstance(time, int) else str(time)
+    )
+    converter.register_structure_hook(SortTime, lambda name, _: _SORT_TIMES[name])
+    converter.register_unstructure_hook(SortTime, lambda sort_time: sort_time.field)
+    converter.register_structure_hook(
+        Revision,
+        lambda it, _: evolve(REVISIONS[it["name"]], echoes=it["echoes"] is True),
+    )
+    converter.register_unstructure_hook(
+        Revision, lambda it: {"name": it.name, "echoes": it.echoes}
+    )
+    converter.register_structure_hook_func(
+        lambda kind: kind == Iterable[str],
+        lambda ids, _: dict.fromkeys(converter.structure(ids, list[str])),
+    )
+    write_checkpoint = make_dict_unstructure_fn(Checkpoint, converter)
+    converter.register_unstructure_hook(
+        Checkpoint, lambda it: write_checkpoint(evolve(it, yielded=[*it.ids()]))
+    )
+    return converter
+
+
+def _strict(kind: type) -> Callable[[Any, object], object]:
+    def structure(value: Any, _type: object) -> object:
+        _expect(type(value) is kind)
+        _expect(kind is not int or abs(value) <= _MAX_NUMBER)
+        return value
+
+    return structure
+
+
+def _time(value: Any, _type: object) -> Any:
+    """Return a time in microseconds; JSON has no infinite numbers."""
+    if value in ("inf", "-inf"):
+        return float(value)
+    _expect(type(value) is int and (value == UNDATED or _FIRST <= value <= _LAST))
+    return value

@@ -11,7 +11,7 @@ from wacht._protocol.answers import SmallerPageMayHelp
 from wacht._protocol.revisions import OffsetRevision, PageRevision, write_query
 from wacht._protocol.windows import Window, window_of
 from wacht._waiting import RequestBudget
-from wacht.errors import ApiError, PaginationError, RequestError
+from wacht.errors import PaginationError
 from wacht.models import ExecutionContextListResponse
 
 from .checkpoint import checkpoint_of
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from wacht._http.endpoint import Endpoint
+    from wacht._http.retry import Retries
     from wacht._protocol.answers import PageResponse
     from wacht._protocol.revisions import Revision
     from wacht._protocol.windows import Batch
@@ -47,37 +48,35 @@ class Reader:
 
     def read(self, window: Window) -> Batch:
         """Read a window, or only its beginning if all of it is too large or slow."""
-        try:
-            return self.ask(window)
-        except SmallerPageMayHelp as error:
-            too_large = error.error
-            if self.has_own_size:  # nothing tells where parts would begin
-                raise too_large from too_large.__cause__
-        return self._read_less(window, too_large)
-
-    def _read_less(self, window: Window, too_large: Exception) -> Batch:
-        for limit in dict.fromkeys(max(1, window.limit // 4**n) for n in range(1, 5)):
-            try:  # a service that is down must not cost another row of attempts
-                return self.ask(Window(window.offset, limit), retry=False)
+        retries: Retries | None = None
+        while True:
+            try:
+                # Nothing tells where parts of a service's own pages would begin.
+                can_shrink = window.limit > 1 and not self.has_own_size
+                return self.ask(window, retries=retries, can_shrink=can_shrink)
             except SmallerPageMayHelp as error:
-                too_large = error.error
-            except (ApiError, RequestError):
-                break
-        raise too_large from too_large.__cause__
+                retries = error.retries
+                window = Window(window.offset, max(1, window.limit // 4))
 
     def ask(
-        self, window: Window, omitted: Collection[str] = (), *, retry: bool = True
+        self,
+        window: Window,
+        omitted: Collection[str] = (),
+        *,
+        retries: Retries | None = None,
+        can_shrink: bool = False,
     ) -> Batch:
         """Ask for a window, and again if another revision turns out to be served."""
         revision = self.revision
         window = revision.window_at(window)
         place = revision.query(window)
-        if not retry and self.known_revision is None:  # each ignores the other
+        if retries and self.known_revision is None:  # each ignores the other
             place |= OffsetRevision().query(window)
         query = write_query(
             {name: place[name] for name in place if name not in omitted}, self._options
         )
-        answer = self._endpoint.ask(query, self._budget, retry=retry)
+        budget, endpoint = self._budget, self._endpoint
+        answer = endpoint.ask(query, budget, retries, can_shrink=can_shrink)
         served = self._negotiated(revision, answer)
         if served.echoes and not revision.echoes and answer.applied:
             if answer.applied.offset != window.offset:
@@ -107,12 +106,9 @@ def fetch_page(endpoint: Endpoint, options: Options) -> ExecutionContextListResp
     window = window_of(options, DEFAULT_PER_PAGE)
     omitted = {n for n in ("page", "per_page") if getattr(options, n) is None}
     known = reader.known_revision
-    try:
-        part = reader.ask(window, omitted)
-        if known is None and part.has_more and part.window.limit < window.limit:
-            part = reader.ask(window)  # the service has another default size
-    except SmallerPageMayHelp as error:
-        raise error.error from error.error.__cause__
+    part = reader.ask(window, omitted)
+    if known is None and part.has_more and part.window.limit < window.limit:
+        part = reader.ask(window)  # the service has another default size
     if window.offset and len(part.contexts) > window.limit:
         raise PaginationError(
             f"asked for {window.limit} contexts, got {len(part.contexts)}: the service "

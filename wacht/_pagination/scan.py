@@ -1,53 +1,76 @@
-"""One reading of the list, from what is covered down to a floor."""
+"""One reading of the list, from a position down to a floor."""
 
 from __future__ import annotations
 
 from itertools import dropwhile
-from math import gcd
+from math import gcd, inf
 from sys import maxsize
 from typing import TYPE_CHECKING
 
-from wacht._contexts import MAX_PER_PAGE
+from attrs import evolve
+
+from wacht._contexts import DEFAULT_LIMIT, MAX_PER_PAGE
 from wacht._protocol.windows import Window
 from wacht.errors import PaginationError
-from wacht.models import ExecutionContextListResponse as Page
 
-from .coverage import intervals_of, time_of
+from .coverage import Answer, Coverage, time_of
 from .prefetch import Prefetcher
-from .state import key, new_in
+from .state import key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from wacht._protocol.windows import Batch
-    from wacht.models import AiExecutionContext
 
-    from .coverage import Intervals
-    from .next_window import Position
-    from .state import State
+    from .position import Position
+    from .state import Contexts, State
 
-HINT = 'Set pagination="offset" for an older build of the offset revision, else "auto"'
+_HINT = 'Set pagination="offset" for an older build of the offset revision, else "auto"'
 _MAX_STALLED = 30  # answers in a row without a new context
 _ALIGNMENT = 8  # contexts more than a page has, to begin where the revision can
 
 
 class Scan:
-    """One reading of the list, from what is covered down to a floor."""
+    """
+    One reading of the list, from a position down to a floor.
 
-    def __init__(
-        self, state: State, position: Position, floor: float, prefetch: int = 0
+    Args:
+        state: What the readings of the walk share.
+        position: Where it begins.
+        floor: The time down to which it reads.
+        size: How many new contexts to ask for at once.
+        prefetch: How many answers to read ahead.
+        remaining: Returns how many contexts the user still wants.
+
+    Attributes:
+        position: How far it came.
+        ids: What it read, by id or digest.
+        length: Of the list at its end, counted from the walk's first context.
+
+    """
+
+    def __init__(  # noqa: PLR0913 - a first reading has them all
+        self,
+        state: State,
+        position: Position,
+        floor: float,
+        *,
+        size: int = MAX_PER_PAGE,
+        prefetch: int = 0,
+        remaining: Callable[[], int] = lambda: maxsize,
     ) -> None:
         self.position = position
-        self.ids = state.yielded  # what it read, and maybe more
-        self.length = 0  # of the list at its end, counted from the walk's first context
+        self.ids: set[str] = set()
+        self.length = 0
         self._state = state
         self._revision = state.reader.revision
         self._floor = floor
-        self._size = MAX_PER_PAGE
+        self._size = size
+        self._remaining = remaining
         self._ahead = Prefetcher(state.reader.read, prefetch)
         self._stalled = 0  # answers without anything new, in a row
-        self._max_stalled = _MAX_STALLED + 2 * state.options.prefetch  # ahead of a gap
-        self._held: list[tuple[Batch, Intervals]] = []  # they don't join yet
+        self._max_stalled = _MAX_STALLED + 2 * prefetch  # ahead of a gap
+        self._held: list[Answer] = []  # they don't join yet
         self._is_apart = False  # whether the last answer is one of them
 
     @property
@@ -55,23 +78,25 @@ class Scan:
         """Whether all that is needed is covered."""
         return self.position.covered_until <= self._floor
 
-    def pages(self) -> Iterator[Page]:
-        """Read on until all that is needed is covered; yield what is new."""
-        while not self.is_done:
+    def answers(self) -> Iterator[tuple[Answer, Contexts]]:
+        """
+        Read on, to the end or until the proof has ended; then call it again.
+
+        Yield the answers in the order in which they join, and their contexts that
+        aren't above the place where the walk began.
+        """
+        proves = self.position.coverage is not None
+        while not self.is_done and proves <= (self.position.coverage is not None):
             if (latest := self._checked(self._take())) is None:
                 continue
             self._held.append(latest)
             self._is_apart = True
             while (joining := self._take_joining()) is not None:
                 self._is_apart = self._is_apart and joining is not latest
-                page = self._page(*joining)
-                self._read_ahead(self._remaining - len(page))
-                yield page
-
-    @property
-    def _remaining(self) -> int:
-        """How many more contexts to ask for."""
-        return maxsize
+                contexts = self._below_start(joining)
+                new = self._add(joining)
+                self._read_ahead(self._remaining() - new)
+                yield joining, contexts
 
     def _take(self) -> Batch:
         state = self._state
@@ -79,7 +104,7 @@ class Scan:
         if self._stalled >= self._max_stalled:
             raise PaginationError(
                 f"{self._stalled} answers in a row had nothing new, although the "
-                f"service says that there is more. {HINT}"
+                f"service says that there is more. {_HINT}"
             )
         known = state.reader.known_revision
         asked, batch = self._ahead.take(self._window)
@@ -91,121 +116,149 @@ class Scan:
         self._stalled += 1
         self._revision = state.reader.revision
         if batch.has_more and len(batch.contexts) < batch.window.limit:
-            state.reader.has_own_size |= self._revision.name == "page"
+            state.reader.has_own_size |= state.is_by_page
+        if not self.position.begun:  # now the revision is known
+            self._begin()
         return batch
+
+    def _begin(self) -> None:
+        state = self._state
+        if state.is_by_page and state.options.active_since:
+            raise PaginationError(
+                "active_since needs the offset revision; this service lists by page"
+            )
+        self.position = evolve(self.position, coverage=state.begin().coverage)
 
     def _window(self) -> Window:
         if self._is_apart:
             self._is_apart = False
             self.position = self.position.further_back(self._state.max_limit)
-        return next(self._windows(None, self._remaining))
+        return next(self._windows(None, self._remaining()))
 
     def _windows(self, last: Window | None, remaining: int) -> Iterator[Window]:
         """Return the windows behind one that was asked for, or behind the end."""
-        until = self.position.end + remaining
+        until, max_limit = self.position.end + remaining, self._state.max_limit
         position = self.position if last is None else self.position.behind(last)
+        is_too_wide = position.is_too_wide(self._revision, max_limit)
         while position.end < until:
             size = min(self._size, until - position.end)
-            window = self._aligned(position.window(size, self._state.max_limit))
+            window = position.window(size, max_limit, is_too_wide=is_too_wide)
+            window = self._aligned(window, position)
             yield window
             position = position.behind(window)
 
-    def _aligned(self, window: Window) -> Window:
-        most = max(window.limit, self._size + _ALIGNMENT)
-        if self._revision.name == "page" and not self.position.coverages:
-            size = min(self._size, self._state.max_limit)  # the same, if possible
+    def _aligned(self, window: Window, position: Position) -> Window:
+        max_limit = self._state.max_limit
+        if self._revision.name == "page" and not position.coverage:
+            size = min(self._size, max_limit)  # the same, if possible
             return Window(window.offset, gcd(window.offset, size))
-        if self.position.shift < 0:
-            most = window.limit
-        return self._revision.window_at(window, min(most, self._state.max_limit))
+        if position.shift < 0:
+            return self._revision.window_at(window, min(window.limit, max_limit))
+        most = max(window.limit, self._size + _ALIGNMENT)
+        aligned = self._revision.window_at(window, min(most, max_limit))
+        if aligned.end <= position.end:
+            return self._revision.window_at(window, max_limit)
+        return aligned
 
     def _read_ahead(self, remaining: int) -> None:
         """Ask for the next windows before the user has used up what came."""
         ready = not self._held and not self.is_done
-        if ready and self.position.can_read_ahead(self._state.max_limit):
+        if ready and self.position.can_read_ahead():
             self._ahead.plan(self._windows(self._ahead.last, remaining))
 
-    def _restart(self) -> None:
-        """Forget what was read but not handed over."""
-        self._ahead.restart()
-        self._held.clear()
-        self._is_apart = False
-
-    def _checked(self, batch: Batch) -> tuple[Batch, Intervals] | None:
-        """Return an answer and what it covers; None to read on in another way."""
-        position = self.position
-        intervals = intervals_of(batch, position.coverages)
-        if batch.is_whole or not position.coverages:
-            return batch, intervals
-        fitting, misfit = position.fitting(batch, intervals)
-        reason = self._oddity(batch)
-        if misfit and not reason:
-            sort_times = self._revision.sort_times
-            fields = " or ".join(dict.fromkeys(t.field for t in sort_times))
-            reason = f"the list isn't sorted by {fields}: {misfit}"
-        if reason:
-            return self._without_proof(batch, reason)
-        self.position = fitting
-        return batch, intervals
+    def _checked(self, batch: Batch) -> Answer | None:
+        """Return an answer with what it covers; None to read on in another way."""
+        position, coverage = self.position, self.position.coverage
+        if not (coverage or position.reason) and self._floor > -inf:
+            coverage = Coverage(self._revision.sort_time)  # it tells where to stop
+        answer = Answer.of(batch, coverage.sort_time if coverage else None)
+        if batch.is_whole or coverage is None:
+            return answer
+        reason = self._oddity(batch) or coverage.misfit(answer)
+        return self._without_proof(answer, reason) if reason else answer
 
     def _oddity(self, batch: Batch) -> str:
         """Say why overlapping answers can't be compared, or nothing."""
-        asked, got = batch.window.limit, len(batch.contexts)
+        asked, got, coverage = (
+            batch.window.limit,
+            len(batch.contexts),
+            self.position.coverage,
+        )
+        if coverage is None:
+            return ""
+        if coverage.sort_time != self._revision.sort_time:
+            return "the service has changed its revision"
         if self._revision.name == "page" and batch.has_more and got != asked:
             advice = f": if the service caps pages, use per_page={got}"
             is_new = got not in {0, self._size}
             return f"asked for {asked}, got {got} with more to come{advice * is_new}"
         ids = [context.id for context in batch.contexts]
-        if None in ids and self.position.is_overlapping:
+        if None in ids:
             place = batch.window.offset + ids.index(None)
             return f"the context at place {place} has no id"
         return ""
 
-    def _without_proof(
-        self, batch: Batch, reason: str
-    ) -> tuple[Batch, Intervals] | None:
+    def _without_proof(self, answer: Answer, reason: str) -> Answer | None:
         """Go on page by page behind what is covered, as no time shows the order."""
         begun = self.position.begun
         reason = f"contexts may be missing: {reason}. exhaustive=False accepts that"
         self.position = self.position.in_pages(self._size, reason)
         if not begun or self.is_done:
-            return batch, {}
-        self._restart()
+            return answer
+        self._ahead.restart()
+        self._held.clear()
+        self._is_apart = False
         return None
 
-    def _take_joining(self) -> tuple[Batch, Intervals] | None:
+    def _take_joining(self) -> Answer | None:
         """Take the highest answer that joins what is covered."""
-        for held in sorted(self._held, key=lambda held: held[0].window.offset):
-            if self.position.joins(*held) or self.is_done:
+        for held in sorted(self._held, key=lambda held: held.batch.window.offset):
+            if self.is_done or self._joins(held):
                 self._held.remove(held)
                 return held
         return None
 
-    def _page(self, batch: Batch, intervals: Intervals) -> Page:
-        state, before = self._state, self.position
-        fresh = state.fresh(self._from_first(batch))
+    def _joins(self, answer: Answer) -> bool:
+        position, max_limit = self.position, self._state.max_limit
+        return position.joins(answer) or (
+            position.follows(answer) and position.is_too_wide(self._revision, max_limit)
+        )
+
+    def _add(self, answer: Answer) -> int:
+        """Note what an answer covers; return how many of its contexts are new."""
+        batch, before = answer.batch, self.position
         if not self.is_done:
-            is_gap = bool(self._held)
-            self.position = before.add(batch, intervals, self._floor, is_gap=is_gap)
-        wanted = state.wanted(batch.contexts)
-        new = new_in(wanted, self.ids)
-        if not intervals:  # a new one at the top lets all others come again
-            new = 2 * new // max(1, len(batch.contexts))
-        if new or self.position.covered_until < before.covered_until:
+            is_known = bool(self._held)
+            self.position = before.add(answer, self._floor, is_known_below=is_known)
+        wanted = self._state.wanted(batch.contexts)
+        keys = [*map(key, wanted)]
+        new = sum(key not in self.ids for key in keys)
+        if not before.coverage:
+            self._check_page_1(batch, new)
+        # A new one at the top lets all others come again.
+        is_new = new if before.coverage else 2 * new // max(1, len(wanted))
+        if is_new or self.position.covered_until < before.covered_until:
             self._stalled = 0
+        self.ids.update(keys)
         if batch.contexts:
-            self.length = batch.window.offset + len(wanted) - state.first.offset
-        return Page(fresh, batch.has_more)
+            offset = batch.window.offset - self._state.first.offset
+            self.length = offset + len(wanted)
+        return new
 
-    def _from_first(self, batch: Batch) -> list[AiExecutionContext]:
+    def _check_page_1(self, batch: Batch, new: int) -> None:
+        is_page_1 = len(self.ids) == len(batch.contexts) >= DEFAULT_LIMIT
+        if is_page_1 and not new:
+            raise PaginationError(f"the service gave page 1 again. {_HINT}")
+
+    def _below_start(self, answer: Answer) -> Contexts:
         """Drop new contexts above the place where the walk began."""
-        coverages, yielded = self.position.coverages, self._state.yielded
-        if not coverages or batch.window.offset >= self._state.first.offset:
-            return batch.contexts
-
-        def is_above(context: AiExecutionContext) -> bool:
-            return key(context) not in yielded and all(
-                time_of(context, c.sort_time) > c.covered_until for c in coverages
+        coverage, contexts = self.position.coverage, answer.batch.contexts
+        if coverage is None or answer.batch.window.offset >= self._state.first.offset:
+            return contexts
+        sort_time, until = coverage.sort_time, coverage.covered_until
+        return [
+            *dropwhile(
+                lambda c: key(c) not in self.ids and time_of(c, sort_time) > until,
+                contexts,
             )
-
-        return [*dropwhile(is_above, batch.contexts)]
+        ]

@@ -1,4 +1,4 @@
-"""What the scans of one walk share."""
+"""What the readings of one walk share: what was given, and the position behind it."""
 
 from __future__ import annotations
 
@@ -7,17 +7,15 @@ from math import inf
 from sys import maxsize
 from typing import TYPE_CHECKING
 
-from attrs import define, field
+from attrs import define, evolve, field, frozen
 
 from wacht._contexts import MAX_PER_PAGE
 from wacht._text import safe_repr
 
-from .coverage import Coverage, microseconds
-from .next_window import Position
+from .coverage import UNDATED, Coverage, microseconds, time_of
+from .position import Position
 
 if TYPE_CHECKING:
-    from collections.abc import Container
-
     from wacht._keywords import WalkOptions
     from wacht._protocol.windows import Batch, Window
     from wacht._waiting import RequestBudget
@@ -25,20 +23,35 @@ if TYPE_CHECKING:
 
     from .reader import Reader
 
+    Contexts = list[AiExecutionContext]
+
 _GROWTH = 8  # windows that must succeed before larger ones are tried
 _EXTRA_OVERLAP = 5  # of windows that are read ahead
 _COMPARED = 2**20  # characters of a context without an id
 
 
+@frozen
+class Part:
+    """What one answer brings."""
+
+    contexts: Contexts = field(repr=False)  # those that are new
+    has_more: bool
+    position: Position  # of the first reading, behind it
+
+
 @define(eq=False)
 class State:
-    """What the scans of one walk share."""
+    """What the readings of one walk share."""
 
     reader: Reader
     budget: RequestBudget
     options: WalkOptions
     first: Window  # the walk begins with it
-    yielded: dict[str, None] = field(factory=dict[str, None])  # ids, in order
+    floor: float = -inf  # contexts that are newer are wanted
+    wants_undated: bool = True
+    yielded: dict[str, None] | None = None  # ids, in order; None: they may come twice
+    position: Position = field(factory=Position)  # behind what was given
+    is_complete: bool = False  # whether it is proven that nothing is missing
     remaining: int = maxsize  # contexts that the user still wants
     max_limit: int = MAX_PER_PAGE  # contexts that one request may ask for
     duplicates: int = 0  # repeats that were dropped
@@ -55,25 +68,35 @@ class State:
         exhaustive = self.options.exhaustive
         return not self.is_by_page if exhaustive is None else exhaustive
 
-    @property
-    def floor(self) -> float:
-        """Contexts that are newer than this are wanted."""
-        since = self.options.active_since
-        return -inf if since is None else microseconds(since) - 1
-
     def begin(self) -> Position:
         """Return the position of a walk that has read nothing yet."""
-        is_by_time = self.is_exhaustive or self.options.active_since
-        sort_times = self.reader.revision.sort_times if is_by_time else ()
+        sort_time = self.reader.revision.sort_time
         return Position(
             self.first.offset,
             extra_overlap=_EXTRA_OVERLAP if self.options.prefetch else 0,
-            coverages=tuple(map(Coverage, sort_times)),
-            is_overlapping=self.is_exhaustive,
+            coverage=Coverage(sort_time) if self.is_exhaustive else None,
         )
 
-    def fresh(self, contexts: list[AiExecutionContext]) -> list[AiExecutionContext]:
-        """Return the contexts that are wanted and weren't given yet."""
+    def go_on(self, position: Position) -> Position:
+        """Return where a walk goes on that came so far."""
+        if not position.begun:
+            return self.begin()
+        if not self.is_exhaustive:
+            return position.in_pages(self.first.limit, "")
+        # Only a reading of all can prove what plain pages have read.
+        is_proof = position.coverage or position.reason
+        return position if is_proof else self.begin()
+
+    def part(self, contexts: Contexts, position: Position, *, more: bool) -> Part:
+        """Return what is new and wanted of an answer's contexts."""
+        # If all was read, only a reading of all can settle a doubt.
+        is_over = position.covered_until <= self.floor and position.is_doubtful
+        fresh = self._fresh(contexts)
+        return Part(fresh, more, self.begin() if is_over else position)
+
+    def _fresh(self, contexts: Contexts) -> Contexts:
+        if self.yielded is None:
+            return self.wanted(contexts)
         fresh: dict[str | int, AiExecutionContext] = {}
         for number, context in enumerate(contexts):  # without an id, all count
             id_ = number if context.id is None else context.id
@@ -82,18 +105,25 @@ class State:
         self.duplicates += len(contexts) - len(fresh)
         return self.wanted([*fresh.values()])
 
-    def wanted(self, contexts: list[AiExecutionContext]) -> list[AiExecutionContext]:
+    def wanted(self, contexts: Contexts) -> Contexts:
         """Return the contexts that are as new as the user wants them."""
-        since = self.options.active_since
-        if since is None:
+        if self.floor == -inf:
             return contexts
-        dated = ((context, context.last_activity_at) for context in contexts)
-        return [context for context, time in dated if time and time >= since]
+        sort_time = self.reader.revision.sort_time
+        most = UNDATED if self.wants_undated else UNDATED - 1
+        return [c for c in contexts if self.floor < time_of(c, sort_time) <= most]
 
-    def give(self, contexts: list[AiExecutionContext]) -> None:
-        """Note that contexts were handed to the user."""
-        self.yielded |= dict.fromkeys(map(key, contexts))
+    def give(self, part: Part) -> Part:
+        """Note that a part is handed to the user; return it cut to what is wanted."""
+        contexts = part.contexts[: self.remaining]
+        if len(contexts) == len(part.contexts):  # else the next walk reads it again
+            self.position = part.position
+        else:
+            part = evolve(part, contexts=contexts)
+        if self.yielded is not None:
+            self.yielded |= dict.fromkeys(c.id for c in contexts if c.id is not None)
         self.remaining -= len(contexts)
+        return part
 
     def note_size(self, asked: Window, batch: Batch) -> None:
         """Ask for less after a window that came in part, and later for more again."""
@@ -104,13 +134,14 @@ class State:
             self.max_limit, self._successes = min(2 * self.max_limit, MAX_PER_PAGE), 0
 
 
-def new_in(contexts: list[AiExecutionContext], ids: Container[str]) -> int:
-    """Return how many contexts aren't among these."""
-    return sum(key(context) not in ids for context in contexts)
+def active_since_floor(options: WalkOptions) -> float:
+    """Return the time that contexts must be newer than."""
+    since = options.active_since
+    return -inf if since is None else microseconds(since) - 1
 
 
 def key(context: AiExecutionContext) -> str:
-    """Return what makes a context the same: its id, or a digest of all of it."""
+    """Return what tells a context apart: its id, or a digest of all of it."""
     if context.id is not None:
         return context.id
     text = safe_repr(context.to_dict(), _COMPARED)

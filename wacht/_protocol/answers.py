@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field, frozen
@@ -25,9 +24,9 @@ if TYPE_CHECKING:
 
 @define
 class SmallerPageMayHelp(Exception):  # noqa: N818 - what it says, not what it is
-    """An answer is too large or too slow; users get the error inside."""
+    """An answer is too large or too slow. Never reaches a user."""
 
-    error: Exception
+    retries: Any = None  # what is left of them
 
 
 @frozen
@@ -43,19 +42,15 @@ def read_answer(reply: RawResponse, *, attempts: int, redactor: ApiKey) -> PageR
     Read a reply, or raise what it means.
 
     That is an `ApiError` if the status isn't 2xx, and a `DecodeError` if the body
-    doesn't have the promised shape; in a `SmallerPageMayHelp` if the service took too
-    long, or the body is larger than allowed.
+    doesn't have the promised shape or is larger than allowed.
     """
     if not reply.succeeded:
-        refusal = api_error(reply, attempts=attempts, redactor=redactor)
-        slow = reply.status == HTTPStatus.GATEWAY_TIMEOUT
-        raise SmallerPageMayHelp(refusal) if slow else refusal
+        raise api_error(reply, attempts=attempts, redactor=redactor)
     try:
         return _read(reply, redactor)
     except SchemaError as mismatch:
         message = redactor.redact_text(str(mismatch))
-    error = DecodeError(message, excerpt(reply, redactor))
-    raise error if reply.truncated_at is None else SmallerPageMayHelp(error)
+    raise DecodeError(message, excerpt(reply, redactor))
 
 
 def _read(reply: RawResponse, redactor: ApiKey) -> PageResponse:

@@ -36,6 +36,11 @@ class RawResponse:
         return self.status == HTTPStatus.TOO_MANY_REQUESTS
 
     @property
+    def slow(self) -> bool:
+        """Whether a smaller page may succeed."""
+        return self.status == HTTPStatus.GATEWAY_TIMEOUT
+
+    @property
     def reason(self) -> str:
         """Why there is another attempt."""
         if self.rate_limited:
@@ -66,17 +71,13 @@ def _header_seconds(reply: RawResponse) -> float | None:
     value = reply.headers.get("retry-after", "").strip()
     if _SECONDS.fullmatch(value):
         return float(value)
-    if not (moment := _parse_date(value)):
+    if not (moment := http_date(value)):
         return None
-    return max(0.0, (moment - service_time(reply.headers.get("date"))).total_seconds())
+    now = http_date(reply.headers.get("date", "")) or datetime.now(UTC)
+    return max(0.0, (moment - now).total_seconds())
 
 
-def service_time(date: str | None) -> datetime:
-    """Return the time of an answer's `Date`, or else of this machine's clock."""
-    return _parse_date(date or "") or datetime.now(UTC)
-
-
-def _parse_date(value: str) -> datetime | None:
+def http_date(value: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(value)
     except (TypeError, ValueError, OverflowError):

@@ -27,7 +27,7 @@ class Revision(ABC):
 
     name: ClassVar[Literal["page", "offset"]]  # as in `Session(pagination=…)`
     filters: ClassVar[tuple[facts.Filter, ...]]  # it ignores others
-    sort_times: ClassVar[tuple[facts.SortTime, ...]]  # the list may be sorted by one
+    sort_time: ClassVar[facts.SortTime]  # the list is sorted by it
     echoes: bool = False  # answers say which window was applied
 
     @abstractmethod
@@ -78,7 +78,7 @@ class PageRevision(Revision):
 
     name = "page"
     filters = facts.PAGE_FILTERS
-    sort_times = facts.PAGE_SORT_TIMES
+    sort_time = facts.PAGE_SORT_TIME
 
     def query(self, window: Window) -> dict[str, int]:
         return {"page": window.offset // window.limit + 1, "per_page": window.limit}
@@ -112,7 +112,7 @@ class OffsetRevision(Revision):
 
     name = "offset"
     filters = facts.OFFSET_FILTERS
-    sort_times = facts.OFFSET_SORT_TIMES
+    sort_time = facts.OFFSET_SORT_TIME
     echoes: bool = True
 
     def query(self, window: Window) -> dict[str, int]:

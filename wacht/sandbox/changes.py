@@ -7,7 +7,7 @@ from random import Random
 
 import attrs
 
-from wacht._contexts import OFFSET_SORT_TIMES, PAGE_SORT_TIMES
+from wacht._contexts import OFFSET_SORT_TIME, PAGE_SORT_TIME
 from wacht._text import utc_text
 
 from .data import REFERENCE, snowflake
@@ -15,7 +15,7 @@ from .service import Context, time_of
 
 _STEP = timedelta(milliseconds=250)
 
-CREATED, ACTIVE = PAGE_SORT_TIMES[0].field, OFFSET_SORT_TIMES[0].field
+CREATED, ACTIVE = PAGE_SORT_TIME.field, OFFSET_SORT_TIME.field
 
 
 @attrs.define(kw_only=True, slots=False)

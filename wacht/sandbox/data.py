@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from random import Random
 from typing import Any
 
-from wacht._contexts import PAGE_FIELDS, PAGE_SORT_TIMES
+from wacht._contexts import PAGE_FIELDS, PAGE_SORT_TIME
 from wacht._text import utc_text
 
 from .service import Context, newest_first
@@ -47,7 +47,7 @@ def make_page_contexts(count: int) -> list[Context]:
         {name: value for name, value in context.items() if name in PAGE_FIELDS}
         for context in make_contexts(count)
     ]
-    return newest_first(made, PAGE_SORT_TIMES[0].field)
+    return newest_first(made, PAGE_SORT_TIME.field)
 
 
 def _context(number: int, active: datetime, chance: Random) -> dict[str, Any]:

@@ -91,7 +91,7 @@ def listing(
         filters, listed = facts.PAGE_FILTERS, [*contexts]
     else:
         filters = facts.OFFSET_FILTERS
-        listed = newest_first(contexts, facts.OFFSET_SORT_TIMES[0].field)
+        listed = newest_first(contexts, facts.OFFSET_SORT_TIME.field)
     for known in filters:
         if (value := query.get(known.name)) is not None:
             listed = [c for c in listed if known.accepts(c.get(known.field), value)]

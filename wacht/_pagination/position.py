@@ -1,0 +1,132 @@
+"""How far a reading came, and which window is next: answers in, windows out."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING
+
+from attrs import evolve, frozen
+
+from wacht._contexts import MAX_PER_PAGE
+from wacht._protocol.windows import Window
+
+if TYPE_CHECKING:
+    from wacht._protocol.revisions import Revision
+
+    from .coverage import Answer, Coverage
+
+_STRIDE = MAX_PER_PAGE
+MAX_EXTRA_OVERLAP = 16
+
+
+@frozen
+class Position:
+    """How far a reading came: what is covered, and where it reads on."""
+
+    end: int = 0  # the offset behind what is covered, when it was last read
+    shift: int = 0  # of the next window behind the end; negative: before it
+    extra_overlap: int = 0  # contexts that windows share beyond what joins them
+    coverage: Coverage | None = None  # answers must join it; None: plain pages
+    begun: bool = False  # whether there was an answer
+    ended: bool = False  # whether plain pages came to the end
+    reason: str = ""  # why the proof has ended
+
+    @property
+    def covered_until(self) -> float:
+        """The time down to which all was read."""
+        if self.coverage is None:
+            return -inf if self.ended else inf
+        return self.coverage.covered_until
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether contexts may be missing that no further answer brings."""
+        ambiguous = self.coverage and self.coverage.ambiguous_time is not None
+        return bool(self.reason or ambiguous)
+
+    def joins(self, answer: Answer) -> bool:
+        """Return whether nothing can be missing between the end and an answer."""
+        if self.coverage and self.begun:
+            return self.coverage.joins(answer)
+        return self.follows(answer)
+
+    def follows(self, answer: Answer) -> bool:
+        """Return whether an answer begins where what is covered ended, or above."""
+        return answer.batch.window.offset <= self.end
+
+    def is_too_wide(self, revision: Revision, max_limit: int) -> bool:
+        """Return whether more contexts share the last time than a window spans."""
+        if not (self.coverage and self.begun):
+            return False
+        if self.coverage.covered_until == self.coverage.ambiguous_time:
+            return True
+        offset = max(0, self.end - self.coverage.ties_at_end - 1)
+        window = Window(offset, self.end + 1 - offset)
+        window = revision.window_at(window, max_limit)
+        return window.limit > max_limit or window.end <= self.end
+
+    def add(self, answer: Answer, floor: float, *, is_known_below: bool) -> Position:
+        """Return the position behind an answer."""
+        batch, is_gap = answer.batch, not self.joins(answer)
+        if self.coverage is None:
+            is_older = floor > -inf and not self.reason and answer.oldest <= floor
+            end = max(self.end, batch.window.end)
+            ended = self.ended or not batch.has_more or is_older
+            return evolve(self, end=end, begun=True, ended=ended)
+        if not (self.begun or batch.contexts) and batch.has_more:
+            return self  # an empty answer is no beginning
+        is_above = self.begun and not self.coverage.reaches(answer)
+        return evolve(
+            self,
+            end=batch.window.end,
+            shift=self._further_on(is_known_below=is_known_below) if is_above else 0,
+            coverage=self.coverage.add(answer, floor, is_gap=is_gap),
+            begun=True,
+        )
+
+    def behind(self, window: Window) -> Position:
+        """Return the position after a window that is answered in full."""
+        return evolve(self, end=window.end, shift=0)
+
+    def _further_on(self, *, is_known_below: bool) -> int:
+        if is_known_below:  # halve a step that went too far
+            return abs(self.shift) // 2 if abs(self.shift) > _STRIDE else 0
+        was_above = self.coverage and self.coverage.ties_at_end == 0
+        return max(2 * self.shift, _STRIDE) if was_above else 0
+
+    def further_back(self, max_limit: int) -> Position:
+        """Return the position after an answer that doesn't join; twice as far back."""
+        if self.shift > 0:
+            return evolve(self, shift=self.shift // 2 if self.shift > _STRIDE else 0)
+        # Of the first window back, a quarter overlaps the answer that is apart.
+        shift = min(2 * self.shift, -max(1, 3 * max_limit // 4))
+        extra = self.extra_overlap
+        if self.shift == 0:
+            extra = min(max(2, 2 * extra), MAX_EXTRA_OVERLAP)
+        return evolve(self, shift=shift, extra_overlap=extra)
+
+    def in_pages(self, size: int, reason: str) -> Position:
+        """Return the position to read on from page by page, without a proof."""
+        end, ended = self.end - self.end % size, self.covered_until == -inf
+        return Position(end, begun=self.begun, ended=ended, reason=reason)
+
+    def can_read_ahead(self) -> bool:
+        """Return whether windows that are read ahead will likely join."""
+        ties = self.coverage.ties_at_end if self.coverage else 0
+        return ties <= 1 + self.extra_overlap
+
+    def window(self, size: int, max_limit: int, *, is_too_wide: bool = False) -> Window:
+        """Return the next window, with some new contexts; it is full if it searches."""
+        if is_too_wide:
+            return Window(self.end, max_limit)
+        if not (self.coverage and self.begun):
+            return Window(self.end, min(size, max_limit))
+        ties = self.coverage.ties_at_end
+        overlap = min(max(ties, 1) + 1, max_limit - 1)
+        overlap += min(self.extra_overlap, (max_limit - overlap) // 8)
+        offset = max(0, self.end + self.shift - overlap)
+        if self.shift < 0:  # a service with pages of a fixed size shows itself
+            return Window(offset, max(1, max_limit - 1))
+        is_full = self.shift or ties == 0 or ties > size
+        limit = max_limit if is_full else self.end + size - offset
+        return Window(offset, min(limit, max_limit))

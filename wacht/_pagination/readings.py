@@ -1,0 +1,203 @@
+"""
+The readings of a walk: each is a scan, whose answers become parts for the user.
+
+The first one reads from the first window, or from a checkpoint, to the end. Then the
+top is read again, for what moved there; and the whole list, where only counts tell.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+from math import inf
+from typing import TYPE_CHECKING
+
+from attrs import evolve, frozen
+
+from wacht._waiting import logger
+from wacht.errors import PaginationError
+
+from .coverage import Coverage, Mark, shown
+from .position import Position
+from .scan import Scan
+from .state import key
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from .state import Part, State
+
+    Seen = set[tuple[int, str, float]]  # place, id and time of contexts
+
+MAX_LOOKS = 10
+# A change is visible within this many microseconds of the time that it is dated to.
+DELAY = 2_000_000
+# Longer transactions are found as well, but not if others move during the look.
+LONG_DELAY = 30_000_000
+
+_TOO_FAST = (
+    "contexts moved to the top of the list faster than they could be read; some may be "
+    f"missing after {MAX_LOOKS} looks"
+)
+_UNPROVEN = (
+    "complete is False: plain pages can't prove that no context moved between them; "
+    "exhaustive=True can"
+)
+
+
+def readings(state: State) -> Iterator[Part]:
+    """Read the list from the state's position on; raise if contexts may be missing."""
+    start = state.position
+    first = _first_scan(state, start)
+    while not first.is_done:
+        for answer, contexts in first.answers():
+            # One answer shows the whole list as it was at one moment.
+            is_one = answer.is_top and answer.oldest <= state.floor and first.is_done
+            state.is_complete |= is_one and state.first.offset == 0
+            yield state.part(contexts, first.position, more=answer.batch.has_more)
+    if not state.is_complete:
+        yield from _settled(state, first, is_whole=not start.begun)
+
+
+def _first_scan(state: State, start: Position) -> Scan:
+    size = state.first.limit
+    if not start.begun and state.first.offset % min(size, state.remaining) == 0:
+        size = min(size, state.remaining)  # else a smaller page begins elsewhere
+    return Scan(
+        state,
+        start,
+        state.floor,
+        size=size,
+        prefetch=state.options.prefetch,
+        remaining=lambda: state.remaining,
+    )
+
+
+def _settled(state: State, first: Scan, *, is_whole: bool) -> Iterator[Part]:
+    """Read again what the first scan may have missed; raise if a doubt is left."""
+    end = first.position
+    # A walk from a later page on doesn't cover the top.
+    if end.coverage and state.first.offset == 0:
+        end = yield from _rechecked(state, first, end.coverage, is_whole=is_whole)
+    if reason := end.reason or _ambiguity(state, first, end.coverage):
+        raise PaginationError(reason)
+    state.is_complete = end.coverage is not None and state.first.offset == 0
+    if end.coverage is None:
+        logger.info(_UNPROVEN)
+
+
+def _rechecked(
+    state: State, first: Scan, coverage: Coverage, *, is_whole: bool
+) -> Generator[Part, None, Position]:
+    """Count where only that tells, and read the top; return what that leaves."""
+    counted = None
+    if coverage.ambiguous_time is not None:
+        counted = yield from _counted(state, first, coverage, is_whole=is_whole)
+    look = yield from _at_top(state, first.position, coverage)
+    if (top := look.coverage) is None:
+        return look.scan.position
+    if not coverage.sort_time.moves and top.mark.time < coverage.mark.time:
+        return first.position.in_pages(state.first.limit, _sunk(coverage))
+    ambiguous = [top.ambiguous_time, coverage.ambiguous_time]
+    time = next((time for time in ambiguous if time is not None), None)
+    time = None if top.mark.time == counted else time
+    return evolve(first.position, coverage=evolve(coverage, ambiguous_time=time))
+
+
+@frozen
+class _Look:
+    """What a reading from the top has shown."""
+
+    scan: Scan
+    seen: Seen  # what is newer than a horizon
+    shows_all: bool  # whether one answer had all of that
+    shows_lag: bool  # whether the mark isn't as old as it seems
+
+    @property
+    def coverage(self) -> Coverage | None:
+        return self.scan.position.coverage
+
+
+def _look(
+    state: State, end: Position, mark: Mark, floor: float, horizon: float
+) -> Generator[Part, None, _Look]:
+    """Read from the top down to a floor, as long as a time proves it."""
+    coverage = Coverage(state.reader.revision.sort_time)
+    scan = Scan(state, Position(coverage=coverage), max(floor, state.floor))
+    horizon = max(horizon, state.floor)
+    seen, shows_all, shows_lag = set[tuple[int, str, float]](), False, False
+    for answer, contexts in scan.answers():
+        shows_all |= answer.is_top and answer.oldest <= horizon
+        shows_lag |= answer.shows_lag(mark)
+        places = zip(count(answer.batch.window.offset), contexts, answer.times)
+        seen.update((n, key(c), time) for n, c, time in places if time > horizon)
+        yield state.part(contexts, end, more=answer.batch.has_more)
+    return _Look(scan, seen, shows_all, shows_lag)
+
+
+def _at_top(
+    state: State, end: Position, coverage: Coverage
+) -> Generator[Part, None, _Look]:
+    """Read the top until one answer, or two looks, show all that moved there."""
+    mark, moves = coverage.mark, coverage.sort_time.moves
+    before: Seen | None = None
+    for _ in range(MAX_LOOKS):
+        # Nothing is on its way to a time before an old mark.
+        long, delay = (LONG_DELAY, DELAY) if moves and not mark.is_old else (0, 0)
+        look = yield from _look(state, end, mark, mark.time - long, mark.time - delay)
+        if (
+            not moves
+            or (top := look.coverage) is None
+            or top.ambiguous_time is not None
+        ):
+            return look
+        if mark.is_old and look.shows_lag:
+            mark = evolve(mark, is_old=False)
+        elif look.shows_all or (before is not None and look.seen <= before):
+            return look
+        else:
+            mark, before = top.mark, look.seen
+    raise PaginationError(_TOO_FAST)
+
+
+def _counted(
+    state: State, first: Scan, coverage: Coverage, *, is_whole: bool
+) -> Generator[Part, None, float | None]:
+    """Read all again; return the newest time if two readings counted the same."""
+    one, end = first, first.position
+    if not is_whole:
+        one = (yield from _look(state, end, coverage.mark, -inf, inf)).scan
+    if one.position.coverage is None or len(one.ids) != one.length:
+        return None
+    mark = one.position.coverage.mark
+    # Contexts that leave the list hide missing ones from one count, but not from two.
+    horizon = mark.time - DELAY if coverage.sort_time.moves else -inf
+    look = yield from _look(state, end, mark, -inf, horizon)
+    two = look.scan
+    is_same = two.length == len(two.ids) == one.length
+    is_known = all(id_ in one.ids for _, id_, _ in look.seen)
+    newest = look.coverage and look.coverage.mark.time
+    return newest if is_same and is_known and newest == mark.time else None
+
+
+def _sunk(coverage: Coverage) -> str:
+    """Say that older contexts stand where the newest stood."""
+    return (
+        f"contexts may be missing: the list isn't sorted by {coverage.sort_time.field}:"
+        f" nothing at the top is as new as {shown(coverage.mark.time)}, which was there"
+        " at the start. exhaustive=False accepts that"
+    )
+
+
+def _ambiguity(state: State, first: Scan, coverage: Coverage | None) -> str:
+    """Say what may be missing because too many contexts share a time."""
+    if coverage is None or coverage.ambiguous_time is None:
+        return ""
+    missing = first.length - max(len(first.ids), len(state.yielded or ()))
+    what = f"about {missing} contexts are" if missing > 0 else "contexts may be"
+    time = f"{coverage.sort_time.field} {shown(coverage.ambiguous_time)}"
+    filters = " or ".join(known.name for known in state.reader.revision.filters)
+    return (
+        f"{what} missing: too many have the {time} to fit into one answer, and the "
+        f"service lists them in no fixed order. Filter by {filters} to make the group "
+        "smaller"
+    )
