@@ -23,24 +23,48 @@ if TYPE_CHECKING:
 def test_replacing__complete(tmp_path: Path) -> None:
     path = tmp_path / "contexts.csv"
     path.write_text("old")
-    path.chmod(0o600)
     with replacing(path, "") as partial:
         partial.file.write("ü\ud800\r\n")
         assert path.read_text() == "old"
     assert path.read_bytes() == b"\xc3\xbc\\ud800\r\n"
-    assert path.stat().st_mode & 0o777 == 0o600
     assert [*tmp_path.iterdir()] == [path]
+
+
+@pytest.mark.parametrize("mode", [None, 0o600, 0o640])
+def test_replacing__private_until_delivered(mode: int | None, tmp_path: Path) -> None:
+    """Then it has the mode of the file that it replaces, or that of a new one."""
+    path, like = tmp_path / "contexts.csv", tmp_path / "like"
+    if mode:
+        path.touch(mode)
+    interrupt(path)
+    hidden = {*tmp_path.iterdir()} - {path}
+    assert {file.stat().st_mode & 0o777 for file in hidden} == {0o600}
+    with replacing(path, "command"):
+        pass
+    like.touch(mode or 0o666)
+    assert path.stat().st_mode == like.stat().st_mode
 
 
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("absent/file", "No such file or directory"), (os.devnull, "not a regular file")],
+    [
+        ("absent/file", "No such file or directory"),
+        ("loop", "Too many levels of symbolic links"),
+        ("x" * 300, "File name too long"),
+        (os.devnull, "not a regular file"),
+        ("/dev/fd/{}", "not a regular file"),  # of a pipe, as /dev/stdout may be
+    ],
 )
 def test_replacing__unusable(name: str, reason: str, tmp_path: Path) -> None:
-    path = tmp_path / name
+    (tmp_path / "loop").symlink_to("loop")
+    ends = os.pipe()
+    path = tmp_path / name.format(ends[1])
     with pytest.raises(WachtError, match=reason) as caught, replacing(path, ""):
         pytest.fail("went on")
     assert str(path) in str(caught.value)
+    assert [file.name for file in tmp_path.iterdir()] == ["loop"]
+    for end in ends:
+        os.close(end)
 
 
 def interrupt(path: Path, command: str = "command") -> None:

@@ -5,18 +5,15 @@ from __future__ import annotations
 import errno
 import json
 import os
-import shutil
 import stat
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 from wacht.errors import WachtError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 # How long a large state isn't stored again: this times as long as that took, less a
 # second. So what is stored in 50 ms is stored after each page.
@@ -29,11 +26,10 @@ _user_id: Callable[[], int] = getattr(os, "geteuid", int)
 @contextmanager
 def replacing(path: Path, command: str) -> Generator[PartialFile]:
     """Open a file; after a failure, the same command continues what was saved."""
-    target = path.resolve()  # so that a link is followed, not replaced
-    if target.exists() and not target.is_file():
-        raise WachtError(f"cannot write to {path}: not a regular file")
+    target = Path(os.path.realpath(path))  # so that a link is followed, not replaced
     part = target.with_name(f".{target.name}.part")
     try:
+        _mode_of(path)  # not of the target: a pipe behind /dev/stdout has no path
         with open(part, "a", -1, "utf-8", "backslashreplace", "", opener=_own) as file:
             _lock(file, part)
             partial = PartialFile(file, part, command)
@@ -53,8 +49,8 @@ def replacing(path: Path, command: str) -> Generator[PartialFile]:
 
 
 def _own(path: str, flags: int) -> int:
-    """Open a file of this user, for others may have planted a link or their file."""
-    descriptor = os.open(path, flags | _NO_LINK, 0o666)
+    """Open a private file of this user; others may have planted a link or theirs."""
+    descriptor = os.open(path, flags | _NO_LINK, 0o600)
     info = os.fstat(descriptor)
     if stat.S_ISREG(info.st_mode) and (info.st_uid, info.st_nlink) == (_user_id(), 1):
         return descriptor
@@ -71,6 +67,17 @@ def _lock(file: TextIO, path: Path) -> None:
         if os.path.samestat(os.fstat(file.fileno()), path.lstat()):
             return
     raise BlockingIOError  # another process delivered it before we had the lock
+
+
+def _mode_of(path: Path) -> int:
+    """Return the mode of the file to replace, or else that of a new file."""
+    with suppress(FileNotFoundError):
+        mode = path.stat().st_mode
+        if stat.S_ISREG(mode):
+            return stat.S_IMODE(mode)
+        raise WachtError(f"cannot write to {path}: not a regular file")
+    os.umask(umask := os.umask(0o077))  # to read it, one has to set it
+    return 0o666 & ~umask
 
 
 class PartialFile:
@@ -111,8 +118,7 @@ class PartialFile:
     def deliver(self, target: Path) -> None:
         """Give the file its name, as long as it is locked."""
         self.file.flush()
-        if target.exists():
-            shutil.copymode(target, self._part)
+        self._part.chmod(_mode_of(target))
         self._close_on_windows()
         self._part.replace(target)
         self._checkpoint.unlink(missing_ok=True)
@@ -134,6 +140,6 @@ class PartialFile:
         text = json.dumps(saved, default=lambda value: value.to_json())
         new = self._part.with_suffix(".new")
         new.unlink(missing_ok=True)
-        with new.open("x") as file:
+        with open(new, "x", opener=_own) as file:
             file.write(text)
         new.replace(self._checkpoint)
