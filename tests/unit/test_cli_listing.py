@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import json
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from functools import reduce
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, strategies as st
@@ -14,6 +15,7 @@ from wacht import (
     AiExecutionContext,
     ExecutionContextListResponse,
     ListExecutionContextsOptions,
+    WachtError,
 )
 from wacht.cli import listing as listing_module
 from wacht.cli.commands import wacht as command
@@ -66,6 +68,14 @@ def test_listing__since() -> None:
     listing, ids = listed(pages, "--since", "2026-03-01T12:00:00Z")
     assert ids == ["b", "d"]
     assert listing.count == 2
+
+
+def test_listing__nested_too_deep() -> None:
+    """Threads that read ahead can decode what the one that writes can't encode."""
+    deep: Any = reduce(lambda inner, _: [inner], range(100_000), [])
+    data = [AiExecutionContext(context=deep)]
+    with pytest.raises(WachtError, match="nested too deep to be written"):
+        listed([ExecutionContextListResponse(data, has_more=False)])
 
 
 @pytest.mark.parametrize(

@@ -76,10 +76,13 @@ class Listing:
             continued=self.count > 0,
         )
         chosen, name = self._chosen(pages, file), self._params["format"]
-        if name == "parquet":
-            file.buffer.write(parquet(chosen))
-        else:
-            file.writelines(FORMATS[name](chosen, style))
+        try:
+            if name == "parquet":
+                file.buffer.write(parquet(chosen))
+            else:
+                file.writelines(FORMATS[name](chosen, style))
+        except RecursionError as error:  # threads that read ahead can decode more
+            raise WachtError("a context is nested too deep to be written") from error
 
     def notes(self) -> Generator[str]:
         """Say how far the listing came, and how to go on."""
