@@ -30,7 +30,7 @@ FIRST = AiExecutionContext(
 )
 SECOND = AiExecutionContext(id="3" * 19, title="x" * 100)
 TERMINAL = Style(width=80)
-STARTS_OF_FORMULAS = [*"=+-@\t\r\n\uff1d\uff0b\uff0d\uff20", " =", "  @", "\xa0+"]
+STARTS_OF_FORMULAS = [*"=+-@\t\r\n\uff1d\uff0b\uff0d\uff20", "  @", "\xa0+", "\ufeff="]
 
 Pages = list[list[AiExecutionContext]]
 pages = st.lists(st.lists(decoded_contexts(), max_size=2), min_size=1, max_size=2)

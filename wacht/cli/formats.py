@@ -25,8 +25,8 @@ _CSV_FIELDS = (*FIELD_NAMES, "extra")
 _JSON_FIELDS = (*JSON, "extra")
 _COMPACT = (",", ":")
 # What starts a formula in a spreadsheet, full-width forms and spaces before it
-# included; a number doesn't.
-_FORMULA = re.compile("[\t\r\n]|\\s*[=+\\-@\uff1d\uff0b\uff0d\uff20]")
+# included; a number doesn't. A byte order mark isn't part of the first cell.
+_FORMULA = re.compile("[\t\r\n\ufeff]|\\s*[=+\\-@\uff1d\uff0b\uff0d\uff20]")
 _NUMBER = re.compile(r"[+-][0-9]+(\.[0-9]+)?(e[+-][0-9]+)?")
 # And inside a cell, for a spreadsheet that separates by semicolons or tabs, and so ends
 # cells there and at line breaks. Lists in texts have a space behind the dash.
