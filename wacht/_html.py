@@ -91,7 +91,9 @@ def _is_set(value: object) -> bool:
 
 
 def _view(content: str) -> str:
-    return f'<div class="wacht-view">{_STYLE}{content}</div>'
+    # MathJax, in its versions 3 and 2, mustn't take "$1 and $2" for a formula.
+    classes = "wacht-view mathjax_ignore tex2jax_ignore"
+    return f'<div class="{classes}">{_STYLE}{content}</div>'
 
 
 def _more_html(more: int, things: str) -> str:

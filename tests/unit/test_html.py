@@ -70,6 +70,7 @@ def test_html__loads_nothing_and_styles_nothing_else(draw: Any) -> None:
     markup = draw({"id": "1", "title": "Refund"}).lower()
     for word in ("script", "url(", "http", "@import", "src=", "href", "position:"):
         assert word not in markup
+    assert ' mathjax_ignore tex2jax_ignore">' in markup  # "$1 to $2" is no formula
     style = markup.partition("<style>")[2].partition("</style>")[0]
     for rule in style.split("}")[:-1]:
         for selector in rule.partition("{")[0].replace(":is(th,td)", "").split(","):
