@@ -70,10 +70,10 @@ def test_parse__exception_of_a_signal_handler(monkeypatch: pytest.MonkeyPatch) -
         parse_json(b"{}")
 
 
-@pytest.mark.parametrize("number", ["NaN", "1e999", "-Infinity"])
+@pytest.mark.parametrize("number", ["NaN", "1e999", "-Infinity", f"{'9' * 70_000}.0"])
 def test_number__not_finite(number: str) -> None:
     """Python would read an infinity, which isn't JSON on its way out."""
-    with pytest.raises(SchemaError, match=f"finite numbers, got {number}$"):
+    with pytest.raises(SchemaError, match=f"finite numbers, got {number:.80}$"):
         parse_json(f'[1.5, {{"a": {number}}}]'.encode())
 
 

@@ -62,7 +62,7 @@ def _count_values(body: bytes) -> int:
 
 
 def _refuse(text: str) -> NoReturn:
-    raise SchemaError(f"the body: expected finite numbers, got {text}")
+    raise SchemaError(f"the body: expected finite numbers, got {text:.80}")
 
 
 def _finite_float(text: str) -> float:
