@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import decimal
 import math
-import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -113,7 +112,7 @@ def test_base_url__any_text(text: str, plain: bool) -> None:
             assert not settled.endswith("/")
 
 
-@pytest.mark.parametrize("seconds", [0.5, threading.TIMEOUT_MAX])
+@pytest.mark.parametrize("seconds", [0.5, 2_147_483])
 def test_timeout(seconds: Any) -> None:
     assert settings(timeout=seconds).timeout == (seconds, seconds)
     assert settings(timeout=(5.0, seconds)).timeout == (5.0, seconds)
@@ -121,12 +120,12 @@ def test_timeout(seconds: Any) -> None:
 
 @pytest.mark.parametrize(
     "seconds",
-    [0, -1, math.nan, math.inf, 10**400, True, "5", decimal.Decimal(5), None, []],
+    [0, -1, math.nan, math.inf, 2**31, 10**400, True, "5", decimal.Decimal(5), None],
     ids=lambda value: f"{type(value).__name__} {str(value)[:5]}",
 )
 def test_timeout__refused(seconds: Any) -> None:
     for timeout in (seconds, (seconds, 30.0), (5.0, seconds), (1, 2, seconds)):
-        with pytest.raises(ConfigError, match=r"^timeout: expected positive seconds, "):
+        with pytest.raises(ConfigError, match=r"^timeout: expected positive seconds"):
             settings(timeout=timeout)
     with pytest.raises(ConfigError, match=r"got \(1, 2, 3\)"):
         settings(timeout=(1, 2, 3))

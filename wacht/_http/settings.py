@@ -26,6 +26,7 @@ Pagination = Literal["auto", "page", "offset"]
 DEFAULT_BASE_URL = "https://api.wacht.dev"
 _DEFAULT_PORTS = {"https": ":443", "http": ":80"}
 _MAY_BE_SECRET = frozenset("@?#")  # such a URL isn't shown
+_LONGEST = 2**31 // 1000  # seconds of a timeout; sockets count milliseconds in 32 bits
 _NOT_IN_URLS = frozenset(' "<>\\^`{|}')  # RFC 3986; parsers disagree about some
 
 
@@ -73,10 +74,10 @@ def is_loopback(host: str) -> bool:
 
 def _timeout(given: Any) -> Any:
     pair = given if issubclass(type(given), tuple) else (given, given)
-    if len(pair) != 2 or not all(map(is_seconds, pair)):  # noqa: PLR2004 - a pair
+    if len(pair) != 2 or not all(map(is_seconds, pair)) or max(pair) > _LONGEST:  # noqa: PLR2004 - a pair
         raise ConfigError(
-            "timeout: expected positive seconds, a number or (connect, read), got "
-            f"{safe_repr(given)}"
+            f"timeout: expected positive seconds up to {_LONGEST}, a number or "
+            f"(connect, read), got {safe_repr(given)}"
         )
     return pair
 
