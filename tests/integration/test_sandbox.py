@@ -18,6 +18,7 @@ from urllib3.exceptions import ProtocolError
 
 from wacht import AiExecutionContext
 from wacht.sandbox import Sandbox
+from wacht.sandbox.server import _Connection
 
 Ask: TypeAlias = Callable[..., tuple[int, bytes]]
 
@@ -300,6 +301,14 @@ def test_connection__not_a_request(
     sandbox.close()
     assert sandbox.requests == []
     assert capfd.readouterr() == ("", "")
+
+
+def test_connection__silent(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It doesn't keep a thread for ever."""
+    assert _Connection.timeout == 60
+    monkeypatch.setattr(_Connection, "timeout", 0.01)
+    with _plain(sandbox, b"GET / HTTP") as connection:
+        assert _rest(connection) == b""
 
 
 def test_connection__tls_handshake(sandbox: Sandbox) -> None:

@@ -69,6 +69,7 @@ Respond: TypeAlias = Callable[[Request], Iterable[Action]]
 class _Connection(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     protocol_version = "HTTP/1.1"  # keeps connections
+    timeout = 60  # seconds; a client that sends nothing for so long has gone
     server: Server  # pyright: ignore[reportIncompatibleVariableOverride] - its only one
 
     def handle_one_request(self) -> None:
