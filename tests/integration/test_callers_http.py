@@ -128,6 +128,17 @@ def test_proxy__not_for_this_machine(
         assert proxy.heads == []
 
 
+@pytest.mark.parametrize("own", [False, True])
+def test_cookies__that_python_warns_of(sandbox: Sandbox, *, own: bool) -> None:
+    """Warnings are errors here, as with `-W error`; no one else reads the cookies."""
+    cookies = {"Set-Cookie": "a=b", "Set-Cookie2": "a=b; max-age"}
+    sandbox.answer(200, page_of(["1"]), headers=cookies)
+    http = requests.Session() if own else None
+    expected = pytest.raises(wacht.RequestError, match="request failed")
+    with sandbox.session(http=http) as session, expected if own else nullcontext():
+        assert len(session.fetch_execution_contexts()) == 1
+
+
 def test_hook__that_raises_for_a_status(sandbox: Sandbox) -> None:
     """It hides neither the service's message nor a retry."""
     with requests.Session() as http:

@@ -176,8 +176,9 @@ def certificate(tmp_path: Path) -> Path:
     ("bundle", "says"),
     [
         (None, "the server doesn't speak TLS on this port"),
-        ("", "a certificate file can't be used (REQUESTS_CA_BUNDLE"),
-        ("no certificate", "a certificate file can't be used (REQUESTS_CA_BUNDLE"),
+        ("", "a certificate file can't be used"),
+        ("no certificate", "a certificate file can't be used"),
+        ("absent", "a certificate file can't be used"),
     ],
 )
 def test_tls__another_attempt_cannot_help(
@@ -185,8 +186,9 @@ def test_tls__another_attempt_cannot_help(
 ) -> None:
     if bundle is not None:
         path = tmp_path / "ca.pem"
-        path.write_text(bundle)
-        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(path))
+        if bundle != "absent":
+            path.write_text(bundle)
+        monkeypatch.setenv("CURL_CA_BUNDLE", str(path))
     with RawServer() as server:  # of plain HTTP: it answers a handshake with a 400
         url = server.url.replace("http", "https")
         error = fetch_error(session_at(url, retry=RETRIES))

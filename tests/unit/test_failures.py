@@ -43,7 +43,8 @@ def broken(*arguments: Any) -> exceptions.ProtocolError:
 
 PROXY = "(https_proxy, or proxies of your http session)"
 NO_TLS = "the server doesn't speak TLS on this port, perhaps it is plain http"
-CA_FILE = "a certificate file can't be used (REQUESTS_CA_BUNDLE, verify or cert)"
+FILES = "REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE, verify or cert"
+CA_FILE = f"a certificate file can't be used ({FILES})"
 REFUSED = exceptions.NewConnectionError(CONNECTION, "Failed (twice): refused")
 NOT_IN_TIME = exceptions.ConnectTimeoutError(CONNECTION, "timed out")
 UNRESOLVED = exceptions.NameResolutionError("h", CONNECTION, socket.gaierror("no"))

@@ -234,6 +234,8 @@ class _TimedMessage(HTTPResponse):
         except HeaderParsingError:
             # urllib3 would go on without the rest of them, and log their content.
             raise ConnectionError("the headers can't be parsed") from None
+        # requests would parse cookies that nobody keeps, and may warn of them.
+        del self.headers["Set-Cookie"], self.headers["Set-Cookie2"]
 
 
 _TimedConnection.response_class = _TimedMessage  # type: ignore[attr-defined]

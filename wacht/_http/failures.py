@@ -49,7 +49,8 @@ _UNTRUSTED = ssl.SSLCertVerificationError
 _NO_TLS = "the server doesn't speak TLS on this port, perhaps it is plain http"
 _PLAIN_HTTP = "WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|HTTP_REQUEST"
 _UNUSABLE_FILE = r"X509|PEM|\[Errno (2|13|21)\]"  # missing, forbidden, or a folder
-_CA_FILE = "a certificate file can't be used (REQUESTS_CA_BUNDLE, verify or cert)"
+_FILES = "REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE, verify or cert"
+_CA_FILE = f"a certificate file can't be used ({_FILES})"
 _REFUSED = "Tunnel connection failed: (401|403|407)"
 _PROXY = "(https_proxy, or proxies of your http session)"
 _CUT_OFF = (http.client.IncompleteRead, requests.exceptions.ChunkedEncodingError)
@@ -59,6 +60,7 @@ _KINDS = (
     _Kind("the server's certificate isn't trusted", _UNTRUSTED, "", 1),
     _Kind(_NO_TLS, ssl.SSLError, _PLAIN_HTTP, 1),
     _Kind(_CA_FILE, exceptions.SSLError, _UNUSABLE_FILE, 1),
+    _Kind(_CA_FILE, OSError, "Could not find .* TLS", 1),
     _Kind(f"the proxy can't be used {_PROXY}", ValueError, "(?i)proxy|socks", 1),
     _Kind(f"the proxy refused {_PROXY}", OSError, _REFUSED, 1),
     _Kind("the answer is too slow", SlowAnswerError, slow=True),
@@ -80,7 +82,7 @@ _STACK_ERRORS = (
     *(socket.gaierror, ssl.SSLError),
 )
 _STACK_MODULES = re.compile(
-    r"(wacht|requests|urllib3|http\.client|socket|ssl|builtins"
+    r"(wacht|requests|urllib3|http\.(client|cookiejar)|socket|ssl|builtins"
     r"|socks|truststore|gevent|eventlet)(\.|$)"
 )
 _MAY_HOLD_KEY = re.compile(
@@ -135,7 +137,7 @@ def _is_callers(error: Exception) -> bool:
     if isinstance(error, _STACK_ERRORS):  # also if a mock raises them
         return False
     known = _STACK_MODULES.match(type(error).__module__) and _raised_by_stack(error)
-    return not (known and isinstance(error, (OSError, ValueError)))
+    return not (known and isinstance(error, (OSError, ValueError, UserWarning)))
 
 
 def _chain(error: Exception) -> list[Exception]:
