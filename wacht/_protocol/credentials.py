@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _REDACTED = b"[***]"  # holds no letter, so redacting twice changes nothing
+_SHORTEST_KEY = 8  # characters; a shorter one may be part of any word
 _LONGEST_TEXT = 64 * 1024  # characters; what is kept of a text is far shorter
 _PRINTABLE_ASCII = frozenset(map(chr, range(0x21, 0x7F)))
 
@@ -70,10 +71,12 @@ class ApiKey:
         """
         Replace the key in what a server sent: plain, or as JSON, URLs or HTML write it.
 
-        Truncated data may have been cut in the middle of the key.
+        A key shorter than eight characters is replaced where it stands alone. Truncated
+        data may have been cut in the middle of the key.
         """
+        where = rb"(?<!\w)%b(?!\w)" if len(str(self._key)) < _SHORTEST_KEY else b"%b"
         for spelling in self._spellings():
-            data = data.replace(spelling.encode(), _REDACTED)
+            data = re.sub(where % re.escape(spelling.encode()), _REDACTED, data)
         if truncated:
             data = data[: len(data) - self._partial_length(data)]
         return data
@@ -100,10 +103,8 @@ class ApiKey:
         spellings = {key, in_json, in_json.replace("/", "\\/"), in_html}
         for in_url in (quote(key), quote(key, safe="")):
             spellings |= {in_url, re.sub("%..", lambda char: char[0].lower(), in_url)}
-        in_go = re.sub("[<>&]", lambda char: f"\\u{ord(char[0]):04x}", in_json)
-        in_jinja = in_html.replace("&#x27;", "&#39;").replace("&quot;", "&#34;")
         in_repr = key.replace("\\", "\\\\")  # in the messages of http.client
-        spellings |= {in_go, in_jinja, in_repr, in_repr.replace("'", "\\'")}
+        spellings |= {in_repr, in_repr.replace("'", "\\'")}
         return sorted(spellings, key=len, reverse=True)  # one may be part of another
 
 
