@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.waits import PATIENCE
+
 if TYPE_CHECKING:
     from wacht.sandbox import Sandbox
 
@@ -42,4 +44,4 @@ os._exit(0)
 def test_fork__child_waits_for_no_thread_of_its_parent(sandbox: Sandbox) -> None:
     # Python warns of a fork beside threads; what then happens is tested here.
     command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", SCRIPT]
-    subprocess.run([*command, sandbox.url], check=True, timeout=30)
+    subprocess.run([*command, sandbox.url], check=True, timeout=PATIENCE)

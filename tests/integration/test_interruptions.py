@@ -20,6 +20,7 @@ import requests
 
 import wacht
 from tests.servers import RawServer, Wire
+from tests.waits import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -104,7 +105,7 @@ def test_signal__ends_a_request(place: str, kind: type[OSError], *, own: bool) -
 def test_signals__anywhere() -> None:
     """None hangs the session, gets lost, or costs or spoils a page."""
     command = [sys.executable, str(BENCHMARK), "--signals", "200"]
-    subprocess.run(command, check=True, timeout=100, stdout=subprocess.DEVNULL)
+    subprocess.run(command, check=True, timeout=PATIENCE, stdout=subprocess.DEVNULL)
 
 
 class HoldingThrottle:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
+from tests.waits import PATIENCE
 from wacht.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ MAX_BYTES = 16 * 2**20
 
 def output_of(script: str, *arguments: str) -> str:
     command = [sys.executable, "-c", script, *arguments]
-    return subprocess.check_output(command, text=True, timeout=60)
+    return subprocess.check_output(command, text=True, timeout=PATIENCE)
 
 
 # In a process of its own, where nothing but the session takes memory.

@@ -16,6 +16,7 @@ import pytest
 import urllib3
 from urllib3.exceptions import ProtocolError
 
+from tests.waits import PATIENCE
 from wacht import AiExecutionContext
 from wacht.sandbox import Sandbox
 from wacht.sandbox.server import _Connection
@@ -45,7 +46,9 @@ def _asking(sandbox: Sandbox) -> Iterator[Ask]:
         answer = pool.urlopen(method, path, body, headers, decode_content=False)
         return answer.status, answer.data
 
-    with urllib3.connection_from_url(sandbox.url, timeout=30, retries=False) as pool:
+    with urllib3.connection_from_url(
+        sandbox.url, timeout=PATIENCE, retries=False
+    ) as pool:
         yield ask
 
 
@@ -55,7 +58,7 @@ def _ids(ask: Ask) -> list[str]:
 
 def _plain(sandbox: Sandbox, data: bytes = b"") -> socket.socket:
     address: Any = sandbox._server.server_address
-    connection = socket.create_connection(address, timeout=30)
+    connection = socket.create_connection(address, timeout=PATIENCE)
     connection.sendall(data)
     return connection
 
@@ -68,7 +71,7 @@ def _rest(connection: socket.socket) -> bytes:
 
 
 def _until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.001)

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 QUICK = {"backoff_factor": 0.01, "status_forcelist": [429, *range(500, 600)]}
-ATTEMPTS = 3
-PATIENT, HASTY = 30.0, 0.4  # seconds for a read
+ATTEMPTS = 2
+# Seconds for a read. A busy machine may need some tenths of one for an answer.
+PATIENT, HASTY = 30.0, 1.0
 
 PAGE = page_of(["1", "2", "3"])
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -159,7 +160,7 @@ def always(case: Case) -> None:
             session.fetch_execution_contexts()
         assert caught.value.attempts == len(server.heads) == ATTEMPTS
     assert leaks(caught.value, KEY) == []
-    assert time.monotonic() - start < 15  # no read timeout of 30 s has passed
+    assert time.monotonic() - start < PATIENT  # no read took until its timeout
 
 
 @functools.cache
@@ -228,10 +229,10 @@ def test_slow_but_steady__is_fine() -> None:
 
     def script(wire: Wire) -> None:
         for part in (head, PAGE):
-            for start in range(0, len(part), len(part) // 3):
-                wire.pause(0.2)
-                wire.send(part[start : start + len(part) // 3])
+            for start in range(0, len(part), len(part) // 8):
+                wire.pause(0.2)  # a seventh of a read; a busy machine adds to it
+                wire.send(part[start : start + len(part) // 8])
 
-    with RawServer(script) as server, server.session(timeout=0.4) as session:
+    with RawServer(script) as server, server.session(timeout=1.4) as session:
         assert len(session.fetch_execution_contexts()) == 3
         assert len(server.heads) == 1

@@ -147,7 +147,7 @@ class Throttle:
     def slot(self, sleep: Callable[[float], None]) -> Iterator[Any]:
         if self.error and not self.late:
             raise self.error
-        sleep(0.5)
+        sleep(50)
         yield self.given
         if self.error:
             raise self.error
@@ -198,7 +198,7 @@ def test_throttle__error_of_its_wait_is_not_its_own() -> None:
     with pytest.raises(TimeoutError, match="alarm"):
         ask(endpoint(Throttle()), sleep=interrupt)
     with pytest.raises(wacht.DeadlineExceededError, match="would pass during a wait"):
-        ask(endpoint(Throttle()), deadline=0.4)
+        ask(endpoint(Throttle()), deadline=40)
 
 
 def test_throttle__of_ours_raises_only_what_a_signal_handler_raised(
@@ -230,7 +230,7 @@ def test_throttle__pauses_as_long_as_a_429_says(
     assert caught.value.attempts == 4
     assert throttle.pause.mock_calls == [call(7), call(120)]
     waits = [line for line in caplog.messages if line.endswith(": rate limit")]
-    assert waits[1] == "waiting 0.50 s before attempt 2 of 6: rate limit"
+    assert waits[1] == "waiting 50.00 s before attempt 2 of 6: rate limit"
 
 
 def test_fork__opens_new_connections(

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.waits import PATIENCE
 from wacht._threads import Event, Task
 
 
@@ -19,7 +20,7 @@ def test_event__wakes_all_threads() -> None:
     assert not event.is_set()
     tasks = [Task("wait", event.wait) for _ in range(3)]
     event.set()
-    assert [task._done.wait(10) and task._value for task in tasks] == [True] * 3
+    assert [task._done.wait(PATIENCE) and task._value for task in tasks] == [True] * 3
     assert event.is_set()
 
 

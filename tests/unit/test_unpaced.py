@@ -59,10 +59,10 @@ def test_unpaced__not_what_the_caller_chose(
     mock: responses.RequestsMock, status: int, own: dict[str, Any]
 ) -> None:
     mock.get(URL, status=200, json=PAGE)
-    mock.get(URL, status=status, json=PAGE)
+    mock.get(URL, status=status, json=PAGE, headers={"Retry-After": "60"})
     with wacht.Session(**own) as session:
         session.fetch_execution_contexts()
-        contexts = session.iter_execution_contexts(deadline=0.2)
+        contexts = session.iter_execution_contexts(deadline=30)
         with pytest.raises(wacht.DeadlineExceededError, match="during a wait"):
             list(contexts)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.waits import PATIENCE
 from wacht import DeadlineExceededError
 from wacht._threads import Event, Task
 from wacht._waiting import RequestBudget, StoppedError, ThrottleWait
@@ -69,9 +70,9 @@ def test_stopped__in_the_middle_of_a_wait() -> None:
     begun = Event()
     budget = RequestBudget(None, lambda *_: begun.set())
     task = Task("wait", lambda: budget.wait(3600, "why", "attempt 2"))
-    assert begun.wait(10)
+    assert begun.wait(PATIENCE)
     budget.stopped.set()
-    assert task._done.wait(10)
+    assert task._done.wait(PATIENCE)
     assert type(task.exception()) is StoppedError
 
 
