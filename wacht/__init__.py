@@ -42,6 +42,9 @@ from .models import (
     ExecutionContextListResponse,
     ListExecutionContextsOptions,
     ListFilters,
+    UpdateFilters,
+    UpdateKeywords,
+    UpdatePage,
     WalkKeywords,
     WalkProgress,
 )
@@ -84,11 +87,15 @@ __all__ = [
     "Session",
     "SupportsSlot",
     "Throttle",
+    "UpdateFilters",
+    "UpdateKeywords",
+    "UpdatePage",
     "WachtError",
     "WalkKeywords",
     "WalkProgress",
     "fetch_execution_contexts",
     "iter_execution_context_pages",
+    "iter_execution_context_updates",
     "iter_execution_contexts",
     "to_dataframe",
 ]
@@ -140,3 +147,11 @@ def iter_execution_context_pages(
 ) -> Generator[ExecutionContextListResponse, None, None]:
     """Walk through all pages on the default session; see the method of `Session`."""
     return _default_session().iter_execution_context_pages(options, **keywords)
+
+
+@_with_keywords_of(Session.iter_execution_context_updates)
+def iter_execution_context_updates(
+    state: str | None = None, /, **keywords: Unpack[UpdateKeywords]
+) -> Generator[UpdatePage, None, None]:
+    """Bring a copy up to date on the default session; see the method of `Session`."""
+    return _default_session().iter_execution_context_updates(state, **keywords)

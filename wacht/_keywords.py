@@ -12,7 +12,12 @@ from attrs.validators import optional
 from ._text import safe_repr
 from ._validators import aware, choice, integer, seconds
 from .errors import InvalidRequestError
-from .models import OPTION_NAMES, ListExecutionContextsOptions, ListFilters
+from .models import (
+    OPTION_NAMES,
+    ListExecutionContextsOptions,
+    ListFilters,
+    UpdateFilters,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,6 +62,16 @@ def merge_filters(
             f"{safe_repr(options)}"
         )
     return evolve(options, **filters)
+
+
+def merge_update_filters(
+    **filters: Unpack[UpdateFilters],
+) -> ListExecutionContextsOptions:
+    """Return the filters as options; a copy is always of the whole list."""
+    names = tuple(name for name in OPTION_NAMES if name != "page")
+    if unknown := sorted(filters.keys() - {*names}):
+        raise TypeError(f"unknown keyword {unknown[0]!r}; {_hint(unknown[0], names)}")
+    return merge_filters(None, **filters)
 
 
 def _hint(name: str, known: tuple[str, ...]) -> str:

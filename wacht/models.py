@@ -77,10 +77,9 @@ class ListExecutionContextsOptions:
 OPTION_NAMES = ("page", "per_page", *FILTERS)
 
 
-class ListFilters(TypedDict, total=False):
-    """The fields of `ListExecutionContextsOptions`, as keywords of the methods."""
+class UpdateFilters(TypedDict, total=False):
+    """What `Session.iter_execution_context_updates` takes to choose contexts."""
 
-    page: int | None
     per_page: int | None
     agent_id: str | None
     workflow_id: str | None
@@ -88,15 +87,26 @@ class ListFilters(TypedDict, total=False):
     context_group: str | None
 
 
-class WalkKeywords(ListFilters, total=False):
-    """The keywords of a walk; see `Session.iter_execution_contexts`."""
+class ListFilters(UpdateFilters, total=False):
+    """The fields of `ListExecutionContextsOptions`, as keywords of the methods."""
 
-    limit: int | None
+    page: int | None
+
+
+class UpdateKeywords(UpdateFilters, total=False):
+    """The keywords of `Session.iter_execution_context_updates`."""
+
     exhaustive: bool | None
-    active_since: datetime | None
     prefetch: int
     deadline: float | None
     progress: bool | Callable[[WalkProgress], object]
+
+
+class WalkKeywords(ListFilters, UpdateKeywords, total=False):
+    """The keywords of a walk; see `Session.iter_execution_contexts`."""
+
+    limit: int | None
+    active_since: datetime | None
 
 
 @frozen(kw_only=True, repr=False, slots=False)  # decoding fills __dict__ directly
@@ -241,6 +251,34 @@ class ExecutionContextListResponse:
         more = " There are further pages." if self.has_more else ""
         rows = [_fields_of(context) for context in self.data]
         return table_html(rows, caption=f"{len(rows)} execution contexts.{more}")
+
+
+@frozen(kw_only=True)
+class UpdatePage:
+    """
+    Contexts to write into a copy, and the state to store with them.
+
+    Attributes:
+        data: The contexts, perhaps none; one may come again on a later page.
+        state: What to pass to the next call: JSON text of some 600 bytes, without ids.
+        complete: Whether this is the last page of a run which proved that each context
+            that stayed in the list is in the copy, at least as new as at its start.
+        reads_all: Whether this run reads everything, or only what has changed.
+        started_at: When this run began, by this machine's clock; the same on each of
+            its pages, and later than that of the run before.
+    """
+
+    data: list[AiExecutionContext] = field(repr=lambda data: f"[{len(data)} contexts]")
+    state: str = field(repr=False)
+    complete: bool
+    reads_all: bool
+    started_at: datetime
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __iter__(self) -> Iterator[AiExecutionContext]:
+        return iter(self.data)
 
 
 @frozen(kw_only=True)

@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NoReturn, Self, Unpack
 
 from ._http.settings import Pagination, Settings
-from ._keywords import WALK_KEYWORDS, WalkOptions, merge_filters, with_keywords_of
+from ._keywords import (
+    WALK_KEYWORDS,
+    WalkOptions,
+    merge_filters,
+    merge_update_filters,
+    with_keywords_of,
+)
 from ._pagination.progress import open_report
 from ._protocol.credentials import ApiKey
 from .models import ListExecutionContextsOptions
@@ -22,6 +28,8 @@ if TYPE_CHECKING:
         AiExecutionContext,
         ExecutionContextListResponse,
         ListFilters,
+        UpdateFilters,
+        UpdatePage,
         WalkKeywords,
         WalkProgress,
     )
@@ -91,6 +99,7 @@ class Session:
         # so does the rest. Later, there may be no file descriptor to import it with.
         from ._http.endpoint import Endpoint  # noqa: PLC0415
         from ._pagination.reader import fetch_page  # noqa: PLC0415
+        from ._pagination.updates import Updates  # noqa: PLC0415
         from ._pagination.walk import Walk  # noqa: PLC0415
 
         key = ApiKey(api_key)
@@ -109,6 +118,7 @@ class Session:
         self._base_url = settings.base_url
         self._endpoint = Endpoint(settings, key)
         self._fetch_page, self._make_walk = fetch_page, Walk
+        self._make_updates = Updates
 
     def __repr__(self) -> str:
         return f"<wacht.Session for {self._base_url}>"
@@ -253,3 +263,51 @@ class Session:
         last page is cut.
         """
         return self._walk(options, **keywords).pages()
+
+    def iter_execution_context_updates(
+        self,
+        state: str | None = None,
+        /,
+        *,
+        exhaustive: bool | None = None,
+        prefetch: int = 0,
+        deadline: float | None = None,
+        progress: bool | Callable[[WalkProgress], object] = False,
+        **filters: Unpack[UpdateFilters],
+    ) -> Generator[UpdatePage, None, None]:
+        """
+        Bring a copy of the list up to date.
+
+        Write `page.data` by id and store `page.state` in one transaction; the process
+        may be killed at any moment. A context may come again on a later page. Arguments
+        and state are checked at the call.
+
+        Without a state, a run reads everything. From a stored state it goes on there
+        or, once a run has ended, reads what was active since that run began; by page,
+        it reads everything each time. Where the state doesn't fit the list any more,
+        the same call begins a new run.
+
+        Args:
+            state: The `state` of the last page that was stored; None for a new copy.
+            exhaustive: As for `iter_execution_contexts`. Where each run is a proof, it
+                ends with a page that has `complete=True`, or in a `PaginationError`.
+            prefetch: How many pages to request ahead, in threads; up to 100.
+            deadline: Seconds for this call, waits included.
+            progress: As for `iter_execution_contexts`.
+            filters: Which contexts to copy: the same as when the state was made.
+                `per_page` may be another.
+
+        Yields:
+            One `UpdatePage` or more; the last may be empty.
+
+        Raises:
+            InvalidRequestError: An argument is out of its range, or the state belongs
+                to another service or other filters: begin with `state=None`.
+            WachtError: As `iter_execution_contexts`, but `resume` is None: go on from
+                the last stored state.
+
+        """
+        walk = WalkOptions(None, exhaustive, None, prefetch, deadline)
+        options = merge_update_filters(**filters)
+        report = open_report(progress)
+        return self._make_updates(self._endpoint, options, walk, report, state).pages()

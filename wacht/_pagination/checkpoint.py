@@ -29,7 +29,7 @@ from wacht._text import safe_repr
 from wacht.errors import InvalidRequestError
 from wacht.models import ListExecutionContextsOptions as Options
 
-from .coverage import UNDATED, Coverage, Mark, microseconds
+from .coverage import BEFORE_ALL, UNDATED, Coverage, Mark, microseconds
 from .position import MAX_EXTRA_OVERLAP, Position
 
 if TYPE_CHECKING:
@@ -43,9 +43,8 @@ if TYPE_CHECKING:
 
 _FORMAT = 3  # another number for each change that a reader of the text would notice
 # What cattrs and the options raise for a document that doesn't fit.
-UNFIT = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+_UNFIT = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 _MAX_NUMBER = MAX_PAGE * MAX_PER_PAGE
-_FIRST = microseconds(datetime.min.replace(tzinfo=UTC)) - 1  # see `active_since_floor`
 _LAST = microseconds(datetime.max.replace(tzinfo=UTC))
 _SORT_TIMES = {known.field: known for known in (PAGE_SORT_TIME, OFFSET_SORT_TIME)}
 
@@ -87,6 +86,39 @@ class Checkpoint:
         return evolve(options, page=self.page, per_page=size, _checkpoint=self)
 
 
+@frozen
+class Copy:
+    """How far a copy came: what its state holds. No ids: it may get one twice."""
+
+    service: str
+    filters: dict[str, str]
+    started_at: int  # when the run began, in microseconds
+    reads_all: bool  # whether that reads everything
+    floor: Mark = field(factory=Mark)  # down to which it reads; or those after it
+    revision: Revision | None = None
+    position: Position = field(factory=Position)  # not begun: there is another run
+
+    def to_text(self) -> str:
+        return _signed({"format": _FORMAT, **unstructured(self)})
+
+    @classmethod
+    def from_text(cls, text: object, service: str, filters: dict[str, str]) -> Self:
+        """Read a state; raise an `InvalidRequestError` if it is of another copy."""
+        what = "this text isn't a state that `UpdatePage.state` gave"
+        with suppress(*_UNFIT, RecursionError):
+            document = _verified(text)
+            if document.pop("format") != _FORMAT:
+                document["position"] = {}  # the floor is worth keeping
+            copy = structured(document, cls)
+            _check(Window(0, MAX_PER_PAGE), copy.revision, copy.position)
+            _expect(copy.floor.time < UNDATED and 0 <= copy.started_at < _LAST)
+            if (copy.service, copy.filters) == (service, filters):
+                return copy
+            differs = "service" if copy.service != service else "list, by its filters"
+            what = f"this state is of another {differs}"
+        raise InvalidRequestError(f"state: {what}. Begin with state=None")
+
+
 def checkpoint_of(options: Options, service: str) -> Checkpoint | None:
     """Return the checkpoint that options go on from; raise if it is of another list."""
     checkpoint = options._checkpoint  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - not for users
@@ -116,7 +148,7 @@ def write(options: Options) -> str:
         "filters": filters_of(options),
         "checkpoint": unstructured(checkpoint),
     }
-    return signed({"format": _FORMAT, **content})
+    return _signed({"format": _FORMAT, **content})
 
 
 def read(text: str) -> Options:
@@ -127,7 +159,7 @@ def read(text: str) -> Options:
         InvalidRequestError: It is any other text.
 
     """
-    document = verified(text)
+    document = _verified(text)
     number = document.get("format")
     if type(number) is int and number != _FORMAT:
         raise InvalidRequestError(
@@ -135,7 +167,7 @@ def read(text: str) -> Options:
             "with the version of wacht that wrote it, or list from the start, without "
             "this text"
         )
-    with suppress(*UNFIT, RecursionError):
+    with suppress(*_UNFIT, RecursionError):
         return _options(document)
     raise InvalidRequestError(
         "from_json: expected the text that to_json() wrote, got something else: pass "
@@ -147,19 +179,19 @@ def _options(document: dict[str, Any]) -> Options:
     stored: Any = document["checkpoint"]
     if stored is not None:
         stored = structured(stored, Checkpoint)
-        check(stored.first, stored.revision, stored.position)
+        _check(stored.first, stored.revision, stored.position)
         _expect(stored.count == len(stored.ids()))
     filters = {n: FILTERS[n].value(t) for n, t in document["filters"].items()}
     return Options(**document["place"], **filters, _checkpoint=stored)
 
 
-def signed(content: dict[str, Any]) -> str:
+def _signed(content: dict[str, Any]) -> str:
     """Write a document as JSON with a checksum."""
     return _json({**content, "checksum": _checksum(content)})
 
 
-def verified(text: object) -> dict[str, Any]:
-    """Return the document that `signed` wrote; {} if it is any other text."""
+def _verified(text: object) -> dict[str, Any]:
+    """Return the document that `_signed` wrote; {} if it is any other text."""
     with suppress(RecursionError, TypeError, ValueError):
         document = {**json.loads(text)} if isinstance(text, str) else {}
         if document.pop("checksum", None) == _checksum(document):
@@ -181,11 +213,11 @@ def unstructured(value: object) -> Any:
 
 
 def structured(document: object, cls: type[T]) -> T:
-    """Turn what JSON has into what was stored; raise one of `UNFIT` if it can't be."""
+    """Turn what JSON has into what was stored; raise one of `_UNFIT` if it can't be."""
     return _converter().structure(document, cls)
 
 
-def check(first: Window, revision: Revision | None, position: Position) -> None:
+def _check(first: Window, revision: Revision | None, position: Position) -> None:
     """Raise a `ValueError` if the numbers of a stored place make no sense."""
     coverage = position.coverage
     _expect(first.offset >= 0)
@@ -217,7 +249,7 @@ def _converter() -> Converter:
     from cattrs import Converter  # noqa: PLC0415 - most walks need no text
     from cattrs.gen import make_dict_unstructure_fn  # noqa: PLC0415
 
-    classes = (Revision, Window, Position, Coverage, Mark, SortTime, Checkpoint)
+    classes = (Revision, Window, Position, Coverage, Mark, SortTime, Checkpoint, Copy)
     names = {cls.__name__: cls for cls in classes}
     for cls in classes:
         resolve_types(cls, localns={"Iterable": Iterable, **names})
@@ -261,5 +293,5 @@ def _time(value: Any, _type: object) -> Any:
     """Return a time in microseconds; JSON has no infinite numbers."""
     if value in ("inf", "-inf"):
         return float(value)
-    _expect(type(value) is int and (value == UNDATED or _FIRST <= value <= _LAST))
+    _expect(type(value) is int and (value == UNDATED or BEFORE_ALL <= value <= _LAST))
     return value

@@ -42,11 +42,19 @@ def microseconds(moment: datetime) -> int:
     return (moment - _EPOCH) // _MICROSECOND
 
 
+BEFORE_ALL = microseconds(datetime.min.replace(tzinfo=UTC)) - 1
+
+
+def moment_of(time: float) -> datetime:
+    """Return a time in microseconds as a datetime."""
+    return _EPOCH + int(time) * _MICROSECOND
+
+
 def shown(time: float) -> str:
     """Write a time as the service does."""
     if time == UNDATED:
         return "null"
-    return f"{_EPOCH + int(time) * _MICROSECOND:%Y-%m-%dT%H:%M:%S.%fZ}"
+    return f"{moment_of(time):%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
 def time_of(context: AiExecutionContext, sort_time: SortTime) -> int:

@@ -80,6 +80,7 @@ def _settled(state: State, first: Scan, *, is_whole: bool) -> Iterator[Part]:
         end = yield from _rechecked(state, first, end.coverage, is_whole=is_whole)
     if reason := end.reason or _ambiguity(state, first, end.coverage):
         raise PaginationError(reason)
+    state.position = end
     state.is_complete = end.coverage is not None and state.first.offset == 0
     if end.coverage is None:
         logger.info(_UNPROVEN)
