@@ -1,4 +1,21 @@
-"""The exceptions."""
+"""
+The exceptions; in brackets, the second parent.
+
+    WachtError
+    ├── ConfigError (ValueError)
+    ├── InvalidRequestError (ValueError)
+    ├── RequestError
+    ├── ApiError
+    │   ├── BadRequestError
+    │   ├── AuthenticationError
+    │   ├── PermissionDeniedError
+    │   ├── NotFoundError
+    │   ├── RateLimitError
+    │   └── ServerError
+    ├── DecodeError
+    ├── PaginationError
+    └── DeadlineExceededError (TimeoutError)
+"""
 
 from __future__ import annotations
 

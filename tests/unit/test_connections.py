@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import queue
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
-import requests
 from urllib3 import HTTPConnectionPool
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import ConnectTimeoutError
 
 from tests.clock import Clock
+from wacht._http.client import _open_http
 from wacht._http.connections import TimedAdapter, _Wire
 from wacht._http.timing import ResponseTimer, SlowAnswerError, active_timer
 
@@ -129,18 +128,11 @@ def test_adapter__makes_the_class_at_the_connection(
     assert type(pool._new_conn()) is timed
 
 
-def test_pool__gives_the_connection_that_came_last() -> None:
-    """As urllib3's own queue does."""
-    manager: Any = TimedAdapter().poolmanager
-    free = manager.connection_from_url("http://api.invalid").pool
-    while not free.empty():
-        free.get()
-    with pytest.raises(queue.Empty):
-        free.get()
-    numbers = [*range(requests.adapters.DEFAULT_POOLSIZE)]
-    for number in numbers:
-        free.put(number)
-    with pytest.raises(queue.Full):
-        free.put("one more")
-    assert free.qsize() == len(numbers)
-    assert [free.get() for _ in numbers] == numbers[::-1]
+def test_pool__opens_a_connection_only_if_none_is_free() -> None:
+    adapter: Any = _open_http().get_adapter("http://api.invalid")
+    pool = adapter.poolmanager.connection_from_url("http://api.invalid")
+    connections = [pool._get_conn() for _ in range(200)]
+    for connection in connections:
+        pool._put_conn(connection)
+    assert {pool._get_conn() for _ in connections} == {*connections}
+    assert pool._get_conn() not in connections

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import logging
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 import responses
 
 import wacht
+from wacht import errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +42,15 @@ def test_import__only_what_it_needs(module: str, unneeded: set[str]) -> None:
     code = f"import sys, {module}; print(sys.modules.keys() & {unneeded})"
     command = [sys.executable, "-W", "error", "-c", code]
     assert subprocess.check_output(command, cwd=ROOT, text=True) == "set()\n"
+
+
+def test_errors__docstring_draws_the_tree() -> None:
+    def below(kind: type) -> Iterator[str]:
+        for child in kind.__subclasses__():
+            yield from (child.__name__, *below(child))
+
+    drawn = re.findall("─ (.*)", errors.__doc__ or "")
+    assert [line.split()[0] for line in drawn] == [*below(errors.WachtError)]
 
 
 def test_all__sorted_and_complete() -> None:

@@ -44,7 +44,6 @@ _PROXY = re.compile(
     r"([^][/\\?#\s@:]+|\[[\da-f.]*:[\da-f:.]+(%[\w.-]+)?\])(:(?P<port>\d{1,5}))?/?",
     re.IGNORECASE,
 )
-_POOL_SIZE = 100  # connections; as many as a walk may request pages ahead
 
 
 class HttpClient:
@@ -136,7 +135,7 @@ def _open_http() -> requests.Session:
     """Open a session of requests that retries nothing, for use by many threads."""
     http = requests.Session()
     for scheme in ("https://", "http://"):
-        http.mount(scheme, TimedAdapter(pool_maxsize=_POOL_SIZE))
+        http.mount(scheme, TimedAdapter(pool_maxsize=0))  # no limit
     return http
 
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import io
 import socket
-from collections import deque
 from functools import cache
 from http import HTTPStatus
 from http.client import HTTPResponse, parse_headers
-from queue import Empty, Full
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, cast
 
 import urllib3
@@ -77,34 +76,13 @@ def _with(addition: Any, base: Any) -> Any:
     return type(base.__name__, (addition, base), {})
 
 
-class _FreeConnections(deque[Any]):
-    """A queue without a lock, which a signal handler's exception could leave closed."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__()  # with `maxlen`, threads could push out an open connection
-        self._size = size
-
-    def put(self, connection: Any, *_: Any, **__: Any) -> None:
-        if len(self) >= self._size:
-            raise Full
-        self.append(connection)
-
-    def get(self, *_: Any, **__: Any) -> Any:
-        try:
-            return self.pop()
-        except IndexError:
-            raise Empty from None
-
-    qsize = deque[Any].__len__
-
-    def empty(self) -> bool:  # for vcrpy
-        return not self
-
-
 class _TimedPool:
     """What is added to urllib3's pools."""
 
-    QueueCls = _FreeConnections
+    @staticmethod
+    def QueueCls(_size: int) -> SimpleQueue[Any]:  # noqa: N802 - urllib3's name
+        """Make a queue in C: a signal handler's exception leaves no lock closed."""
+        return SimpleQueue()
 
     @property
     def ConnectionCls(self) -> Any:  # noqa: N802 - urllib3's name

@@ -86,6 +86,9 @@ class Endpoint:
         """Return the last reply, whatever its status, and with which try it came."""
         self._client.check()
         slow = retries.attempt > 1  # once is chance, twice is slow
+        # The policy decides, this loop sends. urllib3's own loop sees neither a cut-off
+        # body nor the wait that a 429 states in its text. Its attempts enter no slot of
+        # the throttle. Its sleep knows no deadline.
         while True:
             outcome = self._attempt(query, budget, retries)
             if isinstance(outcome, Failure):
