@@ -9,9 +9,9 @@ from typing import Any, TypeAlias
 from hypothesis import strategies as st
 
 from wacht import AiExecutionContext, ListExecutionContextsOptions
-from wacht._contexts import FILTERS, JSON, MAX_PAGE, MAX_PER_PAGE, TIMES
+from wacht._contexts import FILTERS, MAX_PAGE, MAX_PER_PAGE
 from wacht._protocol.decoding import structure_page
-from wacht.models import FIELD_NAMES
+from wacht.models import FIELD_NAMES, KINDS
 
 Json: TypeAlias = Any
 
@@ -27,9 +27,6 @@ class Sizes(IntEnum):
         return "small"
 
 
-TEXTS = tuple(
-    name for name in FIELD_NAMES if name not in (*TIMES, *JSON, "parent_context_id")
-)
 # Lone surrogates too: JSON can spell them, though UTF-8 cannot.
 texts = st.text(st.characters(exclude_categories=()), max_size=20)
 texts_in_utf8 = st.text(min_size=1, max_size=20)
@@ -73,18 +70,25 @@ def timestamps_and_times(draw: st.DrawFn) -> tuple[str, datetime]:
     return f"{time.date().isoformat()}{separator}{text}", meant
 
 
-timestamps = timestamps_and_times().map(lambda pair: pair[0])
+integers = st.integers(-(2**63), 2**63 - 1)
+SENT: dict[str, st.SearchStrategy[Json]] = {  # by the service, for a kind of field
+    "str": texts,
+    "Id": texts | integers,
+    "datetime": timestamps_and_times().map(lambda pair: pair[0]),
+    "int": integers,
+    "bool": st.booleans(),
+    "Any": json_values(4),
+}
+PASSED: dict[str, st.SearchStrategy[Any]] = SENT | {  # by a caller, to filter by it
+    **dict.fromkeys(["str", "Id"], texts_in_utf8),
+    "datetime": st.datetimes(timezones=st.just(UTC)),
+}
 
 
 def contexts(identity: st.SearchStrategy[Json] = snowflakes) -> st.SearchStrategy[Json]:
     """Contexts as the service sends them: any field may be null, absent or unknown."""
-    known: dict[str, st.SearchStrategy[Json]] = {
-        **dict.fromkeys(TEXTS, st.none() | texts),
-        **dict.fromkeys(TIMES, st.none() | timestamps),
-        **dict.fromkeys(JSON, json_values(4)),
-        "id": st.none() | identity,
-        "parent_context_id": st.none() | st.integers(1, 2**63 - 1),
-    }
+    known = {name: st.none() | SENT[kind] for name, kind in KINDS.items()}
+    known["id"] = st.none() | identity
     fields = st.fixed_dictionaries({}, optional=known)
     unknown = texts.filter(lambda name: name not in known)
     extra = st.dictionaries(unknown, json_values(3), max_size=3)
@@ -123,10 +127,10 @@ def almost_pages(draw: st.DrawFn) -> Json:
 
 def options() -> st.SearchStrategy[ListExecutionContextsOptions]:
     """Any options that a caller may pass."""
-    text = st.none() | texts_in_utf8
+    kinds = {name: KINDS[known.field] for name, known in FILTERS.items()}
     return st.builds(
         ListExecutionContextsOptions,
         page=st.none() | st.integers(1, MAX_PAGE),
         per_page=st.none() | st.integers(1, MAX_PER_PAGE),
-        **dict.fromkeys(FILTERS, text),
+        **{name: st.none() | PASSED[kind] for name, kind in kinds.items()},
     )

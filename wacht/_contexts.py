@@ -52,17 +52,7 @@ class SortTime:
 PAGE_SORT_TIME = SortTime("created_at")
 OFFSET_SORT_TIME = SortTime("last_activity_at", moves=True, undated_first=True)
 
-# What the fields of a context are; all others are text.
-IDS = (
-    *("id", "agent_id", "workflow_id", "user_id", "session_id", "deployment_id"),
-    *("external_context_id", "parent_context_id"),
-)
-TIMES = ("created_at", "updated_at", "last_activity_at", "completed_at")
-JSON = (
-    *("context", "execution_state"),
-    *("external_resource_metadata", "completion_summary"),
-)
-# What the page revision gives of them.
+# The fields that the page revision gives.
 PAGE_FIELDS = (
     *("id", "agent_id", "workflow_id", "user_id", "session_id"),
     *("context", "created_at"),

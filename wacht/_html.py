@@ -8,7 +8,7 @@ from html import escape
 from itertools import islice, starmap
 from typing import TYPE_CHECKING, TypeAlias
 
-from ._contexts import ALWAYS_SHOWN, IDS, NOTEBOOK_COLUMNS
+from ._contexts import ALWAYS_SHOWN, NOTEBOOK_COLUMNS
 from ._text import JOINERS, escape_controls, safe_repr, truncate
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def card_html(fields: Row) -> str:
     )
 
 
-def table_html(rows: Sequence[Row], *, caption: str) -> str:
+def table_html(rows: Sequence[Row], kinds: Mapping[str, str], *, caption: str) -> str:
     """Draw the first rows of a page, without the columns that are empty in them."""
     shown = rows[:_MAX_ROWS]
     names = [
@@ -77,7 +77,7 @@ def table_html(rows: Sequence[Row], *, caption: str) -> str:
     title = f"<caption {_LEFT}>{_safe(caption, _CELL_LENGTH)}</caption>"
     head = "".join(f'<th scope="col" {_LEFT}>{name}</th>' for name in names)
     body = "".join(
-        f"<tr>{''.join(_cell_html(name, row.get(name)) for name in names)}</tr>"
+        f"<tr>{''.join(_cell_html(row.get(name), kinds[name]) for name in names)}</tr>"
         for row in shown
     )
     return _view(
@@ -100,11 +100,11 @@ def _more_html(more: int, things: str) -> str:
     return f'<div class="wacht-note">… {more:,} more {things}</div>' if more > 0 else ""
 
 
-def _cell_html(name: str, value: object) -> str:
+def _cell_html(value: object, kind: str) -> str:
     if not _is_set(value):
         return "<td></td>"
     # An id that is cut is of no use.
-    style = _WHOLE if name in IDS or isinstance(value, datetime) else _CUT
+    style = _CUT if kind in ("str", "Any") else _WHOLE
     return f'<td dir="auto"><div {style}>{_safe(value, _CELL_LENGTH)}</div></td>'
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from json import dumps
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
-from ._contexts import FRAME_COLUMNS, JSON, TIMES
+from ._contexts import FRAME_COLUMNS
 from ._text import safe_repr
 from .errors import ConfigError, InvalidRequestError
-from .models import FIELD_NAMES, AiExecutionContext
+from .models import KINDS, AiExecutionContext
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,12 +19,16 @@ if TYPE_CHECKING:
 Columns: TypeAlias = "dict[str, list[Any]]"
 
 _TEXT = "string[python]"  # the same with and without pyarrow, and it takes any str
-_TIME = "datetime64[us, UTC]"  # holds every datetime that Python has
 _JSON = "object"
-_DTYPES = {
-    name: _JSON if name in JSON else _TIME if name in TIMES else _TEXT
-    for name in (*FRAME_COLUMNS, *FIELD_NAMES)
+_OF_KIND = {
+    "str": _TEXT,
+    "Id": _TEXT,
+    "datetime": "datetime64[us, UTC]",  # holds every datetime that Python has
+    "int": "Int64",
+    "bool": "boolean",
+    "Any": _JSON,
 }
+_DTYPES = {name: _OF_KIND[KINDS[name]] for name in (*FRAME_COLUMNS, *KINDS)}
 _EXPECTED = (
     "expected contexts, as in to_dataframe(page) or "
     "to_dataframe(iter_execution_contexts()), got "
@@ -117,11 +121,9 @@ def _add_keys(columns: Columns, objects: Sequence[dict[str, Any]], prefix: str) 
 
 
 def _as_text(values: list[Any], dtype: str) -> list[Any]:
-    if dtype == _TIME:
-        return values
     if dtype == _JSON:
         values = [v if v is None else dumps(v, ensure_ascii=False) for v in values]
-    return [v and _encodable(v) for v in values]
+    return [_encodable(v) if isinstance(v, str) else v for v in values]
 
 
 def _encodable(text: str) -> str:

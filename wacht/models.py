@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypedDict, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, overload
 
 from attrs import field, fields, frozen
 from attrs.validators import optional
@@ -109,6 +109,9 @@ class WalkKeywords(ListFilters, UpdateKeywords, total=False):
     active_since: datetime | None
 
 
+Id: TypeAlias = str  # shown whole, and read from a number as well
+
+
 @frozen(kw_only=True, repr=False, slots=False)  # decoding fills __dict__ directly
 class AiExecutionContext:
     """
@@ -143,27 +146,27 @@ class AiExecutionContext:
         extra: The fields that this version of the SDK does not know.
     """
 
-    id: str | None = None
-    agent_id: str | None = None
-    workflow_id: str | None = None
-    user_id: str | None = None
-    session_id: str | None = None
+    id: Id | None = None
+    agent_id: Id | None = None
+    workflow_id: Id | None = None
+    user_id: Id | None = None
+    session_id: Id | None = None
     context: Any = field(default=None, hash=False)  # it may hold dicts
     created_at: datetime | None = None
-    deployment_id: str | None = None
+    deployment_id: Id | None = None
     title: str | None = None
     system_instructions: str | None = None
     context_group: str | None = None
     status: str | None = None
     source: str | None = None
-    external_context_id: str | None = None
+    external_context_id: Id | None = None
     updated_at: datetime | None = None
     last_activity_at: datetime | None = None
     completed_at: datetime | None = None
     execution_state: Any = field(default=None, hash=False)
     external_resource_metadata: Any = field(default=None, hash=False)
     completion_summary: Any = field(default=None, hash=False)
-    parent_context_id: str | None = None
+    parent_context_id: Id | None = None
     extra: dict[str, Any] = field(factory=dict[str, Any], hash=False)
 
     def to_dict(self) -> dict[str, Any]:
@@ -193,7 +196,12 @@ class AiExecutionContext:
         return card_html(_fields_of(self))
 
 
-FIELD_NAMES = tuple(known.name for known in fields(AiExecutionContext))[:-1]  # no extra
+# The kind of each field but `extra`, as annotated: str, Id, datetime, int, bool or Any.
+KINDS = {
+    known.name: str(known.type).removesuffix(" | None")
+    for known in fields(AiExecutionContext)[:-1]
+}
+FIELD_NAMES = tuple(KINDS)
 
 for _name in FIELD_NAMES:  # decoding sets only those that came
     setattr(AiExecutionContext, _name, None)
@@ -250,7 +258,7 @@ class ExecutionContextListResponse:
 
         more = " There are further pages." if self.has_more else ""
         rows = [_fields_of(context) for context in self.data]
-        return table_html(rows, caption=f"{len(rows)} execution contexts.{more}")
+        return table_html(rows, KINDS, caption=f"{len(rows)} execution contexts.{more}")
 
 
 @frozen(kw_only=True)

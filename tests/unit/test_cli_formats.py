@@ -93,6 +93,15 @@ def test_table__on_a_terminal() -> None:
     ]
 
 
+def test_table__what_is_falsy_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("context", "execution_state"):
+        monkeypatch.setitem(TERMINAL_COLUMNS, name, (5, 10))
+    page = [AiExecutionContext(id="1", context=0, execution_state=False)]
+    for style in (Style(), Style(width=200)):
+        line = written("table", [page], style).splitlines()[-1]
+        assert line.split() == ["1", "0", "false"]
+
+
 @pytest.mark.parametrize(
     ("width", "columns"), [(86, 5), (80, 4), (61, 3), (40, 2), (30, 1)]
 )
@@ -136,7 +145,12 @@ def test_json__is_what_to_dict_gives(pages: Pages) -> None:
 
 def test_csv__all_fields() -> None:
     context = AiExecutionContext(
-        id="1", created_at=NOON, context={"a": [1, "ü"]}, extra={"new": None}
+        id="1",
+        created_at=NOON,
+        context={"a": [1, "ü"]},
+        execution_state=0,
+        completion_summary=False,
+        extra={"new": None},
     )
     heading, row = csv_cells(written("csv", [[context]]))
     assert heading == [*FIELD_NAMES, "extra"]
@@ -144,6 +158,8 @@ def test_csv__all_fields() -> None:
         "id": "1",
         "created_at": context.to_dict()["created_at"],
         "context": '{"a":[1,"ü"]}',
+        "execution_state": "0",
+        "completion_summary": "false",
         "extra": '{"new":null}',
     }
 

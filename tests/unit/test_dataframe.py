@@ -11,11 +11,13 @@ import pandas as pd
 import pytest
 from hypothesis import given, strategies as st
 
-from tests.strategies import JSON, TIMES, decoded_contexts, json_values, texts
+from tests.strategies import decoded_contexts, json_values, texts
+from wacht import dataframe
 from wacht.dataframe import to_dataframe
 from wacht.errors import ConfigError, InvalidRequestError
 from wacht.models import (
     FIELD_NAMES,
+    KINDS,
     AiExecutionContext,
     ExecutionContextListResponse,
     ListExecutionContextsOptions,
@@ -24,7 +26,13 @@ from wacht.models import (
 FIRST = ["id", "agent_id", "created_at", "status", "title"]
 ORDER = [*FIRST, *(name for name in FIELD_NAMES if name not in FIRST)]
 FIELDS = {*FIELD_NAMES}
-DTYPES = dict.fromkeys(FIELDS, "string") | dict.fromkeys(TIMES, "datetime64[us, UTC]")
+DTYPES = {
+    "str": "string",
+    "Id": "string",
+    "datetime": "datetime64[us, UTC]",
+    "int": "Int64",
+    "bool": "boolean",
+}
 LAST = datetime.max.replace(tzinfo=UTC)
 MIXED = [
     AiExecutionContext(id="1", title="lone \ud800", created_at=LAST, context={}),
@@ -51,7 +59,8 @@ def test_to_dataframe__any_contexts(
 ) -> None:
     frame = to_dataframe(rows, flatten_context=flatten, json=form)
     assert list(frame.columns)[: len(FIELDS)] == ORDER
-    expected = DTYPES | dict.fromkeys(JSON, "object" if form == "objects" else "string")
+    of_kind = DTYPES | {"Any": "object" if form == "objects" else "string"}
+    expected = {name: of_kind[kind] for name, kind in KINDS.items()}
     assert dtypes(frame) | expected == dtypes(frame)
     flat = [row.context for row in rows if flatten and isinstance(row.context, dict)]
     names = {("context", key) for one in flat for key in one}
@@ -78,6 +87,17 @@ def test_to_dataframe__values() -> None:
     assert row["context"] is context.context
 
 
+@pytest.mark.parametrize(("kind", "value"), [("int", 0), ("bool", False)])
+def test_to_dataframe__numbers_and_booleans(
+    kind: str, value: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(dataframe._DTYPES, "new", dataframe._OF_KIND[kind])
+    context, nothing = AiExecutionContext(), AiExecutionContext()
+    vars(context)["new"], vars(nothing)["new"] = value, None
+    column = to_dataframe([context, nothing], json="text")["new"]
+    assert (str(column.dtype), column.tolist()) == (DTYPES[kind], [value, pd.NA])
+
+
 def test_to_dataframe__names_that_clash() -> None:
     fields: dict[Any, int] = {1: 10, "1": 11, "title": 12}
     extra = {"context.1": 13, "extra.id": 3, "id": 2}
@@ -99,7 +119,7 @@ def test_to_dataframe__names_that_clash() -> None:
 
 def test_to_dataframe__json_text() -> None:
     frame = to_dataframe(MIXED, json="text", flatten_context=True)
-    assert set(dtypes(frame).values()) == {"string", "datetime64[us, UTC]"}
+    assert "object" not in dtypes(frame).values()
     assert frame["context"].tolist() == ["{}", '{"a": "ü\\ud800"}', "1.5"]
     assert frame["context.a"].tolist() == [pd.NA, '"ü\\ud800"', pd.NA]
     assert frame["tags"].tolist() == [pd.NA, '"b"', '["a"]']

@@ -13,14 +13,15 @@ from hypothesis import given
 
 from tests import strategies
 from wacht import AiExecutionContext
+from wacht._protocol import decoding
 from wacht._protocol.decoding import structure_page
 from wacht._protocol.json import SchemaError
-from wacht.models import FIELD_NAMES
+from wacht.models import FIELD_NAMES, KINDS
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"
 PAGE = {"data": [], "has_more": True}
 WIDE_TWO = "\N{FULLWIDTH DIGIT TWO}"
-IDS = [name for name in FIELD_NAMES if name == "id" or name.endswith("_id")]
+IDS = [name for name in FIELD_NAMES if KINDS[name] == "Id"]
 
 
 def unchanged(text: str) -> str:
@@ -140,6 +141,26 @@ def test_text__of_another_kind(name: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("kind", "values", "expected", "refused"),
+    [
+        ("int", [0, -7, None], "an integer", ["7", 7.0, True]),
+        ("int", [-(2**63)], "a signed 64-bit integer", [2**63, -(2**63) - 1]),
+        ("bool", [False, True, None], "a boolean", ["false", 0]),
+    ],
+)
+def test_number_and_boolean__strict(
+    kind: str, values: Any, expected: str, refused: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(decoding._FIELDS, "new", decoding._READERS[kind])
+    for value in values:
+        read = vars(context(new=value)).get("new")
+        assert (type(read), read) == (type(value), value)
+    for value in refused:
+        message = f"data[3].new: expected {expected}, got {value!r}"
+        assert mismatch_of(new=value) == message
+
+
 @given(strategies.pages(), strategies.json_values())
 def test_unknown_fields__of_a_page(document: dict[str, Any], value: Any) -> None:
     page = structure_page({**document, "total": value, "resume": value}, unchanged)
@@ -154,9 +175,9 @@ def test_structure__is_the_inverse_of_to_dict(document: dict[str, Any]) -> None:
     back = json.loads(json.dumps(first.to_dict()))
     assert structured(back) == [first]
     for name, value in document.items():
-        if name == "parent_context_id" and value is not None:
+        if KINDS.get(name) == "Id" and value is not None:
             assert back[name] == str(value)
-        elif name not in strategies.TIMES:
+        elif KINDS.get(name) != "datetime":
             assert back[name] == value
     assert {back[name] for name in FIELD_NAMES if name not in document} <= {None}
 

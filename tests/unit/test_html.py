@@ -11,6 +11,7 @@ from hypothesis import given, strategies as st
 from tests.strategies import json_values, texts
 from wacht._contexts import NOTEBOOK_COLUMNS as COLUMNS
 from wacht._html import card_html, table_html
+from wacht.models import KINDS
 
 TAGS = {
     *("div", "pre", "style", "details", "summary"),
@@ -48,12 +49,12 @@ def shown(html: str) -> list[str]:
 
 
 def table(*page: Mapping[str, object]) -> str:
-    return table_html(page, caption="one page")
+    return table_html(page, KINDS, caption="one page")
 
 
 @given(st.lists(fields, min_size=1, max_size=3), texts | markup)
 def test_html__any_values(page: list[Mapping[str, object]], caption: str) -> None:
-    for html in (card_html(page[0]), table_html(page, caption=caption)):
+    for html in (card_html(page[0]), table_html(page, KINDS, caption=caption)):
         html.encode()
         read(html)
 
@@ -61,7 +62,7 @@ def test_html__any_values(page: list[Mapping[str, object]], caption: str) -> Non
 @pytest.mark.parametrize("text", [*MARKUP, "👩\u200d💻 ❤\ufe0f"])
 def test_html__text_in_values(text: str) -> None:
     assert shown(card_html({"title": text, text[:30]: text})) == [text, text[:30], text]
-    assert shown(table_html([{"title": text}], caption=text)).count(text) == 2
+    assert shown(table_html([{"title": text}], KINDS, caption=text)).count(text) == 2
     assert shown(card_html({"title": "\u202egnp.exe"})) == [r"\u202egnp.exe"]
 
 
@@ -130,6 +131,7 @@ def test_table_html__whole_and_cut_cells() -> None:
     assert shown(whole)[-2:] == ["7" * 19, "2026-03-01 00:00:00 UTC"]
     assert 'class="wacht-cut"' not in whole
     assert 'class="wacht-cut"' in table({"title": "x"})
+    assert shown(table({"context": False}, {"context": 0}))[-2:] == ["false", "0"]
 
 
 def test_html__large_values_stay_small() -> None:

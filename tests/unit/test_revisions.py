@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
@@ -13,7 +14,7 @@ import wacht
 from tests import strategies
 from tests.strategies import Agents, Sizes
 from wacht import AiExecutionContext, ListExecutionContextsOptions
-from wacht._contexts import FILTERS
+from wacht._contexts import FILTERS, Filter
 from wacht._protocol.answers import PageResponse
 from wacht._protocol.revisions import (
     OffsetRevision,
@@ -23,10 +24,16 @@ from wacht._protocol.revisions import (
     write_query,
 )
 from wacht._protocol.windows import Batch, Window, window_of
-from wacht.models import OPTION_NAMES
+from wacht.models import KINDS, OPTION_NAMES
 
 PAGE, ECHOING, SILENT = PageRevision(), OffsetRevision(), OffsetRevision(echoes=False)
 WINDOW = Window(200, 100)
+VALUES: dict[str, Any] = {
+    **dict.fromkeys(["str", "Id"], "abc"),
+    "int": [1, 2, 3],
+    "bool": [True, False],
+    "datetime": [datetime(2026, 1, day, tzinfo=UTC) for day in (1, 2, 3)],
+}
 GONE = (
     "^asked for limit=100, offset=200, the service no longer says what it applied: "
     "try again, the next request finds out how it changed$"
@@ -37,11 +44,11 @@ def options(**fields: Any) -> ListExecutionContextsOptions:
     return ListExecutionContextsOptions(**fields)
 
 
-def answer(*contexts: dict[str, str], applied: Window | None = None) -> PageResponse:
+def answer(*contexts: dict[str, Any], applied: Window | None = None) -> PageResponse:
     return PageResponse([AiExecutionContext(**c) for c in contexts], True, applied)  # noqa: FBT003
 
 
-def read(revision: Revision, answered: PageResponse, **filters: str) -> Batch:
+def read(revision: Revision, answered: PageResponse, **filters: Any) -> Batch:
     return revision.read(answered, WINDOW, options(**filters))
 
 
@@ -126,19 +133,22 @@ def test_offset_revision__must_have_applied_the_offset() -> None:
 
 
 @pytest.mark.parametrize(
-    ("revision", "name"),
-    [(revision, f.name) for revision in (PAGE, ECHOING) for f in revision.filters],
+    ("revision", "known"),
+    [(revision, f) for revision in (PAGE, ECHOING) for f in revision.filters],
 )
-def test_filter__that_was_ignored(revision: Revision, name: str) -> None:
+def test_filter__that_was_ignored(revision: Revision, known: Filter) -> None:
     """Another's contexts are an error; it doesn't show the value: it may be the key."""
     applied = WINDOW if revision is ECHOING else None
-    left_out = answer({name: "wanted"}, {}, applied=applied)
-    read(revision, left_out, **{name: "wanted"})
-    ignored = answer({name: "wanted"}, {name: "other"}, applied=applied)
+    values = VALUES[KINDS[known.field]]
+    wanted = {known.name: values[1]}
+    [fits, *_] = [{known.field: v} for v in values if known.accepts(v, values[1])]
+    [other, *_] = [{known.field: v} for v in values if not known.accepts(v, values[1])]
+    read(revision, answer(fits, {}, applied=applied), **wanted)
     with pytest.raises(wacht.PaginationError) as caught:
-        read(revision, ignored, **{name: "wanted"})
+        read(revision, answer(fits, other, applied=applied), **wanted)
     assert str(caught.value) == (
-        f"the service ignored the filter {name}='wanted': data[1].{name} is another"
+        f"the service ignored the filter {known.name}={values[1]!r}: "
+        f"data[1].{known.field} is another"
     )
 
 

@@ -122,7 +122,9 @@ def test_listing__contexts_of_the_caller() -> None:
     answer = listing("page", contexts, {"per_page": "1"})
     assert "Rückfrage \\ud800" in answer.body.decode()
     assert json.loads(answer.body)["data"] == [{"id": "1", "title": "Rückfrage \ud800"}]
-    assert _numbers(_ask("page", {"agent_id": "a"}, contexts)) == [2]
+    contexts += [{"id": "3", "agent_id": ["a"]}, {"id": "4", "agent_id": 5}]
+    for wanted, numbers in {"a": [2], "5": [4], "['a']": []}.items():  # as we read them
+        assert _numbers(_ask("page", {"agent_id": wanted}, contexts)) == numbers
 
 
 def test_check_host__only_this_machine() -> None:

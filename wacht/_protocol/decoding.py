@@ -4,31 +4,20 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from attrs import define, fields, resolve_types
-from cattrs import Converter
-from cattrs.gen import make_dict_structure_fn, override
+from attrs import define
 
-from wacht._contexts import IDS, JSON, TIMES
 from wacht._text import safe_repr
-from wacht.models import (
-    FIELD_NAMES,
-    AiExecutionContext,
-    ExecutionContextListResponse,
-)
+from wacht.models import KINDS, AiExecutionContext, ExecutionContextListResponse
 
 from .json import SchemaError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Hook = Callable[[Any, Any], Any]
-    RedactText = Callable[[str], str]
-
-_STRINGS = {*FIELD_NAMES} - {*TIMES, *JSON}
 _ID_BITS = 64
+_INTEGERS = range(-(2**63), 2**63)  # what data frames and databases hold
 MAX_CONTEXTS = 1000  # ten times what a request may ask for
 _KINDS: dict[type, str] = {type(None): "null", list: "an array", dict: "an object"}
 _RFC_3339 = re.compile(
@@ -45,7 +34,7 @@ class _WrongValueError(ValueError):
     got: object
     place: str = ""
 
-    def message(self, redact: RedactText) -> str:
+    def message(self, redact: Callable[[str], str]) -> str:
         # Redact before shortening: half a key must not remain.
         got = redact(self.got) if isinstance(self.got, str) else self.got
         text = _KINDS.get(type(got)) or safe_repr(got)
@@ -53,13 +42,16 @@ class _WrongValueError(ValueError):
 
 
 def structure_page(
-    document: object, redact: RedactText
+    document: object, redact: Callable[[str], str]
 ) -> ExecutionContextListResponse:
     """Turn a parsed answer into a page; raise `SchemaError` if it isn't one."""
     try:
         if not isinstance(document, dict):
             raise _WrongValueError("an object", document)  # noqa: TRY301 - caught below
-        return _converter().structure(document, ExecutionContextListResponse)
+        page: dict[str, Any] = document  # pyright: ignore[reportUnknownVariableType] - JSON
+        data = _contexts(page["data"])
+        has_more = _boolean(page["has_more"], "has_more")
+        return ExecutionContextListResponse(data, has_more)
     except KeyError as missing:
         message = f"{missing.args[0]}: expected a value, got none"
     except _WrongValueError as error:
@@ -67,14 +59,14 @@ def structure_page(
     raise SchemaError(message)  # here, or its context would hold the document
 
 
-# The hooks of a context's fields get neither null nor, for texts and ids, a string.
+# What reads a context's fields gets neither null nor, for texts and ids, a string.
 
 
-def _string(value: Any, _type: object) -> NoReturn:
+def _string(value: Any) -> NoReturn:
     raise _WrongValueError("a string", value)
 
 
-def _id(value: Any, _type: object) -> str:
+def _id(value: Any) -> str:
     if not isinstance(value, int) or isinstance(value, bool):
         raise _WrongValueError("a string", value)
     if value.bit_length() > _ID_BITS:
@@ -82,7 +74,7 @@ def _id(value: Any, _type: object) -> str:
     return str(value)
 
 
-def _timestamp(value: Any, _type: object) -> datetime:
+def _timestamp(value: Any) -> datetime:
     text = value if isinstance(value, str) else ""
     if not _RFC_3339.fullmatch(text):
         # What RFC 3339 allows and Python doesn't read: lower case, and leap seconds,
@@ -97,59 +89,57 @@ def _timestamp(value: Any, _type: object) -> datetime:
         raise _WrongValueError("an RFC 3339 timestamp", value) from None
 
 
-def _has_more(value: Any, _type: object) -> bool:
+def _integer(value: Any) -> int:
+    if type(value) is not int:
+        raise _WrongValueError("an integer", value)
+    if value not in _INTEGERS:
+        raise _WrongValueError("a signed 64-bit integer", value)
+    return value
+
+
+def _boolean(value: Any, place: str = "") -> bool:
     if isinstance(value, bool):
         return value
-    raise _WrongValueError("a boolean", value, "has_more")
+    raise _WrongValueError("a boolean", value, place)
 
 
-@cache
-def _converter() -> Converter:
-    converter = Converter(detailed_validation=False)
-    converter.register_structure_hook(str | None, _string)
-    converter.register_structure_hook(datetime | None, _timestamp)
-    page = make_dict_structure_fn(
-        ExecutionContextListResponse,
-        converter,
-        data=override(struct_hook=_contexts),
-        has_more=override(struct_hook=_has_more),
-        resume=override(omit=True),  # ours, whatever a service calls so
-    )
-    converter.register_structure_hook(ExecutionContextListResponse, page)
-    return converter
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "str": _string,
+    "Id": _id,
+    "datetime": _timestamp,
+    "int": _integer,
+    "bool": _boolean,
+    "Any": lambda value: value,
+}
+_FIELDS = {name: _READERS[kind] for name, kind in KINDS.items()}
+_STRINGS = {name for name, kind in KINDS.items() if kind in ("str", "Id")}
 
 
-@cache
-def _field_hooks() -> dict[str, Hook]:
-    attributes = fields(resolve_types(AiExecutionContext))
-    hooks = {a.name: _converter().get_structure_hook(a.type) for a in attributes}
-    return {name: hooks[name] for name in FIELD_NAMES} | dict.fromkeys(IDS, _id)
-
-
-def _contexts(data: Any, _type: object) -> list[AiExecutionContext]:
+def _contexts(data: Any) -> list[AiExecutionContext]:
     if not isinstance(data, list):
         raise _WrongValueError("an array", data, "data")
     items: list[Any] = data  # pyright: ignore[reportUnknownVariableType] - JSON
     if len(items) > MAX_CONTEXTS:
         expected = f"at most {MAX_CONTEXTS:,} contexts"
         raise _WrongValueError(expected, len(items), "data")
-    hooks = _field_hooks()
     contexts: list[AiExecutionContext] = []
     for index, item in enumerate(items):
         try:
-            contexts.append(_context(item, hooks))
+            contexts.append(read_context(item))
         except _WrongValueError as error:
             error.place = f"data[{index}]{error.place}"
             raise
     return contexts
 
 
-def _context(value: Any, hooks: dict[str, Hook]) -> AiExecutionContext:
+def read_context(value: Any) -> AiExecutionContext:
     """
-    Loop once over the fields that came, most of which are strings.
+    Read a context, or raise `ValueError`.
 
-    cattrs' own code looks up every field that might have come, and attrs' `__init__`
-    sets each of them: together that takes twice as long.
+    It loops once over the fields that came, most of which are strings. cattrs looks up
+    every field that might have come, and attrs' `__init__` sets each of them: with
+    slotted classes, a page of 100 contexts took 0.2 to 0.4 ms more. A walk went from
+    0.92 to 1.2 times the time of a bare loop of requests.
     """
     if type(value) is not dict:
         raise _WrongValueError("an object", value)
@@ -161,11 +151,11 @@ def _context(value: Any, hooks: dict[str, Hook]) -> AiExecutionContext:
     for name, item in given.items():
         if type(item) is str and name in _STRINGS:
             values[name] = item
-        elif name not in hooks:
+        elif name not in _FIELDS:
             extra[name] = item
         elif item is not None:
             try:
-                values[name] = hooks[name](item, None)
+                values[name] = _FIELDS[name](item)
             except _WrongValueError as error:
                 error.place = f".{name}"
                 raise

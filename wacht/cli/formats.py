@@ -14,15 +14,14 @@ from attrs import frozen
 from rich.cells import cell_len
 from rich.text import Text
 
-from wacht._contexts import ALWAYS_SHOWN, IDS, JSON, TERMINAL_COLUMNS
+from wacht._contexts import ALWAYS_SHOWN, TERMINAL_COLUMNS
 from wacht._text import escape_controls
 from wacht.dataframe import to_dataframe
-from wacht.models import FIELD_NAMES, AiExecutionContext
+from wacht.models import FIELD_NAMES, KINDS, AiExecutionContext
 
 Pages: TypeAlias = Iterable[Sequence[AiExecutionContext]]
 
 _CSV_FIELDS = (*FIELD_NAMES, "extra")
-_JSON_FIELDS = (*JSON, "extra")
 _COMPACT = (",", ":")
 # What starts a formula in a spreadsheet, full-width forms and spaces before it
 # included; a number doesn't. A byte order mark isn't part of the first cell.
@@ -71,7 +70,13 @@ def _lines(
 
 def _cells(context: AiExecutionContext) -> dict[str, str]:
     fields = context.to_dict()
-    return {name: escape_controls(fields[name] or "") for name in TERMINAL_COLUMNS}
+    return {n: escape_controls(_cell(fields[n], n)) for n in TERMINAL_COLUMNS}
+
+
+def _cell(value: Any, name: str) -> str:
+    if value is None or (isinstance(value, str) and KINDS[name] != "Any"):
+        return value or ""
+    return json.dumps(value, ensure_ascii=False, separators=_COMPACT)
 
 
 def _terminal_table(pages: Pages, width: int, *, header: bool) -> Iterator[str]:
@@ -107,7 +112,7 @@ def _line(row: dict[str, str], widths: dict[str, int]) -> str:
     cells: list[str] = []
     for name, width in widths.items():
         cell = Text(row[name])
-        room = max(width, cell.cell_len) if name in IDS else width  # ids are never cut
+        room = max(width, cell.cell_len) if KINDS[name] == "Id" else width  # never cut
         cell.truncate(room, overflow="ellipsis", pad=True)
         cells.append(cell.plain)
     return (" " * _GAP).join(cells).rstrip() + "\n"
@@ -147,9 +152,7 @@ def csv_rows(pages: Pages, style: Style) -> Iterator[str]:
 def _csv_cells(context: AiExecutionContext, style: Style) -> Iterator[str]:
     fields: dict[str, Any] = {**context.to_dict(), "extra": context.extra or None}
     for name in _CSV_FIELDS:
-        cell = fields[name] or ""
-        if name in _JSON_FIELDS and fields[name] is not None:
-            cell = json.dumps(fields[name], ensure_ascii=False, separators=_COMPACT)
+        cell = _cell(fields[name], name)
         shown = cell if style.width is None else escape_controls(cell)
         yield escape_formulas(shown) if style.escape else shown
 

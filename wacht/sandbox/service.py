@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from wacht import _contexts as facts
 from wacht._http.settings import is_loopback
+from wacht._protocol.decoding import read_context
 
 from .server import Response
 
@@ -83,23 +84,32 @@ def listing(
     revision: SandboxRevision, contexts: Iterable[Context], query: Query
 ) -> Response:
     """Return the page of contexts for a query."""
+    filters = facts.PAGE_FILTERS if revision == "page" else facts.OFFSET_FILTERS
     try:
         start, size = _window(revision, query)
+        wanted = [(f, f.value(query[f.name])) for f in filters if f.name in query]
     except ValueError as error:
         return _text(400, f"Failed to deserialize query string: {error}")
-    if revision == "page":  # a copy, for another thread may change the list
-        filters, listed = facts.PAGE_FILTERS, [*contexts]
-    else:
-        filters = facts.OFFSET_FILTERS
-        listed = newest_first(contexts, facts.OFFSET_SORT_TIME.field)
-    for known in filters:
-        if (value := query.get(known.name)) is not None:
-            listed = [c for c in listed if known.accepts(c.get(known.field), value)]
+    listed = [*contexts]  # a copy, for another thread may change the list
+    if revision != "page":
+        listed = newest_first(listed, facts.OFFSET_SORT_TIME.field)
+    for known, value in wanted:
+        listed = [c for c in listed if _passes(c, known, value)]
     end = start + size
     # json only takes dicts, and a caller's context may be any mapping.
     data = [dict(context) for context in listed[start:end]]
     echo = {"limit": size, "offset": start} if revision == "offset" else {}
     return json_response(200, {"data": data, "has_more": end < len(listed)} | echo)
+
+
+def _passes(context: Context, known: facts.Filter, wanted: object) -> bool:
+    """Compare a field as the client does; nothing passes that it can't read."""
+    try:
+        shown = read_context({known.field: context.get(known.field)})
+    except ValueError:
+        return False
+    value = getattr(shown, known.field)
+    return value is not None and known.accepts(value, wanted)
 
 
 def _window(revision: SandboxRevision, query: Query) -> tuple[int, int]:
