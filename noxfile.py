@@ -31,6 +31,7 @@ def tests(session: nox.Session, versions: str) -> None:
     """Run the tests with the oldest or the newest versions that we support."""
     arguments = session.posargs
     if versions == "oldest":
+        session.env["UV_CONSTRAINT"] = None  # CI's, which pins newer ones
         lowest = "--resolution=lowest-direct"
         session.install("-e", ".[cli,notebook,speed]", lowest)
         arguments = ["--hypothesis-profile=quick", *arguments]  # enough for versions
