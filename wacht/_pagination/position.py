@@ -60,10 +60,14 @@ class Position:
             return False
         if self.coverage.covered_until == self.coverage.ambiguous_time:
             return True
-        offset = max(0, self.end - self.coverage.ties_at_end - 1)
-        window = Window(offset, self.end + 1 - offset)
-        window = revision.window_at(window, max_limit)
+        window = revision.window_at(self.joining_window(), max_limit)
         return window.limit > max_limit or window.end <= self.end
+
+    def joining_window(self) -> Window:
+        """Return the smallest window that joins the end and goes on behind it."""
+        ties = self.coverage.ties_at_end if self.coverage else 0
+        offset = max(0, self.end - ties - 1)
+        return Window(offset, self.end + 1 - offset)
 
     def add(self, answer: Answer, floor: float, *, is_known_below: bool) -> Position:
         """Return the position behind an answer."""

@@ -156,8 +156,8 @@ class Scan:
             return self._revision.window_at(window, min(window.limit, max_limit))
         most = max(window.limit, self._size + _ALIGNMENT)
         aligned = self._revision.window_at(window, min(most, max_limit))
-        if aligned.end <= position.end:
-            return self._revision.window_at(window, max_limit)
+        if aligned.end <= position.end:  # it would bring nothing new
+            return self._revision.window_at(position.joining_window(), max_limit)
         return aligned
 
     def _read_ahead(self, remaining: int) -> None:

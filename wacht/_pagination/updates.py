@@ -64,13 +64,14 @@ class Updates:
         """Go on with the run of the state, or begin one; yield what to write."""
         stored, endpoint = self._stored, self._endpoint
         with reporting(self._open_report, self._options.deadline) as (reporter, budget):
-            if stored and endpoint.revision is None:
+            goes_on = stored is not None and stored.is_begun
+            if stored and goes_on and endpoint.revision is None:
                 endpoint.revision = stored.revision
             copy = self._continued(stored)
             try:
                 yield from self._run(copy, reporter, budget)
             except PaginationError:
-                if not (copy.position.begun or copy.floor != Mark()):
+                if not goes_on:
                     raise
             else:
                 return
