@@ -80,7 +80,8 @@ class ApiError(WachtError):
 
     Attributes:
         status: The HTTP status.
-        message: What the service, or a proxy in between, said.
+        message: What the service, or a proxy in between, said; and what to check, if
+            that is known.
         details: The body's JSON, or None if it isn't JSON.
         body: The first 64 KiB of the body, without the key.
         request_id: The answer's `X-Request-Id`, or None.

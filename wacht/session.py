@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NoReturn, Self, Unpack
 
-from ._http.settings import Pagination, Settings
+from ._contexts import PATH
+from ._http.settings import Settings
 from ._keywords import (
     WALK_KEYWORDS,
     WalkOptions,
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     import requests
     import urllib3
 
+    # Not at run time: jedi, the completion of notebooks, fails on a property that is
+    # known to return a `Literal`, and then offers nothing after `session.`.
+    from ._http.settings import Pagination
     from ._pagination.walk import Walk
     from .models import (
         AiExecutionContext,
@@ -68,6 +72,7 @@ class Session:
         max_response_bytes: The longest body to accept, decompressed; 64 MiB by
             default.
         allow_plain_http: Send the key unencrypted to other hosts as well.
+        path: Where the list is, below the base URL.
 
     Raises:
         ConfigError: A setting is unusable.
@@ -75,7 +80,7 @@ class Session:
     Example:
         >>> import wacht
         >>> with wacht.Session() as session:
-        ...     for context in session.iter_execution_contexts(agent_id="agent_123"):
+        ...     for context in session.iter_execution_contexts():
         ...         print(context.id, context.created_at)
 
     """
@@ -94,6 +99,7 @@ class Session:
         pagination: Pagination = "auto",
         max_response_bytes: int = 64 * 2**20,
         allow_plain_http: bool = False,
+        path: str = PATH,
     ) -> None:
         # requests is the largest part of our import time: it comes with a session, and
         # so does the rest. Later, there may be no file descriptor to import it with.
@@ -114,6 +120,7 @@ class Session:
             http=http,
             pagination=pagination,
             max_response_bytes=max_response_bytes,
+            path=path,
         )
         self._base_url = settings.base_url
         self._endpoint = Endpoint(settings, key)
@@ -207,11 +214,10 @@ class Session:
         Arguments are checked at the call. The first request is sent at the first
         `next()`, and each further one when the contexts before it are used up.
 
-        On a service that lists by activity, as Wacht's does today, each context that
-        stays in the list is given exactly once, even if it moves meanwhile; otherwise
-        the walk ends with a `PaginationError`. On one that lists by page, that holds
-        with `exhaustive=True`. A walk that begins at a later page covers the list from
-        that place down.
+        On a service that lists by activity, each context that stays in the list is
+        given exactly once, even if it moves meanwhile; otherwise the walk ends with a
+        `PaginationError`. On one that lists by page, that holds with `exhaustive=True`.
+        A walk that begins at a later page covers the list from that place down.
 
         Args:
             options: Which contexts, and the page to start at. 100 contexts a page,

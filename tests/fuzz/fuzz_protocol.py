@@ -58,7 +58,7 @@ def test_one_input(data: bytes) -> None:
 
 def _outcome(reply: RawResponse) -> PageResponse | ApiError | DecodeError:
     try:
-        return read_answer(reply, attempts=1, redactor=ApiKey(KEY))
+        return read_answer(reply, url="", attempts=1, redactor=ApiKey(KEY))
     except (ApiError, DecodeError) as error:
         return error
     except SmallerPageMayHelp as error:

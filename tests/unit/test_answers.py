@@ -17,6 +17,7 @@ from wacht._protocol.replies import RawResponse
 from wacht._protocol.windows import Window
 
 KEY = "wk_live_0123456789abcdef"
+URL = "https://wacht.example/ai/execution-contexts"
 PAGE: dict[str, Any] = {"data": [], "has_more": False}
 
 
@@ -38,7 +39,7 @@ def reply(
 
 def read(body: Any, *arguments: Any, **fields: Any) -> PageResponse:
     answered = reply(body, *arguments, **fields)
-    return read_answer(answered, attempts=3, redactor=ApiKey(KEY))
+    return read_answer(answered, url=URL, attempts=3, redactor=ApiKey(KEY))
 
 
 def error_of(*arguments: Any, **fields: Any) -> Any:
@@ -73,7 +74,7 @@ def test_page__with_other_fields_of_these_names(echo: dict[str, Any]) -> None:
     ("body", "got"),
     [
         (b"", "nothing"),
-        (b"<html><title>Hi</title>", "'<html><title>Hi"),
+        (b"<html><title>Hi</title>", "an HTML page, 'Hi': check WACHT_BASE_URL or b"),
         (b'{"data": [{"id": "\xff"}]}', "'{"),
         (b"[" * 200_000, f"'{'[' * 78}… (nested too deep)"),
         (b"1" * 9000, f"'{'1' * 78}… (Exceeds the limit"),
@@ -182,6 +183,24 @@ def test_message(body: bytes | str, message: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (401, "no; check WACHT_API_KEY or api_key"),
+        (404, f"no; {URL} was asked: check WACHT_BASE_URL or base_url, and path"),
+        (403, "no"),
+    ],
+)
+def test_message__says_what_to_check(status: int, message: str) -> None:
+    assert error_of("no", status).message == message
+
+
+@pytest.mark.parametrize("key", [f"'{KEY}'", f'"{KEY}"'])
+def test_message__of_a_key_in_quotes(key: str) -> None:
+    with pytest.raises(wacht.AuthenticationError, match="api_key: the key is in quo"):
+        read_answer(reply("no", 401), url=URL, attempts=1, redactor=ApiKey(key))
+
+
+@pytest.mark.parametrize(
     ("status", "message"), [(301, "refused: the key"), (308, "refused"), (304, "body")]
 )
 def test_message__of_a_redirect(status: int, message: str) -> None:
@@ -209,7 +228,7 @@ def test_details__without_the_key_in_json_within_json() -> None:
     body = json.dumps({"echo": json.dumps({"key": key})})
     answered = RawResponse(status=401, headers={}, body=body.encode())
     with pytest.raises(wacht.AuthenticationError) as caught:
-        read_answer(answered, attempts=1, redactor=ApiKey(key))
+        read_answer(answered, url=URL, attempts=1, redactor=ApiKey(key))
     assert caught.value.details == {"echo": '{"key": "[***]"}'}
 
 
@@ -222,6 +241,7 @@ def test_details__without_the_key_in_json_within_json() -> None:
         (401, f"<html><title>{'x' * 70} {KEY}</title>"),
         (401, "x" * (64 * 1024 - 9) + KEY),
         (200, "x" * 60 + KEY),
+        (200, f"<html><title>{'x' * 70} {KEY}</title>"),
         (200, json.dumps({"data": [{"created_at": "x" * 60 + KEY}], "has_more": 1})),
     ],
 )

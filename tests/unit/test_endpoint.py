@@ -50,6 +50,7 @@ def test_request__is_as_promised(service: responses.RequestsMock) -> None:
     headers = {
         "Authorization": "Bearer wk_mocked",
         "Accept": "application/json",
+        "Cache-Control": "no-cache",
         "User-Agent": agent,
     }
     query = {"page": "3", "agent_id": "a&b ü"}

@@ -45,6 +45,8 @@ PROXY = "(https_proxy, or proxies of your http session)"
 NO_TLS = "the server doesn't speak TLS on this port, perhaps it is plain http"
 FILES = "REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE, verify or cert"
 CA_FILE = f"a certificate file can't be used ({FILES})"
+ADDRESS = "; check WACHT_BASE_URL or base_url"
+NO_FILE = exceptions.NewConnectionError(CONNECTION, "Too many open files")
 REFUSED = exceptions.NewConnectionError(CONNECTION, "Failed (twice): refused")
 NOT_IN_TIME = exceptions.ConnectTimeoutError(CONNECTION, "timed out")
 UNRESOLVED = exceptions.NameResolutionError("h", CONNECTION, socket.gaierror("no"))
@@ -57,8 +59,11 @@ NO_SOCKS = ValueError("no proxy: socks9://me:pw@host")
 PROXY_REFUSES = OSError("Tunnel connection failed: 407 Who are you")
 
 FAILURES: dict[str, Exception] = {
-    "no connection: Failed (twice): refused": gave_up(REFUSED),
-    "the host name doesn't resolve: Failed to resolve 'h' (no)": gave_up(UNRESOLVED),
+    f"no connection: Failed (twice): refused{ADDRESS}": gave_up(REFUSED),
+    "no connection: Too many open files": gave_up(NO_FILE),
+    f"the host name doesn't resolve: Failed to resolve 'h' (no){ADDRESS}": (
+        gave_up(UNRESOLVED)
+    ),
     "no connection in time: timed out": gave_up(NOT_IN_TIME),
     "no data in time: Read timed out.": requests.ReadTimeout(NO_DATA),
     "the connection broke: reset by peer": requests.ConnectionError(RESET),

@@ -68,6 +68,7 @@ def test_defaults__as_promised() -> None:
         "pagination": "auto",
         "max_response_bytes": 64 * 2**20,
         "allow_plain_http": False,
+        "path": PATH,
     }
 
 
@@ -88,6 +89,17 @@ def test_session__closes_what_is_ours() -> None:
         http: Any = session._endpoint._client._http
         http.close = Mock()
     assert http.close.called
+
+
+@responses.activate
+def test_path__is_asked_and_named(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", "wacht")
+    url = "https://api.wacht.dev/ai-execution-context"
+    responses.get(url, status=404)
+    session = wacht.Session("k", throttle=None, path="/ai-execution-context")
+    with pytest.raises(wacht.NotFoundError, match=f"{url} was asked: check WACHT_BAS"):
+        session.fetch_execution_contexts()
+    assert caplog.messages == ["GET /ai-execution-context {}: 404"]
 
 
 @responses.activate

@@ -112,6 +112,22 @@ def test_base_url__any_text(text: str, plain: bool) -> None:
             assert not settled.endswith("/")
 
 
+NO_PATHS = [
+    *("", "x", "/x?secret", "/x#secret", "/x/../y", "/x/%2E%2e/y"),
+    *("/x y", "/\xfc", "/x\n", "/x\\y", b"/x", None),
+]
+
+
+@pytest.mark.parametrize("path", NO_PATHS)
+def test_path__refused(path: Any) -> None:
+    """What would be another path when it is sent, or more than a path."""
+    with pytest.raises(ConfigError, match=r"^path: expected something like /ai/") as no:
+        settings(path=path)
+    assert "secret" not in str(no.value)
+    url = settings(path="/..a/%20@/", base_url="https://a.example/v1/").url
+    assert url == "https://a.example/v1/..a/%20@/"
+
+
 @pytest.mark.parametrize("seconds", [0.5, 2_147_483])
 def test_timeout(seconds: Any) -> None:
     assert settings(timeout=seconds).timeout == (seconds, seconds)

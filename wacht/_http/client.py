@@ -12,7 +12,6 @@ from weakref import WeakKeyDictionary
 import requests
 from requests.structures import CaseInsensitiveDict
 
-from wacht._contexts import PATH
 from wacht._http.settings import is_loopback
 from wacht._threads import PerProcess
 from wacht._version import __version__
@@ -115,8 +114,10 @@ class HttpClient:
         if self._parts is not None:
             return self._parts
         headers = {"Accept": "application/json", "Accept-Encoding": ACCEPTED}
+        # An older answer from a cache would hide what has moved since.
+        headers["Cache-Control"] = "no-cache"
         headers |= _user_agent(self._http)
-        url = self._settings.base_url + PATH
+        url = self._settings.url
         # An auth of our own keeps that of a session or a `.netrc` away.
         request = requests.Request("GET", url, headers=headers, auth=lambda r: r)
         # A proxy for this machine would get the key unencrypted over plain http.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from wacht._contexts import PATH
 from wacht._protocol.answers import PageResponse, SmallerPageMayHelp, read_answer
 from wacht._protocol.replies import RawResponse
 from wacht._protocol.revisions import REVISIONS
@@ -70,7 +69,8 @@ class Endpoint:
             reply, sent = self._send(query, budget, retries, can_shrink=can_shrink)
             if reply.truncated_at is not None and can_shrink:
                 _shrink(sent.after_too_large())
-            return read_answer(reply, attempts=sent.attempt, redactor=self._api_key)
+            url, key = self._settings.url, self._api_key
+            return read_answer(reply, url=url, attempts=sent.attempt, redactor=key)
         except BaseException as error:
             clear_frames(error)
             raise
@@ -85,6 +85,7 @@ class Endpoint:
     ) -> tuple[RawResponse, Retries]:
         """Return the last reply, whatever its status, and with which try it came."""
         self._client.check()
+        path = self._settings.path
         slow = retries.attempt > 1  # once is chance, twice is slow
         # The policy decides, this loop sends. urllib3's own loop sees neither a cut-off
         # body nor the wait that a 429 states in its text. Its attempts enter no slot of
@@ -92,10 +93,10 @@ class Endpoint:
         while True:
             outcome = self._attempt(query, budget, retries)
             if isinstance(outcome, Failure):
-                logger.debug("GET %s %s: %s", PATH, query, outcome.reason)
+                logger.debug("GET %s %s: %s", path, query, outcome.reason)
                 budget.remaining()  # it may have failed because time ran out
             else:
-                logger.debug("GET %s %s: %s", PATH, query, outcome.status)
+                logger.debug("GET %s %s: %s", path, query, outcome.status)
                 if outcome.succeeded:
                     return outcome, retries
                 self._apply_retry_after(retries.policy, outcome)

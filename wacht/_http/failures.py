@@ -43,9 +43,11 @@ class _Kind(NamedTuple):
     pattern: str = ""  # what the message must contain
     max_attempts: float = inf
     slow: bool = False
+    advice: str = ""
 
 
 _UNTRUSTED = ssl.SSLCertVerificationError
+_NO_NAME = "the host name doesn't resolve"
 _NO_TLS = "the server doesn't speak TLS on this port, perhaps it is plain http"
 _PLAIN_HTTP = "WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|HTTP_REQUEST"
 _UNUSABLE_FILE = r"X509|PEM|\[Errno (2|13|21)\]"  # missing, forbidden, or a folder
@@ -54,6 +56,7 @@ _CA_FILE = f"a certificate file can't be used ({_FILES})"
 _REFUSED = "Tunnel connection failed: (401|403|407)"
 _PROXY = "(https_proxy, or proxies of your http session)"
 _CUT_OFF = (http.client.IncompleteRead, requests.exceptions.ChunkedEncodingError)
+_ADDRESS = "; check WACHT_BASE_URL or base_url"
 _BROKEN = (ProtocolError, ConnectionError, requests.ConnectionError)
 # The first kind that fits an error, or one of those that it was made from.
 _KINDS = (
@@ -65,7 +68,8 @@ _KINDS = (
     _Kind(f"the proxy refused {_PROXY}", OSError, _REFUSED, 1),
     _Kind("the answer is too slow", SlowAnswerError, slow=True),
     _Kind("the proxy failed", exceptions.ProxyError),
-    _Kind("the host name doesn't resolve", exceptions.NameResolutionError, "", 2),
+    _Kind(_NO_NAME, exceptions.NameResolutionError, "", 2, advice=_ADDRESS),
+    _Kind("no connection", exceptions.NewConnectionError, "refused", advice=_ADDRESS),
     _Kind("no connection", exceptions.NewConnectionError),
     _Kind("no connection in time", exceptions.ConnectTimeoutError),
     _Kind("no data in time", exceptions.ReadTimeoutError, slow=True),
@@ -108,6 +112,7 @@ def failure_of(error: Exception, redact: Callable[[str], str]) -> Failure:
     kind, link = next((k, e) for k, e in matches if re.search(k.pattern, str(e)))
     details = _details(chain[-1], redact)
     reason = f"{kind.phrase}: {details}" if details else kind.phrase
+    reason += kind.advice
     counted = link if isinstance(link, _COUNTED) else ProtocolError(reason)
     cause = _sanitized_copy(error, redact)
     for past in chain:  # the frames of a traceback hold connections, in a cycle

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from importlib import import_module
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Literal, get_args
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from attrs import Attribute, field, frozen
 
+from wacht._contexts import PATH
 from wacht._text import safe_repr
 from wacht._validators import choice, expect, integer, is_seconds
 from wacht.errors import ConfigError
@@ -28,6 +30,7 @@ _DEFAULT_PORTS = {"https": ":443", "http": ":80"}
 _MAY_BE_SECRET = frozenset("@?#")  # such a URL isn't shown
 _LONGEST = 2**31 // 1000  # seconds of a timeout; sockets count milliseconds in 32 bits
 _NOT_IN_URLS = frozenset(' "<>\\^`{|}')  # RFC 3986; parsers disagree about some
+_PATH = re.compile(r"(/[\w.~!$&'()*+,;=:@%-]*)+", re.ASCII)  # likewise
 
 
 def _base_url(given: object) -> str:
@@ -63,6 +66,17 @@ def _check_encryption(
             f"{attribute.name}: {safe_repr(value)} would send the key unencrypted; "
             "use https (or, in Python, allow_plain_http=True)"
         )
+
+
+def checked_path(path: str) -> str:
+    """Return a path that stays as it is in a URL; refuse others, but don't show it."""
+    # Steps are resolved before a request is sent, escaped ones as well.
+    steps = {".", ".."}.intersection(unquote(str(path)).split("/"))
+    if not isinstance(path, str) or not _PATH.fullmatch(path) or steps:
+        raise ConfigError(
+            f"path: expected something like {PATH}, without query, fragment or `..`"
+        )
+    return path
 
 
 def is_loopback(host: str) -> bool:
@@ -115,3 +129,9 @@ class Settings:
     http: requests.Session | None = field(validator=_optional("requests", "Session"))
     pagination: Pagination = field(validator=choice(ConfigError, *get_args(Pagination)))
     max_response_bytes: int = field(validator=integer(ConfigError, 1))
+    path: str = field(converter=checked_path)
+
+    @property
+    def url(self) -> str:
+        """What is asked."""
+        return self.base_url + self.path

@@ -37,14 +37,18 @@ class ResponseTimer:
 
     def start_part(self, seconds: float | None = None) -> None:
         """Start the time of the next part: connecting, the headers, or the body."""
-        self._seconds = self.whole if seconds is None else seconds
-        self._until = min(time.monotonic() + self._seconds, self._end)
+        now = time.monotonic()
+        part = self.whole if seconds is None else seconds
+        self._seconds = min(part, self._end - now)
+        self._until = now + self._seconds
 
     def remaining(self) -> float:
         """Return the seconds that are left for the current part, or raise."""
         remaining = self._until - time.monotonic()
         if remaining <= 0:
-            raise SlowAnswerError(f"it didn't arrive within {self._seconds:g} s")
+            raise SlowAnswerError(
+                f"it didn't arrive within {round(self._seconds, 1):g} s"
+            )
         return remaining
 
 

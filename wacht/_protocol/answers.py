@@ -10,7 +10,7 @@ from wacht._contexts import MAX_PAGE
 from wacht._text import safe_repr
 from wacht.errors import DecodeError
 
-from .api_errors import api_error, excerpt
+from .api_errors import api_error, excerpt, html_heading
 from .decoding import structure_page
 from .json import SchemaError, parse_json
 from .windows import Window
@@ -37,7 +37,9 @@ class PageResponse:
     date: str | None = None  # the header
 
 
-def read_answer(reply: RawResponse, *, attempts: int, redactor: ApiKey) -> PageResponse:
+def read_answer(
+    reply: RawResponse, *, url: str, attempts: int, redactor: ApiKey
+) -> PageResponse:
     """
     Read a reply, or raise what it means.
 
@@ -45,7 +47,7 @@ def read_answer(reply: RawResponse, *, attempts: int, redactor: ApiKey) -> PageR
     doesn't have the promised shape or is larger than allowed.
     """
     if not reply.succeeded:
-        raise api_error(reply, attempts=attempts, redactor=redactor)
+        raise api_error(reply, url=url, attempts=attempts, redactor=redactor)
     try:
         return _read(reply, redactor)
     except SchemaError as mismatch:
@@ -73,6 +75,9 @@ def _document(reply: RawResponse, redactor: ApiKey) -> Any:
     except ValueError as error:
         reason = str(error)
     text = excerpt(reply, redactor).decode(errors="replace")
+    if page := html_heading(text):
+        page += ": check WACHT_BASE_URL or base_url"
+        raise SchemaError(f"the body: expected JSON, got {page}")
     got = safe_repr(text) if text else "nothing"
     raise SchemaError(f"the body: expected JSON, got {got} ({reason})")
 

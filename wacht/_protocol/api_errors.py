@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from html import unescape
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from wacht import errors
@@ -34,7 +35,7 @@ _TITLE = re.compile(r"<(title|h1)[^>]*>(.*?)</\1", re.IGNORECASE | re.DOTALL)
 
 
 def api_error(
-    reply: RawResponse, *, attempts: int, redactor: ApiKey
+    reply: RawResponse, *, url: str, attempts: int, redactor: ApiKey
 ) -> errors.ApiError:
     body = excerpt(reply, redactor)
     details = None
@@ -43,7 +44,7 @@ def api_error(
     request_id = reply.headers.get("x-request-id")
     return _ERRORS.get(reply.status, errors.ApiError)(
         reply.status,
-        _message(reply, body, details, redactor),
+        _message(reply, body, details, redactor) + _advice(reply.status, url, redactor),
         details,
         body,
         None if request_id is None else redactor.redact_text(request_id),
@@ -79,9 +80,18 @@ def _message(reply: RawResponse, body: bytes, details: Any, redactor: ApiKey) ->
         place = safe_line(redactor.redact_text(location), _MESSAGE_LENGTH)
         return f"redirect to {place} refused: the key must not follow it"
     text = body[: 4 * _MESSAGE_LENGTH].decode(errors="replace")
-    message = _json_message(details) or _html_heading(text) or text
+    message = _json_message(details) or html_heading(text) or text
     message = redactor.redact_text(message)  # HTML may spell it in yet another way
     return safe_line(message, _MESSAGE_LENGTH) or "the answer has no message"
+
+
+def _advice(status: int, url: str, redactor: ApiKey) -> str:
+    if status == HTTPStatus.UNAUTHORIZED:
+        quotes = ": the key is in quotes" * redactor.is_quoted
+        return f"; check WACHT_API_KEY or api_key{quotes}"
+    if status == HTTPStatus.NOT_FOUND:
+        return f"; {url} was asked: check WACHT_BASE_URL or base_url, and path"
+    return ""
 
 
 def _json_message(details: Any) -> str:
@@ -91,7 +101,8 @@ def _json_message(details: Any) -> str:
         return ""
 
 
-def _html_heading(text: str) -> str:
+def html_heading(text: str) -> str:
+    """Say that a text is an HTML page, and which; return nothing if it isn't one."""
     if not _HTML.match(text):
         return ""
     title = _TITLE.search(text)

@@ -42,6 +42,12 @@ class ApiKey:
     def __reduce__(self) -> NoReturn:
         raise TypeError("an API key can't be pickled")
 
+    @property
+    def is_quoted(self) -> bool:
+        """Whether quotes were taken for a part of the key, as in some `.env` files."""
+        key = str(self._key)
+        return key[0] == key[-1] and key[0] in "'\""
+
     def check(self) -> None:
         """Refuse a key that can't be sent, without showing it."""
         if self._key is None:

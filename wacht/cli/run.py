@@ -10,8 +10,6 @@ import click
 from click.shell_completion import shell_complete
 
 from wacht import errors
-from wacht._contexts import PATH
-from wacht._http.settings import DEFAULT_BASE_URL
 
 from .commands import wacht
 from .output import delivered_output, discard_buffer, report
@@ -22,19 +20,16 @@ _READER_GONE = 141  # and SIGPIPE
 
 # What to do about an error of each kind.
 _HINTS: dict[type[BaseException], str] = {
-    errors.AuthenticationError: "check WACHT_API_KEY",
     errors.PermissionDeniedError: "check what the key in WACHT_API_KEY may do",
-    errors.NotFoundError: "check WACHT_BASE_URL; {url} was asked",
-    errors.DecodeError: "check WACHT_BASE_URL",
     errors.RateLimitError: "try later: all users of the key share the limit",
-    errors.RequestError: (
-        "check the network, WACHT_BASE_URL, HTTPS_PROXY and REQUESTS_CA_BUNDLE"
-    ),
+    errors.RequestError: "check the network, HTTPS_PROXY and REQUESTS_CA_BUNDLE",
 }
 # What messages advise in Python, and its form in a command line.
 _IN_PYTHON = {
     " or pass api_key": "; `wacht demo` needs no key",
     " or api_key": "",
+    " or base_url, and path": "",
+    " or base_url": "",
     "exhaustive=False": "--no-exhaustive",
     "pagination=": "--pagination=",
 }
@@ -83,8 +78,5 @@ def _explain(error: BaseException) -> str:
     message = str(error) or "interrupted"  # Ctrl-C has no message
     for python, option in _IN_PYTHON.items():
         message = message.replace(python, option)
-    parts = [message]
-    if hint := _HINTS.get(type(error)):
-        base = os.environ.get("WACHT_BASE_URL", "").strip() or DEFAULT_BASE_URL
-        parts.append(hint.format(url=base.rstrip("/") + PATH))
+    parts = [message, *filter(None, [_HINTS.get(type(error))])]
     return "; ".join([*parts, *getattr(error, "__notes__", [])])
