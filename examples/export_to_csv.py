@@ -14,6 +14,7 @@ from pathlib import Path
 
 import wacht
 
+# No revision of the service has all of these: what it doesn't have stays empty.
 FIELDS = ["id", "agent_id", "workflow_id", "created_at", "title", "status", "context"]
 # Before what a spreadsheet, which may separate by semicolons, would run as a formula.
 FORMULA = re.compile(r"(^\s*|[;\t\r\n][\s\"']*)(?=[=+\-@])")

@@ -52,10 +52,21 @@ class SortTime:
 PAGE_SORT_TIME = SortTime("created_at")
 OFFSET_SORT_TIME = SortTime("last_activity_at", moves=True, undated_first=True)
 
-# The fields that the page revision gives.
+# The fields that each revision gives.
 PAGE_FIELDS = (
     *("id", "agent_id", "workflow_id", "user_id", "session_id"),
     *("context", "created_at"),
+)
+OFFSET_FIELDS = (
+    *("id", "created_at", "deployment_id", "title", "system_instructions"),
+    *("context_group", "status", "source", "external_context_id", "updated_at"),
+    *("last_activity_at", "completed_at", "execution_state"),
+    *("external_resource_metadata", "completion_summary", "parent_context_id"),
+)
+# Of a context; new ones come without notice.
+STATUSES = (
+    *("idle", "running", "waiting_for_input", "interrupted"),
+    *("completed", "failed"),
 )
 
 # What comes first where people look: the columns of a terminal, with the least and the
@@ -72,6 +83,6 @@ NOTEBOOK_COLUMNS = (
     *("workflow_id", "user_id", "session_id"),
     *("last_activity_at", "context_group", "context"),
 )
-ALWAYS_SHOWN = ("id", "agent_id", "created_at")
+ALWAYS_SHOWN = ("id", "created_at")
 # The first columns of a data frame, in the files of users too: they must not change.
 FRAME_COLUMNS = ("id", "agent_id", "created_at", "status", "title")

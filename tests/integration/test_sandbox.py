@@ -27,6 +27,7 @@ PATH = "/ai/execution-contexts"
 KEY = {"Authorization": "Bearer wk_sandbox"}
 EMPTY = b'{"data":[],"has_more":false}'
 REQUEST = b"GET / HTTP/1.1\r\n\r\n"
+KEYED = b"GET / HTTP/1.1\r\nAuthorization: Bearer wk_sandbox\r\n\r\n"
 
 
 @pytest.fixture
@@ -117,8 +118,12 @@ def test_sandbox__port() -> None:
 
 def test_session__arguments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wacht.session.Session", dict)
-    with Sandbox(api_key="wk_mine") as sandbox, Sandbox(per_second=5) as limited:
+    with (
+        Sandbox(api_key="wk_mine", path="/list") as sandbox,
+        Sandbox(per_second=5) as limited,
+    ):
         mine: Any = {"api_key": "wk_mine", "base_url": sandbox.url, "throttle": None}
+        mine["path"] = "/list"
         assert sandbox.session() == mine
         assert sandbox.session(throttle="my own") == mine | {"throttle": "my own"}
         assert "throttle" not in limited.session()  # type: ignore[operator]  # a dict
@@ -216,24 +221,25 @@ def test_faults__outcome(
 ) -> None:
     sandbox.contexts[:] = []
     order(sandbox)
+    assert ask(headers={})[0] == 401  # the key is checked first
     for _ in range(2):
         if isinstance(outcome, bytes):
-            assert ask(headers={}) == (status, outcome)
+            assert ask() == (status, outcome)
         else:
             with pytest.raises(ProtocolError, match=outcome):
-                ask(headers={})
-    assert ask(headers={})[0] == 401
+                ask()
+    assert ask() == (200, EMPTY)
     statuses = [request.status for request in sandbox.requests]
-    assert statuses == [status, status, 401]
+    assert statuses == [401, status, status, 200]
 
 
 def test_flood__until_the_client_leaves(
     sandbox: Sandbox, ask: Ask, capfd: pytest.CaptureFixture[str]
 ) -> None:
     sandbox.flood(times=2)
-    with _plain(sandbox, REQUEST) as connection:
+    with _plain(sandbox, KEYED) as connection:
         assert sum(len(connection.recv(65536)) for _ in range(200)) > 200
-    with _plain(sandbox, REQUEST) as connection:
+    with _plain(sandbox, KEYED) as connection:
         assert connection.recv(1)
         assert ask()[0] == 200
         sandbox.close()
@@ -268,10 +274,42 @@ def test_faults__unusable_arguments(sandbox: Sandbox) -> None:
         sandbox.cut(times=0)
     with pytest.raises(TypeError, match="datetime is not JSON serializable"):
         sandbox.answer(200, {"at": datetime.now(UTC)})
+    for wrong in ({"data": []}, "no", 99, 1000, 200.0, True, None):
+        with pytest.raises(ValueError, match=r"^status: expected a number, got"):
+            sandbox.answer(wrong)  # type: ignore[arg-type]
     nowhere: Any = "header"
     for order in (sandbox.reset, sandbox.trickle):
         with pytest.raises(ValueError, match=r"headers.*, got 'header'"):
             order(at=nowhere)
+
+
+def test_close__names_faults_that_never_came() -> None:
+    with Sandbox() as sandbox, _asking(sandbox) as ask:
+        sandbox.answer(500, times=2)
+        sandbox.cut(times=None)
+        ask()
+        missed = r"came: answer \(1 of 2 times\), cut \(0 of all times\)$"
+        with pytest.warns(UserWarning, match=missed) as warned:
+            sandbox.close()
+    assert [warning.filename for warning in warned] == [__file__]
+
+
+def test_close__is_silent_if_all_came() -> None:
+    with Sandbox() as sandbox, _asking(sandbox) as ask:
+        sandbox.answer(500, times=None)
+        ask()
+    sandbox.heal()
+    with contextlib.suppress(ZeroDivisionError), Sandbox() as sandbox:
+        sandbox.cut()
+        raise ZeroDivisionError
+
+
+def test_path__of_another_service() -> None:
+    with Sandbox(5, path="/list") as sandbox, _asking(sandbox) as ask:
+        assert (ask()[0], ask("/list")[0]) == (404, 200)
+        assert len([*sandbox.session().iter_execution_contexts()]) == 5
+    with pytest.raises(ValueError, match=r"^path: "):
+        Sandbox(path="list")
 
 
 def test_connection__pipelined_and_closed(sandbox: Sandbox) -> None:

@@ -35,7 +35,7 @@ def test_changes__active() -> None:
 def test_changes__added() -> None:
     contexts = _changed(Changes(added=2), times=50)
     assert contexts[100:] == ORIGINAL
-    assert all("agent_id" in context for context in contexts)  # filters find them
+    assert all("status" in context for context in contexts)  # filters find them
     assert len(set(_ids(contexts))) == 200
     times = [time_of(context, "last_activity_at") for context in contexts]
     assert times == sorted(times, reverse=True)

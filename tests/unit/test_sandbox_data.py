@@ -5,7 +5,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from wacht._contexts import PAGE_FIELDS
+from wacht._contexts import OFFSET_FIELDS, PAGE_FIELDS
 from wacht.sandbox.data import REFERENCE, make_contexts, make_page_contexts
 
 CONTEXTS = make_contexts(250)
@@ -30,6 +30,7 @@ def test_make_contexts__newest_activity_first() -> None:
     assert active == sorted(active, reverse=True)
     assert created != sorted(created, reverse=True)
     assert all(map(datetime.__lt__, created, active))
+    assert set().union(*CONTEXTS) == {*OFFSET_FIELDS}
 
 
 def test_make_contexts__recent_but_not_in_the_future() -> None:
@@ -57,7 +58,9 @@ def test_make_contexts__times_in_every_form() -> None:
 
 def test_make_contexts__something_to_filter_by() -> None:
     assert None in _values("title")
-    assert min(Counter(_values("agent_id")).values()) > 20
+    agents = [context["agent_id"] for context in make_page_contexts(250)]
+    assert min(Counter(agents).values()) > 20
+    assert min(Counter(_values("context_group")).values()) > 20
     statuses = {"idle", "running", "waiting_for_input", "interrupted"}
     assert set(_values("status")) == statuses | {"completed", "failed"}
     ended = {c["status"] for c in CONTEXTS if c["completed_at"] is not None}

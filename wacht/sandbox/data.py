@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from random import Random
 from typing import Any
 
-from wacht._contexts import PAGE_FIELDS, PAGE_SORT_TIME
+from wacht._contexts import OFFSET_FIELDS, PAGE_FIELDS, PAGE_SORT_TIME
 from wacht._text import utc_text
 
 from .service import Context, newest_first
@@ -34,20 +34,19 @@ _AGENTS = (
 )
 
 
-def make_contexts(count: int) -> list[dict[str, Any]]:
-    """Make this many contexts, newest activity first."""
+def make_contexts(
+    count: int, fields: tuple[str, ...] = OFFSET_FIELDS
+) -> list[dict[str, Any]]:
+    """Make this many contexts of the offset revision, newest activity first."""
     chance = Random(3)  # noqa: S311 - not a secret
     ages = sorted(_OLDEST * chance.random() for _ in range(count))
-    return [_context(n, REFERENCE - age, chance) for n, age in enumerate(ages)]
+    made = [_context(n, REFERENCE - age, chance) for n, age in enumerate(ages)]
+    return [{name: c[name] for name in c if name in fields} for c in made]
 
 
 def make_page_contexts(count: int) -> list[Context]:
-    """Make contexts as the page revision lists them: few fields, the newest first."""
-    made = [
-        {name: value for name, value in context.items() if name in PAGE_FIELDS}
-        for context in make_contexts(count)
-    ]
-    return newest_first(made, PAGE_SORT_TIME.field)
+    """Make contexts as the page revision lists them: other fields, newest first."""
+    return newest_first(make_contexts(count, PAGE_FIELDS), PAGE_SORT_TIME.field)
 
 
 def _context(number: int, active: datetime, chance: Random) -> dict[str, Any]:

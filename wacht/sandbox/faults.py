@@ -6,8 +6,10 @@ import gzip
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from itertools import chain, islice, repeat
+from itertools import repeat
 from typing import Any, Literal, TypeAlias, get_args
+
+import attrs
 
 from wacht._text import safe_repr
 
@@ -23,12 +25,22 @@ _MEBIBYTE = 1 << 20
 _GZIP = {"Content-Encoding": "gzip"}
 
 
+@attrs.define
+class _Planned:
+    """A fault, and how many requests it is for; None for all from then on."""
+
+    name: str  # of the method
+    fault: Fault
+    times: int | None
+    came: int = 0
+
+
 class Faults:
     """A queue of faults, each for a number of requests."""
 
     def __init__(self) -> None:
         self._delay = 0.0
-        self._faults: list[Iterator[Fault]] = []
+        self._faults: list[_Planned] = []
         self._lock = threading.RLock()  # a `live` function may add faults
 
     def answer(
@@ -45,37 +57,39 @@ class Faults:
         Bytes and text are sent as they are, a dict or a list as JSON. `Content-Length`
         is added, unless the headers say how the body is framed.
         """
+        if status not in range(100, 1000) or isinstance(status, float):
+            raise ValueError(f"status: expected a number, got {safe_repr(status)}")
         if isinstance(body, dict | list):
             answer = json_response(status, body)
         else:
             answer = Response(status, body.encode() if isinstance(body, str) else body)
-        self._add(whole, times, answer.with_headers(headers or {}))
+        self._add("answer", (whole, answer.with_headers(headers or {})), times)
 
     def reset(self, *, at: Place = "request", times: int | None = 1) -> None:
         """Reset the connection."""
-        self._interrupt(at, End.RESET, times)
+        self._interrupt("reset", at, End.RESET, times)
 
     def hang_up(self, *, times: int | None = 1) -> None:
         """Close the connection cleanly, without a byte of an answer."""
-        self._interrupt("request", End.CLOSE, times)
+        self._interrupt("hang_up", "request", End.CLOSE, times)
 
     def cut(self, *, times: int | None = 1) -> None:
         """Close the connection cleanly after half of the announced body."""
-        self._interrupt("body", End.CLOSE, times)
+        self._interrupt("cut", "body", End.CLOSE, times)
 
     def break_chunk(self, *, times: int | None = 1) -> None:
         """Send half of the body in chunks, then a chunk with an unreadable size."""
-        self._add(_broken_chunk, times)
+        self._add("break_chunk", (_broken_chunk, None), times)
 
     def garble(self, *, times: int | None = 1) -> None:
         """Announce a gzip body and send one that isn't."""
-        self._add(lambda answer: whole(answer.with_headers(_GZIP)), times)
+        self._add("garble", (lambda a: whole(a.with_headers(_GZIP)), None), times)
 
     def stall(
         self, seconds: float, *, at: Place = "request", times: int | None = 1
     ) -> None:
         """Pause, then send the rest."""
-        self._interrupt(at, Pause(seconds), times)
+        self._interrupt("stall", at, Pause(seconds), times)
 
     def trickle(
         self,
@@ -86,11 +100,12 @@ class Faults:
     ) -> None:
         """Send the headers or the body byte by byte, each after `interval` seconds."""
         check_choice("at", at, ("headers", "body"))
-        self._add(partial(_trickled, at=at, interval=interval), times)
+        script = partial(_trickled, at=at, interval=interval)
+        self._add("trickle", (script, None), times)
 
     def flood(self, *, times: int | None = 1) -> None:
         """Send a body without end, until the client leaves."""
-        self._add(_flooded, times)
+        self._add("flood", (_flooded, None), times)
 
     def bomb(self, size: int, *, times: int | None = 1) -> None:
         """Send a small gzip body that unpacks to `size` bytes, all spaces."""
@@ -108,21 +123,32 @@ class Faults:
             self._faults.clear()
             self._delay = 0.0
 
-    def _interrupt(self, at: Place, by: Action, times: int | None) -> None:
+    def _interrupt(self, name: str, at: Place, by: Action, times: int | None) -> None:
         check_choice("at", at, get_args(Place))
-        self._add(partial(_interrupted, at=at, by=by), times)
+        self._add(name, (partial(_interrupted, at=at, by=by), None), times)
 
-    def _add(
-        self, script: Script, times: int | None, answer: Response | None = None
-    ) -> None:
+    def _add(self, name: str, fault: Fault, times: int | None) -> None:
         if times is not None and times < 1:
             raise ValueError(f"times: expected at least 1, or None, got {times}")
         with self._lock:
-            self._faults.append(islice(repeat((script, answer)), times))
+            self._faults.append(_Planned(name, fault, times))
 
     def _next_fault(self) -> Fault | None:
         """Return the fault for the next request; call it with the lock held."""
-        return next(chain.from_iterable(self._faults), None)
+        for planned in self._faults:
+            if planned.times is None or planned.came < planned.times:
+                planned.came += 1
+                return planned.fault
+        return None
+
+    def _missed_faults(self) -> list[str]:
+        """Name the faults that came fewer times than they should, and how often."""
+        with self._lock:
+            return [
+                f"{p.name} ({p.came} of {p.times or 'all'} times)"
+                for p in self._faults
+                if p.came < (p.times or 1)
+            ]
 
 
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:

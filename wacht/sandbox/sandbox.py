@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self, get_args
@@ -11,6 +12,8 @@ from urllib.parse import parse_qsl
 
 import attrs
 
+from wacht._contexts import PATH
+from wacht._http.settings import checked_path
 from wacht._text import safe_repr
 
 from .data import make_contexts, make_page_contexts
@@ -67,18 +70,22 @@ class Sandbox(Faults):
     Each fault is a method, and applies to the next `times` requests: 1 by default, None
     for all until `heal`. More faults form a queue. Some happen `at` a place:
     `"request"` is before the answer, `"headers"` and `"body"` are the middle of each. A
-    request with a fault is recorded and counts against the limits, but its key isn't
-    checked. A request beyond a limit gets a 429, and isn't counted.
+    request with a fault is recorded and counts against the limits. One without the key
+    gets a 401, and no fault; one beyond a limit gets a 429, and isn't counted. A
+    `UserWarning` at `close` names the faults that never came, but for those that `heal`
+    dropped.
 
     Args:
         contexts: How many contexts to make up, the same at every run but for their
-            dates; or the contexts themselves, JSON objects that are served as they are.
+            dates, with the fields that the revision has; or the contexts themselves,
+            JSON objects that are served as they are.
         api_key: The only key that is accepted.
         revision: The revision of the endpoint. `"page"` takes `page` and `per_page`;
             `"offset"` takes `limit` and `offset`, and echoes them;
             `"offset-without-echo"` is an older build of that, without the echo.
         per_second: How many requests to accept within any second; None for no limit.
         per_minute: How many requests to accept within any minute; None for no limit.
+        path: Where the list is.
         port: The port to listen on; 0 for any free one.
         live: Called with the list of contexts after each page that is listed, to
             change it in place: `Changes(active=2, removed=1)`, or your own function.
@@ -91,8 +98,8 @@ class Sandbox(Faults):
         url: Where it listens, for a session's `base_url`.
 
     Raises:
-        ValueError: The revision is unknown, a limit is below 1, or the number of
-            contexts is below 0.
+        ValueError: The revision is unknown, a limit is below 1, the number of contexts
+            is below 0, or the path can't be used.
         TypeError: Some of the contexts aren't JSON objects.
         OSError: The port is taken.
     """
@@ -105,6 +112,7 @@ class Sandbox(Faults):
         revision: SandboxRevision = "page",
         per_second: int | None = None,
         per_minute: int | None = None,
+        path: str = PATH,
         port: int = 0,
         live: Callable[[list[Context]], object] | None = None,
     ) -> None:
@@ -112,6 +120,7 @@ class Sandbox(Faults):
         check_choice("revision", revision, get_args(SandboxRevision))
         self.contexts: list[Context] = _contexts(contexts, revision)
         self.api_key = api_key
+        self.path: str = checked_path(path)
         self.revision: SandboxRevision = revision
         self._live = live
         self._limits = Limits(per_second, per_minute)
@@ -122,26 +131,33 @@ class Sandbox(Faults):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_error: object) -> None:
+    def __exit__(self, error: object, *_rest: object) -> None:
+        if error:  # which says more than a fault that never came
+            self.heal()
         self.close()
 
     def __repr__(self) -> str:
         return f"Sandbox({self.url!r}, revision={self.revision!r})"
 
     def close(self) -> None:
-        """Stop serving and break all connections; does nothing the second time."""
+        """Stop serving, break all connections, and warn of faults that never came."""
         self._server.close()
+        if missed := ", ".join(self._missed_faults()):
+            self.heal()
+            message = f"faults of the sandbox that never came: {missed}"
+            warnings.warn(message, UserWarning, stacklevel=2)
 
     def session(self, **kw: Any) -> Session:
         """
         Return a session that talks to this sandbox.
 
-        It has the sandbox's key and URL. If the sandbox has no limits, it has no
+        It has the sandbox's key, URL and path. If the sandbox has no limits, it has no
         throttle either. Any argument of `wacht.Session` overrides these.
         """
         from wacht.session import Session  # noqa: PLC0415 - serving needs no client
 
-        defaults: dict[str, Any] = {"api_key": self.api_key, "base_url": self.url}
+        defaults: dict[str, Any] = {"base_url": self.url, "path": self.path}
+        defaults["api_key"] = self.api_key
         if not self._limits.windows:
             defaults["throttle"] = None
         return Session(**(defaults | kw))
@@ -169,17 +185,18 @@ class Sandbox(Faults):
         """Return an answer and how to send it; call it with the lock held."""
         if rejection := check_host(request.headers.get("Host", "localhost")):
             return whole, rejection
+        credentials = request.headers.get("Authorization", "")
+        if rejection := check_key(credentials, self.api_key):
+            return whole, rejection
         if fault := self._next_fault():
             self._limits.count(received.at)
             script, answer = fault
             return script, answer or self._answer(received)
-        credentials = request.headers.get("Authorization", "")
-        rejection = check_key(credentials, self.api_key)
-        rejection = rejection or self._limits.admit(received.at)
+        rejection = self._limits.admit(received.at)
         return whole, rejection or self._answer(received)
 
     def _answer(self, request: SandboxRequest) -> Response:
-        if rejection := check_endpoint(request.method, request.path):
+        if rejection := check_endpoint(request.method, request.path, self.path):
             return rejection
         answer = listing(self.revision, self.contexts, request.query)
         if self._live is not None and answer.status == HTTPStatus.OK:

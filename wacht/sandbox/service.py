@@ -71,9 +71,9 @@ def check_key(credentials: str, api_key: str) -> Response | None:
     return None
 
 
-def check_endpoint(method: str, path: str) -> Response | None:
+def check_endpoint(method: str, path: str, served: str) -> Response | None:
     """Return the 404 or 405 for any request that isn't one for the list."""
-    if path != facts.PATH:
+    if path != served:
         return json_response(404, {"errors": [{"message": "Not found", "code": 404}]})
     if method != "GET":
         return Response(405, headers={"Allow": "GET"})
