@@ -1,12 +1,12 @@
 """
 Wacht's AI execution contexts: every context exactly once, or an error that says why.
 
-This is the default on a service that lists by activity, as Wacht's does today. By page,
-it takes `exhaustive=True`; otherwise `complete` in the progress is False.
+This is the default on a service that lists by activity. By page, it takes
+`exhaustive=True`; otherwise `complete` in the progress is False.
 
     >>> import wacht
     >>> for context in wacht.iter_execution_contexts():  # the key: WACHT_API_KEY
-    ...     print(context.id, context.agent_id, context.created_at)
+    ...     print(context.id, context.created_at)
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ else:  # out of sight of type checkers, for which any name would do
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
     def __dir__() -> list[str]:
-        return sorted({*globals(), "sandbox"})
+        return [*__all__, "__version__", "sandbox"]
 
 
 __all__ = [

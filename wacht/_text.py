@@ -47,6 +47,11 @@ def utc_text(time: datetime) -> str:
     return f"{moment.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
+def install_hint(extra: str) -> str:
+    """Say how to install an extra; there is no release yet."""
+    return f"install the extra `{extra}`, in a clone with pip install -e '.[{extra}]'"
+
+
 def truncate(text: str, limit: int) -> str:
     """Shorten text to `limit` characters, the last of which then is an ellipsis."""
     return text if len(text) <= limit else f"{text[: limit - 1]}…"

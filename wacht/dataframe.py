@@ -7,7 +7,7 @@ from json import dumps
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from ._contexts import FRAME_COLUMNS
-from ._text import safe_repr
+from ._text import install_hint, safe_repr
 from .errors import ConfigError, InvalidRequestError
 from .models import KINDS, AiExecutionContext
 
@@ -75,7 +75,7 @@ def to_dataframe(
         import pandas as pd  # noqa: PLC0415 - an extra, and slow to import
     except ImportError as error:
         raise ConfigError(
-            "to_dataframe() needs pandas: install the extra notebook"
+            f"to_dataframe() needs pandas: {install_hint('notebook')}"
         ) from error
     rows = [*_checked(contexts)]
     columns = _columns(rows, flatten_context=flatten_context)

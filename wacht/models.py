@@ -132,8 +132,8 @@ class AiExecutionContext:
         title: Its title.
         system_instructions: The instructions that the agent was given.
         context_group: The group that the caller filed it under.
-        status: Today one of idle, running, waiting_for_input, interrupted,
-            completed, failed; new values come without notice.
+        status: One of idle, running, waiting_for_input, interrupted, completed,
+            failed; new values come without notice.
         source: Where it came from.
         external_context_id: The caller's own id for it.
         updated_at: When it was last changed.
@@ -182,11 +182,11 @@ class AiExecutionContext:
         }
 
     def __repr__(self) -> str:
-        values = {**self.to_dict(), "extra": self.extra}
+        values = {n: getattr(self, n) for n in (*FIELD_NAMES, "extra")}
         fields = (
-            f"{name}={safe_repr(values[name])}"
-            for name in (*FIELD_NAMES, "extra")
-            if getattr(self, name) not in (None, {})
+            f"{name}={_repr_of(value)}"
+            for name, value in values.items()
+            if value not in (None, {})
         )
         return f"AiExecutionContext({', '.join(fields)})"
 
@@ -205,6 +205,12 @@ FIELD_NAMES = tuple(KINDS)
 
 for _name in FIELD_NAMES:  # decoding sets only those that came
     setattr(AiExecutionContext, _name, None)
+
+
+def _repr_of(value: object) -> str:
+    if isinstance(value, datetime):
+        return utc_text(value).replace(".000000", "")
+    return safe_repr(value)
 
 
 def _fields_of(context: AiExecutionContext) -> dict[str, Any]:

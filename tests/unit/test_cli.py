@@ -82,6 +82,8 @@ def test_format__parquet_without_its_packages(
         (["list", "--since", "2w"], "or an age such as 2d, 12h or 30m, got '2w'"),
         (["list", "--since", f"{10**9}d"], "or an age such as 2d, 12h or 30m, got '1"),
         (["list", "--limit", "0"], "'--limit': 0 is not in the range"),
+        (["list", "--prefetch=101"], "101 is not in the range 0<=x<=100"),
+        (["list", "--deadline", "0"], "0.0 is not in the range x>0"),
         (["list", "--format", "parquet"], "'--format': parquet needs --output"),
         (["list", "--output", "a.xlsx"], "'a.xlsx' doesn't end in .csv, .json, "),
         (["list", "--output", "a.table"], "'a.table' doesn't end in .csv, "),
@@ -124,6 +126,17 @@ def test_completion__in_bash(
     assert capsys.readouterr().out == "plain,json\nplain,jsonl\n"
 
 
+def test_status__that_is_not_known(capsys: pytest.CaptureFixture[str]) -> None:
+    """The service may know it: new ones come without notice."""
+    assert parameters("--status", "faild")["status"] == "faild"
+    assert capsys.readouterr().err == (
+        "wacht: no such status is known: 'faild'; known are idle, running, "
+        "waiting_for_input, interrupted, completed, failed\n"
+    )
+    parameters("--status", "failed")
+    assert capsys.readouterr().err == ""
+
+
 def test_output__dash_is_the_standard_output() -> None:
     assert parameters("--output", "-")["output"] is None
 
@@ -141,8 +154,7 @@ def test_help__examples(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 NO_KEY = wacht.ConfigError("no API key: set WACHT_API_KEY or pass api_key")
-URL = "https://wacht.example/ai/execution-contexts"
-NETWORK = "check the network, WACHT_BASE_URL, HTTPS_PROXY and REQUESTS_CA_BUNDLE"
+NETWORK = "check the network, HTTPS_PROXY and REQUESTS_CA_BUNDLE"
 
 
 @pytest.mark.parametrize(
@@ -151,8 +163,8 @@ NETWORK = "check the network, WACHT_BASE_URL, HTTPS_PROXY and REQUESTS_CA_BUNDLE
         (wacht.RequestError("no"), 1, f"no; {NETWORK}"),
         (NO_KEY, 1, "t: no API key: set WACHT_API_KEY; `wacht demo` needs no key"),
         (wacht.ConfigError("use https"), 1, "wacht: use https"),
-        (wacht.AuthenticationError(401, "no"), 1, "no; check WACHT_API_KEY"),
-        (wacht.NotFoundError(404, "no"), 1, f"check WACHT_BASE_URL; {URL} was asked"),
+        (wacht.ApiError(404, "X or base_url, and path"), 1, "404 Not Found: X"),
+        (wacht.DecodeError("X or base_url"), 1, "wacht: X"),
         (wacht.PaginationError("exhaustive=False"), 1, "wacht: --no-exhaustive"),
         (wacht.BadRequestError(400, "page=no"), 1, ": 400 Bad Request: page=no"),
         (wacht.InvalidRequestError("prefetch: -1"), 2, "wacht: prefetch: -1"),
@@ -169,7 +181,6 @@ def test_main__error(
     def fail() -> None:
         raise error
 
-    monkeypatch.setenv("WACHT_BASE_URL", " https://wacht.example/ ")
     assert run_as_demo(monkeypatch, fail) == status
     out, message = capsys.readouterr()
     assert out == ""

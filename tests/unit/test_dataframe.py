@@ -167,5 +167,5 @@ def test_to_dataframe__wrong_json(wrong: Any) -> None:
 
 def test_to_dataframe__without_pandas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(ConfigError, match=r"needs pandas: install the extra notebook"):
+    with pytest.raises(ConfigError, match=r"pip install -e '\.\[notebook\]'$"):
         to_dataframe([])

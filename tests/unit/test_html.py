@@ -115,7 +115,7 @@ def test_card_html__many_fields() -> None:
 def test_table_html__columns() -> None:
     elements = read(table({"title": None, "context": ""}, {"status": "idle"}))
     headings = [element.text for element in elements if element.tag == "th"]
-    assert headings == ["id", "agent_id", "created_at", "status"]
+    assert headings == ["id", "created_at", "status"]
     assert [e.text for e in elements if e.tag == "caption"] == ["one page"]
 
 

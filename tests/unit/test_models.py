@@ -142,6 +142,11 @@ def test_context_repr__what_is_there() -> None:
     )
     extra = AiExecutionContext(extra={"a": 1})
     assert repr(extra) == "AiExecutionContext(extra={'a': 1})"
+    times = AiExecutionContext(created_at=NOON, updated_at=NOON.replace(microsecond=0))
+    assert repr(times) == (
+        "AiExecutionContext(created_at=2025-03-14T12:00:00.250000Z, "
+        "updated_at=2025-03-14T12:00:00Z)"
+    )
 
 
 def test_context_repr__bounded() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import jedi
 import pytest
 import responses
 
@@ -104,6 +105,22 @@ def test_signature__has_every_keyword(name: str, place: Any) -> None:
     description = inspect.getdoc(getattr(place, name)) or ""
     assert description.count("\n\nArgs:\n    options: ") == 1
     assert description.count("\n\nRaises:\n") == 1
+
+
+def offered(text: str) -> list[str]:
+    """What Tab offers behind a text, in a notebook with a session of another cell."""
+    names = {"wacht": wacht, "session": wacht.Session("k")}
+    completions = jedi.Interpreter(text, [names]).complete()
+    return [c.name for c in completions if not c.name.startswith("_")]
+
+
+def test_completion__of_a_session() -> None:
+    assert {*offered("session.")} >= {"close", "pagination", *METHODS}
+
+
+def test_completion__public_names_only() -> None:
+    assert {*dir(wacht)} == {*wacht.__all__, "__version__", "sandbox"}
+    assert {*offered("wacht.")} == {*wacht.__all__, "sandbox"}
 
 
 def test_sandbox__loaded_at_first_use(monkeypatch: pytest.MonkeyPatch) -> None:

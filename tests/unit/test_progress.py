@@ -38,7 +38,7 @@ def test_open_report__wrong_type(progress: Any) -> None:
 
 def test_open_report__without_tqdm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tqdm", None)
-    with pytest.raises(wacht.ConfigError, match="tqdm: install the extra notebook"):
+    with pytest.raises(wacht.ConfigError, match="tqdm: install the extra `notebook`"):
         open_report(progress=True)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from wacht._text import safe_line, safe_repr
+from wacht._text import install_hint, safe_line, safe_repr
 from wacht._threads import PerProcess
 from wacht.errors import ConfigError, InvalidRequestError
 from wacht.models import WalkProgress
@@ -47,7 +47,7 @@ def open_report(
             f"progress: expected True, False or a function, got {safe_repr(progress)}"
         )
     if find_spec("tqdm") is None:
-        raise ConfigError("progress=True needs tqdm: install the extra notebook")
+        raise ConfigError(f"progress=True needs tqdm: {install_hint('notebook')}")
     return _Bar(total)
 
 

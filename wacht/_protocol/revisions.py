@@ -64,8 +64,10 @@ class Revision(ABC):
             may_lack = supported and certain
             if reason := _first_mismatch(answer, known, wanted, may_lack=may_lack):
                 if not supported:
-                    other = "offset" if self.name == "page" else "page"
-                    reason = f"only the {other} revision has it"
+                    reason = (
+                        f"it is of the {self.name} revision, which has no such filter; "
+                        "list without it"
+                    )
                 raise PaginationError(
                     f"the service ignored the filter {name}={safe_repr(wanted)}: "
                     f"{reason}"

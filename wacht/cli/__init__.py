@@ -6,13 +6,15 @@ import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 
+from wacht._text import install_hint
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command, with the arguments of the process if None; return its status."""
     missing = [name for name in ("click", "rich") if find_spec(name) is None]
     if missing:
-        extra = "install the extra `cli`, in a clone with pip install -e '.[cli]'"
-        sys.stderr.write(f"wacht: the command needs {' and '.join(missing)}: {extra}\n")
+        needed = " and ".join(missing)
+        sys.stderr.write(f"wacht: the command needs {needed}: {install_hint('cli')}\n")
         return 1
     from .run import run  # noqa: PLC0415 - needs the extra
 

@@ -13,19 +13,22 @@ from typing import Any, get_args
 
 import click
 
-from wacht._contexts import MAX_PER_PAGE
+from wacht._contexts import MAX_PER_PAGE, STATUSES
 from wacht._http.settings import Pagination
+from wacht._keywords import MAX_PREFETCH
+from wacht._text import safe_repr
 from wacht._version import __version__
 from wacht.errors import WachtError
 
 from .formats import FORMATS, Style, table
 from .listing import Listing
+from .output import report
 
 _DEMO_ROWS = 10
 _LIST_HELP = """\b
 Examples:
   wacht list
-  wacht list --agent-id agent_123 --since 2d
+  wacht list --since 2d --limit 100
   wacht list --prefetch 4 --output contexts.csv
   wacht list --format jsonl --deadline 300 | jq -r .id
 
@@ -39,6 +42,8 @@ _UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minute
 _POSITIVE = click.IntRange(min=1)
 _PORT = click.IntRange(0, 65535)
 _PER_PAGE = click.IntRange(1, MAX_PER_PAGE)
+_PREFETCH = click.IntRange(0, MAX_PREFETCH)
+_SECONDS = click.FloatRange(0, min_open=True)
 _FORMATS = (*FORMATS, "parquet")
 _PAGINATION = click.Choice(get_args(Pagination))
 _REVISION = click.Choice(["page", "offset", "offset-without-echo"])
@@ -55,6 +60,14 @@ def _time(text: str) -> datetime | timedelta:
             f"2d, 12h or 30m, got {text!r}"
         ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _status(_: click.Context, _param: click.Parameter, status: str) -> str:
+    """Take any: the service gets new ones without notice."""
+    if status not in (None, *STATUSES):
+        known = ", ".join(STATUSES)
+        report(f"no such status is known: {safe_repr(status)}; known are {known}")
+    return status
 
 
 def _format(ctx: click.Context, _param: click.Parameter, name: str | None) -> str:
@@ -105,6 +118,7 @@ def _demo() -> None:
     )
 
 
+_STATUS = f"Only with this one, such as {', '.join(STATUSES)} (*)."
 _SINCE = "Only those created then or later; filtered client-side."
 _ACTIVE = "Only those active then or later, in as few requests as they fill (*)."
 _EXHAUSTIVE = "Whether to prove that no context is missing, or to read plain pages."
@@ -116,7 +130,7 @@ _PATH = click.Path(dir_okay=False, allow_dash=True, path_type=Path)
 @wacht.command("list", help="List execution contexts, each once.", epilog=_LIST_HELP)
 @click.option("--agent-id", metavar="ID", help="Only this agent's (+).")
 @click.option("--workflow-id", metavar="ID", help="Only this workflow's (+).")
-@click.option("--status", help="Only with this status, such as failed (*).")
+@click.option("--status", callback=_status, help=_STATUS)
 @click.option("--context-group", metavar="GROUP", help="Only this group's (*).")
 @click.option("--since", type=_time, metavar="TIME", help=_SINCE)
 @click.option("--active-since", type=_time, metavar="TIME", help=_ACTIVE)
@@ -124,8 +138,8 @@ _PATH = click.Path(dir_okay=False, allow_dash=True, path_type=Path)
 @click.option("--exhaustive/--no-exhaustive", default=True, help=_EXHAUSTIVE)
 @click.option("--per-page", type=_PER_PAGE, help="100 if not set.")
 @click.option("--page", type=_POSITIVE, help="Where to start.")
-@click.option("--prefetch", type=int, default=0, help="Pages to request ahead.")
-@click.option("--deadline", type=float, help="Seconds for all, waits included.")
+@click.option("--prefetch", type=_PREFETCH, default=0, help="Pages to request ahead.")
+@click.option("--deadline", type=_SECONDS, help="Seconds for all, waits included.")
 @click.option("--pagination", type=_PAGINATION, default="auto")
 @click.option(
     "--format", type=click.Choice(_FORMATS), show_default=_BY_SUFFIX, callback=_format
