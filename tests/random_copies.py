@@ -48,8 +48,10 @@ class _Changes(model.Changes):
     def later(self, service: Service) -> None:
         """Show a change that was made long before."""
         if service.contexts and self._random.random() < 0.3:
-            late = self._random.uniform(0, _LATE)
-            service.touch(self._any(service), late=late)
+            place, late = self._any(service), self._random.uniform(0, _LATE)
+            last = service.contexts[place].last_activity_at
+            if not last or last <= service.now:  # else its time would go back
+                service.touch(place, late=late)
 
 
 @frozen
@@ -68,6 +70,7 @@ class _Copy:
     state: str | None = None
     old: list[str | None] = field(factory=lambda: [None])
     starts: dict[datetime, _Start] = field(factory=dict)
+    known: set[str | None] = field(factory=set)
     absent: dict[str | None, int] = field(factory=dict)  # the last answer without it
 
     def write(self, page: UpdatePage) -> None:
@@ -101,7 +104,8 @@ def _service(random: Random) -> Service:
 
 def _altered(service: Service, copy: _Copy, answer: PageResponse) -> PageResponse:
     """Note which contexts aren't in the list, and date an answer."""
-    away = copy.rows.keys() - {*service.ids}
+    copy.known |= {*service.ids}
+    away = copy.known - {*service.ids}
     copy.absent |= dict.fromkeys(away, len(service.queries))
     date = format_datetime(service.now.astimezone(UTC), usegmt=True)
     return evolve(answer, date=date)
@@ -162,6 +166,7 @@ def _call(  # noqa: PLR0913, PLR0917
     """Bring the copy up to date once, or be killed; return what is wrong with it."""
     time, asked = service.order.time, len(service.queries)
     times = {c.id: getattr(c, time) for c in service.contexts}
+    copy.known |= times.keys()
     start = _Start(asked, {i: t for i, t in times.items() if not t or t <= service.now})
     try:
         with closing(call(service, copy.state, random)) as pages:  # type: ignore[type-var]
