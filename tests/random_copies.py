@@ -139,8 +139,9 @@ def keep(seed: int) -> str:
             service.now += timedelta(seconds=random.choice(_PAUSES))
             changes.some(service, random.choice([0, 10, 100]))
             changes.later(service)
-            if random.random() < 0.1:
-                copy.state = random.choice(copy.old)
+            if random.random() < 0.1 and len(copy.old) > 1:
+                copy.state = random.choice(copy.old)  # once, as from a backup
+                copy.old.clear()
             if random.random() < 0.05:
                 _turn(service)
         return _at_rest(service, copy, random)
