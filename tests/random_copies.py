@@ -38,7 +38,7 @@ _KINDS = ("touch", "late", "add", "remove", "leave", "enter", "burst", "ahead")
 _AHEAD = (120.0, 30 * 86400.0)  # seconds
 _LATE = 240  # seconds that a long transaction takes
 _PAUSES = (1, 60, 3600, 14 * 86400)  # seconds
-_MAX_REQUESTS = 400  # of one call
+_MAX_REQUESTS = 2000  # of one call
 
 
 class _Changes(model.Changes):
