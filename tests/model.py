@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from contextlib import nullcontext
 from copy import copy
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from random import Random
 from typing import TYPE_CHECKING, Any, Literal
 from zlib import crc32
@@ -29,10 +30,11 @@ from wacht import (
     ServerError,
     WachtError,
 )
+from wacht._http.retry import Retries, default_retry
 from wacht._keywords import WalkOptions
 from wacht._pagination import prefetch as prefetching
 from wacht._pagination.walk import Walk
-from wacht._protocol.answers import PageResponse
+from wacht._protocol.answers import PageResponse, SmallerPageMayHelp
 from wacht._protocol.revisions import OffsetRevision, PageRevision
 from wacht._protocol.windows import Window
 
@@ -57,20 +59,18 @@ TIMES = ("created_at", "last_activity_at")
 @frozen
 class Order:
     """
-    How a list is sorted, and which times its contexts show.
+    How a list is sorted, the newest first, and which times its contexts show.
 
-    PostgreSQL lists contexts without a time first where the newest comes first, unless
-    the query says NULLS LAST, and last where the oldest does.
+    PostgreSQL lists contexts without a time first, unless the query says NULLS LAST.
     """
 
     time: Literal["created_at", "last_activity_at"] = "last_activity_at"
     shows: tuple[str, ...] = TIMES
-    newest_first: bool = True
     undated_last: bool = False
 
     def sorted(self, contexts: Iterable[AiExecutionContext]) -> Contexts:
         """Sort contexts; equal times keep their order."""
-        return sorted(contexts, key=self.key, reverse=self.newest_first)
+        return sorted(contexts, key=self.key, reverse=True)
 
     def key(self, context: AiExecutionContext) -> tuple[bool, datetime]:
         """Return what contexts are sorted by."""
@@ -85,9 +85,15 @@ class Order:
 
 ACTIVITY = Order()
 CREATED = Order("created_at", ("created_at",))
-OLDEST = evolve(CREATED, newest_first=False)
 # `created_at` seems to be the order until a context becomes active.
 HIDDEN = Order(shows=("created_at",))
+
+
+class TooSlowError(ServerError):
+    """The answer took too long. A smaller window may help."""
+
+
+TOO_SLOW = TooSlowError(504, "timeout")
 
 
 class StandIn(ABC):
@@ -101,7 +107,6 @@ class StandIn(ABC):
 
     Attributes:
         queries: What was asked, in order.
-        can_shrink: Whether a smaller window may be asked for instead.
 
     """
 
@@ -114,22 +119,26 @@ class StandIn(ABC):
         self.fixed = revision is not None
         self.service = "stand-in"
         self.queries: list[Query] = []
-        self.can_shrink = False
 
     def ask(
         self,
         query: Query,
         budget: RequestBudget,
-        attempts: Any = 1,
+        retries: Retries | None = None,
         *,
-        can_shrink: bool = False,
+        can_shrink: bool = True,
     ) -> PageResponse:
         """Answer a query, as `Endpoint.ask` does."""
+        retries = retries or Retries(default_retry())
         budget.remaining()
-        budget.count_request(attempts or 1)
+        budget.count_request(retries.attempt)
         self.queries.append(query)
-        self.can_shrink = can_shrink
-        return self.answer(query)
+        try:
+            return self.answer(query)
+        except TooSlowError:
+            if can_shrink and (left := retries.after_too_large()):
+                raise SmallerPageMayHelp(left) from None
+            raise
 
     def window(self, query: Query) -> Window:
         """Return the window that a query means."""
@@ -161,6 +170,7 @@ class Service(StandIn):
         contexts: The list as it is now, with all its times.
         now: The service's clock.
         step: Seconds between two changes.
+        says_date: Whether its answers have a `Date`.
         hidden: How many in a hundred contexts the service leaves out of its answers.
         errors: What to raise instead of an answer, by the number of the request from 1.
         change: Called with the service after each answer.
@@ -194,6 +204,7 @@ class Service(StandIn):
         )
         self.now = START
         self.step = 0.25
+        self.says_date = False
         self.hidden = 0
         self.errors: dict[int, Exception] = {}
         self.change: Callable[[Service], object] = lambda _service: None
@@ -256,7 +267,8 @@ class Service(StandIn):
         listed = self._listed(window)[window.offset : window.end]
         contexts = [self.order.shown(c) for c in listed if not self.leaves_out(c)]
         applied = window if self.kind == "offset" else None
-        return PageResponse(contexts, window.end < len(self.contexts), applied)
+        date = format_datetime(self.now, usegmt=True) if self.says_date else None
+        return PageResponse(contexts, window.end < len(self.contexts), applied, date)
 
     def _listed(self, window: Window) -> Contexts:
         if self.stable:
@@ -334,6 +346,15 @@ class Changes:
 
     def _touch(self, service: Service) -> None:
         service.touch(self._any(service))
+
+    def _job(self, service: Service) -> None:
+        """Touch the context that was created first, of those not touched so far."""
+        if untouched := [
+            n
+            for n, c in enumerate(service.contexts)
+            if c.last_activity_at == c.created_at
+        ]:
+            service.touch(untouched[-1])
 
     def _late(self, service: Service) -> None:
         service.touch(self._any(service), late=self._random.uniform(0, DELAY))

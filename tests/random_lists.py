@@ -23,7 +23,7 @@ from attrs import evolve, frozen
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests import model
-from tests.model import ACTIVITY, CREATED, HIDDEN, OLDEST, START, TIMES, Service
+from tests.model import ACTIVITY, CREATED, HIDDEN, START, TIMES, Service
 from wacht import (
     ListExecutionContextsOptions as Options,
     PaginationError,
@@ -37,7 +37,10 @@ if TYPE_CHECKING:
     from wacht._protocol.answers import PageResponse
 
 _CHANGES = ("touch", "late", "add", "remove", "leave", "enter", "burst", "border")
-_AHEAD = (datetime.max.replace(tzinfo=UTC), START + timedelta(seconds=4e9))
+_AHEAD = (
+    datetime.max.replace(tzinfo=UTC),
+    *(START + timedelta(seconds=s) for s in (4e9, 120)),
+)
 _BOTH = evolve(CREATED, shows=TIMES)
 _NULLS_LAST = evolve(ACTIVITY, undated_last=True)
 
@@ -60,11 +63,21 @@ class Profile:
     ties: Sequence[int] = (1, 1, 1, 2, 5, 30, 90, 97, 98, 99, 100, 120, 150)
     caps: Sequence[int] = (100,)
     paces: Sequence[float] = (0, 0.01, 0.1, 1)  # seconds that an answer takes
+    prefetch: Sequence[int] = (0, 0, 1, 3, 8)
+    deaths: Sequence[float] = (0, 0, 0.02, 0.2)  # of a walk, after each page
+    traits: Sequence[str] = (*[""] * 6, "ahead", "undated", "other")  # of odd lists
 
 
 _PAGE = Profile("page", caps=(100,) * 15 + (10,))
-_UNSHOWN = evolve(_PAGE, orders=(HIDDEN,), fair=False, sizes=(60, 150, 400))
-_ALL = (HIDDEN, CREATED, _BOTH, OLDEST, ACTIVITY)
+_HIDDEN = evolve(_PAGE, orders=(HIDDEN,), fair=False, sizes=(60, 150, 400))
+_ALL = (HIDDEN, CREATED, _BOTH, ACTIVITY)
+_CALM = Profile(  # groups that windows span, read ahead at rest: never an error
+    odd=False,
+    answers=(0,),
+    sizes=(150, 400),
+    ties=(1, 2, 5, 20, 30, 48, 95, 97, 98),
+    prefetch=(0, 3, 8, 16),
+)
 PROFILES = {
     "offset": Profile(exhaustive=(None, True), caps=(100, 100, 100, 50, 10)),
     "chase": Profile(  # what a look hasn't reached yet is touched again
@@ -92,11 +105,23 @@ PROFILES = {
     "disorder": Profile(orders=(_BOTH, _NULLS_LAST), fair=False),
     "page": evolve(_PAGE, orders=_ALL, exhaustive=(None, False), proves=False),
     "created": evolve(_PAGE, orders=(CREATED, _BOTH)),
-    "oldest": evolve(_PAGE, orders=(OLDEST, evolve(OLDEST, shows=TIMES))),
-    "activity": evolve(_PAGE, orders=(ACTIVITY, evolve(ACTIVITY, shows=TIMES[1:]))),
-    "seeming": _UNSHOWN,  # to be sorted by `created_at`, until contexts move
-    "hidden": _UNSHOWN,
+    "hidden": _HIDDEN,
+    "job": evolve(  # that touches all contexts, the oldest first
+        _HIDDEN,
+        odd=False,
+        changes=("job",) * 3,
+        most=(1, 2, 6, 20),
+        answers=(10**9,),
+        caps=(100,),
+        ties=(1,),
+    ),
+    "calm": _CALM,
+    "calm page": evolve(
+        _CALM, revision="page", orders=(CREATED,), ties=(1, 2, 5, 20, 30, 48)
+    ),
+    "ahead": Profile(traits=("ahead",), deaths=(0.2,), sizes=(400,)),
 }
+_AT_REST = (PROFILES["calm"], PROFILES["calm page"])
 
 
 @frozen
@@ -125,15 +150,19 @@ class _List:
             cap=random.choice(profile.caps),
         )
         self.is_whole = self.is_complete = False  # one answer; and if the walk says so
-        self.pace, self.deaths = random.choice(profile.paces), self.odd(0, 0, 0.02, 0.2)
+        self.pace, self.deaths = random.choice(profile.paces), 0
+        if profile.odd:
+            self.deaths = random.choice(profile.deaths)
         self.short = random.sample(range(2, 12), self.odd(*[0] * 9, 3))
         broken = random.sample(range(1, 30), self.odd(0, 0, 1, 3))
         service.errors = {number: RequestError("refused") for number in broken}
         service.hidden = self.odd(*[0] * 18, 5, 20)
-        trait = self.odd(*[""] * 5, "ahead", "undated", "other")
+        service.says_date = random.choice([True, False])
+        trait = random.choice(profile.traits) if profile.odd else ""
         if kind in {"hidden", "disorder"}:
             trait = "undated" if service.order.undated_last else "other"
-        self._vary(trait, random.randint(0, 400 * (kind == "seeming")))
+        self._vary(trait)
+        service.now += timedelta(seconds=random.choice([0, 0, 3600]))
         names = random.sample(profile.changes, random.randint(1, 3))
         names += ["ahead"] * (trait == "ahead")
         most, answers = random.choice(profile.most), random.choice(profile.answers)
@@ -146,17 +175,20 @@ class _List:
         """Return the first value, or any of them if the list may be odd."""
         return self.random.choice([usual, *others]) if self.profile.odd else usual
 
-    def _vary(self, trait: str, first: int) -> None:
+    def _vary(self, trait: str) -> None:
         """Give contexts other times than those that go with their places."""
         random, service, name = self.random, self.service, self.service.order.time
         contexts = service.contexts
-        number = min(random.choice([1, 3, 20, 97, 98, 99, 100]), len(contexts))
+        number = random.choice([1, 3, 20, 97, 98, 99, 100, 120])
+        number = min(number, len(contexts))
         places: Sequence[int] = random.sample(range(len(contexts)), number)
-        times: Any = repeat(random.choice(_AHEAD) if trait == "ahead" else None)
+        # Without a `Date`, our clock counts, which is not the model's.
+        ahead = random.choice(_AHEAD[: 2 + service.says_date])
+        times: Any = repeat(ahead if trait == "ahead" else None)
         if trait == "other":  # which the list isn't sorted by
             [name] = {*TIMES} - {name}
-            places = range(first, len(contexts))
-            values = [getattr(context, name) for context in contexts[first:]]
+            places = range(len(contexts))
+            values = [getattr(context, name) for context in contexts]
             times = random.sample(values, len(values))
         for place, time in zip(places if trait else [], times, strict=False):
             contexts[place] = evolve(contexts[place], **{name: time})
@@ -175,6 +207,7 @@ class _List:
     def alter(self, answer: PageResponse) -> PageResponse:
         """Cut some answers short, or leave them empty, although the list goes on."""
         queries = self.service.queries
+        assert len(queries) < 2000, "the walk doesn't end"
         at_top = self.service.window(queries[-1]).offset == 0
         self.is_whole |= at_top and not answer.has_more
         if len(queries) not in self.short or not answer.has_more:
@@ -202,12 +235,14 @@ class _List:
             return wanted
         return [c for c in wanted if c.last_activity_at and c.last_activity_at >= since]
 
-    def broken_promise(self, *, twice: int, missed: int, silent: bool) -> str:
+    def broken_promise(
+        self, *, twice: int, missed: int, error: str, silent: bool
+    ) -> str:
         """Return which promise a walk broke."""
         unproven = self.is_complete and not (self.profile.proves or self.is_whole)
         promises = {
             "gave contexts twice": twice,
-            "doesn't end": len(self.service.queries) > 2000,
+            "ends in an error at rest": error and self.profile in _AT_REST,
             "called complete, and isn't": self.is_complete and missed,
             "called complete without a proof": unproven,
             "lost in silence": self.profile.proves and missed and silent,
@@ -252,7 +287,7 @@ def walk(seed: int, kind: str = "offset") -> Outcome:
             report=listed.note,
             exhaustive=random.choice(profile.exhaustive),
             active_since=since,
-            prefetch=random.choice([0, 0, 1, 3, 8]),
+            prefetch=random.choice(profile.prefetch),
         )
         try:
             got.extend(parts)
@@ -265,6 +300,7 @@ def walk(seed: int, kind: str = "offset") -> Outcome:
     wrong = crash or listed.broken_promise(
         twice=len(got) - len({*got}),
         missed=missed,
+        error=error,
         silent=not error and len(got) != limit,
     )
     return Outcome(wrong, missed, error, len(service.queries), listed.is_fair)
