@@ -1,4 +1,4 @@
-"""Options as text: what comes back, and what is refused."""
+"""How far a walk came, as text: what comes back, and what is refused."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from attrs import evolve, fields
+from attrs import evolve
 from hypothesis import assume, example, given, strategies as st
 
 from tests import strategies as our
-from tests.model import REVISIONS
+from tests.model import REVISIONS, known, walk_of
 from wacht import InvalidRequestError, ListExecutionContextsOptions
-from wacht._contexts import PAGE_SORT_TIMES, SortTime
-from wacht._pagination import options_text
+from wacht._pagination import checkpoint as module
 from wacht._pagination.checkpoint import Checkpoint
-from wacht._pagination.coverage import Coverage
-from wacht._pagination.next_window import Position
+from wacht._pagination.coverage import UNDATED, Coverage, Mark
+from wacht._pagination.position import Position
 from wacht._protocol.windows import Window
 
 Options = ListExecutionContextsOptions
@@ -27,18 +26,28 @@ FOREIGN = (
 )
 
 
-st.register_type_strategy(SortTime, st.sampled_from(PAGE_SORT_TIMES))
-st.register_type_strategy(float, st.integers() | st.floats(allow_nan=False))
-options_text._converter()  # resolves the annotations that are drawn from
+times = st.integers(0, 4 * 10**15) | st.just(float("-inf"))
+numbers = st.integers(0, 10**9)
 
 
-def any_of(kind: type[Any]) -> st.SearchStrategy[Any]:
-    """Any values of the types that a class names."""
-    strategies = {field.name: st.from_type(field.type) for field in fields(kind)}
-    return st.builds(kind, **strategies)
-
-
-st.register_type_strategy(Coverage, any_of(Coverage))
+@st.composite
+def positions(draw: st.DrawFn, first: Window, revision: Any) -> Position:
+    """Any positions that make sense."""
+    extra, coverage = draw(st.integers(0, 16)), None
+    if not draw(st.booleans()) or revision is None:
+        return Position(first.offset, extra_overlap=extra)
+    if draw(st.booleans()):
+        coverage = Coverage(
+            revision.sort_time,
+            covered_until=draw(times | st.just(UNDATED)),
+            ties_at_end=draw(st.integers(0, 100)),
+            mark=Mark(draw(times), draw(st.booleans())),
+            ambiguous_time=draw(st.none() | numbers),
+        )
+    reason = "" if coverage else draw(our.texts)
+    ended = coverage is None and draw(st.booleans())
+    place = draw(numbers), draw(numbers), extra, coverage
+    return Position(*place, begun=True, ended=ended, reason=reason)
 
 
 def refusal_of(text: Any) -> str:
@@ -50,14 +59,16 @@ def refusal_of(text: Any) -> str:
 
 @st.composite
 def in_a_walk(draw: st.DrawFn) -> Options:
-    """Options with a checkpoint; its fields have any values of their types."""
+    """Options with a checkpoint."""
+    first = Window(draw(numbers), draw(st.integers(1, 100)))
+    revision = draw(st.sampled_from([None, *REVISIONS.values()]))
     given = dict.fromkeys(draw(st.lists(our.texts, unique=True, max_size=9)))
     checkpoint = Checkpoint(
         service=draw(our.texts),
         filters=draw(st.dictionaries(our.texts, our.texts, max_size=2)),
-        revision=draw(st.sampled_from([None, *REVISIONS.values()])),
-        first=draw(any_of(Window)),
-        position=draw(any_of(Position)),
+        revision=revision,
+        first=first,
+        position=draw(positions(first, revision)),
         yielded=given,
         count=draw(st.integers(0, len(given))),
     )
@@ -93,7 +104,8 @@ def test_from_json__anything_else(text: object) -> None:
 
 
 def test_from_json__of_another_version() -> None:
-    text = Options().to_json().replace('"format":2', '"format":1')
+    document = json.loads(Options().to_json())
+    text = signed({**document, "format": 1})
     assert refusal_of(text) == (
         "from_json: the text has the unknown format 1: read it with the version of "
         "wacht that wrote it, or list from the start, without this text"
@@ -102,8 +114,44 @@ def test_from_json__of_another_version() -> None:
 
 def signed(document: dict[str, Any]) -> str:
     """Give a document the checksum that fits."""
-    content = {name: document.get(name) for name in ("place", "filters", "checkpoint")}
-    return options_text._json({**document, "checksum": options_text._checksum(content)})
+    return module.signed({n: v for n, v in document.items() if n != "checksum"})
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("first.limit", 0),
+        ("first.limit", 101),
+        ("first.offset", -100),
+        ("position.end", -1),
+        ("position.end", 10**40),
+        ("position.begun", False),
+        ("position.ended", True),
+        ("position.reason", "none"),
+        ("position.extra_overlap", 99),
+        ("position.coverage.sort_time", "created_at"),
+        ("position.coverage.covered_until", "inf"),
+        ("position.coverage.covered_until", 10**17),
+        ("position.coverage.ties_at_end", -5),
+        ("position.coverage.ambiguous_time", "-inf"),
+        ("position.coverage.mark.time", UNDATED),
+        ("revision", None),
+        ("count", 99),
+        ("yielded", "c1"),
+    ],
+)
+def test_from_json__numbers_that_make_no_sense(path: str, value: object) -> None:
+    """With the right checksum: anybody can compute it."""
+    page = next(walk_of(known("offset", 250)).pages())
+    document = json.loads(page.resume.to_json())
+    assert Options.from_json(signed(document)) == page.resume
+    *names, last = path.split(".")
+    place = document["checkpoint"]
+    for name in names:
+        place = place[name]
+    assert place[last] != value
+    place[last] = value
+    assert refusal_of(signed(document)) == FOREIGN
 
 
 def paths(value: Any) -> list[tuple[Any, ...]]:
