@@ -114,7 +114,7 @@ def test_from_json__of_another_version() -> None:
 
 def signed(document: dict[str, Any]) -> str:
     """Give a document the checksum that fits."""
-    return module.signed({n: v for n, v in document.items() if n != "checksum"})
+    return module._signed({n: v for n, v in document.items() if n != "checksum"})
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def signed(document: dict[str, Any]) -> str:
         ("position.extra_overlap", 99),
         ("position.coverage.sort_time", "created_at"),
         ("position.coverage.covered_until", "inf"),
-        ("position.coverage.covered_until", 10**17),
+        ("position.coverage.covered_until", 10**18 + 1),
         ("position.coverage.ties_at_end", -5),
         ("position.coverage.ambiguous_time", "-inf"),
         ("position.coverage.mark.time", UNDATED),
