@@ -94,7 +94,7 @@ class Scan:
             while (joining := self._take_joining()) is not None:
                 self._is_apart = self._is_apart and joining is not latest
                 contexts = self._below_start(joining)
-                new = self._add(joining)
+                new = self._add(joining, contexts)
                 self._read_ahead(self._remaining() - new)
                 yield joining, contexts
 
@@ -224,13 +224,13 @@ class Scan:
             position.follows(answer) and position.is_too_wide(self._revision, max_limit)
         )
 
-    def _add(self, answer: Answer) -> int:
+    def _add(self, answer: Answer, contexts: Contexts) -> int:
         """Note what an answer covers; return how many of its contexts are new."""
         batch, before = answer.batch, self.position
         if not self.is_done:
             is_known = bool(self._held)
             self.position = before.add(answer, self._floor, is_known_below=is_known)
-        wanted = self._state.wanted(batch.contexts)
+        wanted = self._state.wanted(contexts)
         keys = [*map(key, wanted)]
         new = sum(key not in self.ids for key in keys)
         if not before.coverage:
@@ -242,7 +242,7 @@ class Scan:
         self.ids.update(keys)
         if batch.contexts:
             offset = batch.window.offset - self._state.first.offset
-            self.length = offset + len(wanted)
+            self.length = offset + len(self._state.wanted(batch.contexts))
         return new
 
     def _check_page_1(self, batch: Batch, new: int) -> None:
