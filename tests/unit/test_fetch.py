@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import assume, example, given, strategies as st
 
-from tests.model import KINDS, REVISIONS, Kind, Service, ids_of
+from tests.model import KINDS, REVISIONS, TOO_SLOW, Kind, Service, ids_of
 from wacht import (
     ExecutionContextListResponse,
     ListExecutionContextsOptions,
@@ -15,7 +15,6 @@ from wacht import (
     ServerError,
 )
 from wacht._pagination.reader import fetch_page
-from wacht._protocol.answers import SmallerPageMayHelp
 
 Options = ListExecutionContextsOptions
 
@@ -62,7 +61,7 @@ def test_fetch__as_many_as_the_service_gives() -> None:
     assert (len(page), page.has_more, len(service.queries)) == (10, True, 1)
     service = Service(130, "page")
     ask = service.ask
-    service.ask = lambda query, budget, **_: ask({"per_page": "50", **query}, budget)  # type: ignore[method-assign]
+    service.ask = lambda query, *rest, **_: ask({"per_page": "50", **query}, *rest)  # type: ignore[method-assign]
     assert len(fetched(service)) == 50
 
 
@@ -82,7 +81,7 @@ def test_fetch__a_page_that_the_service_ignores() -> None:
 def test_fetch__a_page_that_is_too_large() -> None:
     """A single page has to come as it was asked for."""
     service = Service(130, "page")
-    service.errors[1] = SmallerPageMayHelp(ServerError(504, "timeout"))
+    service.errors[1] = TOO_SLOW
     with pytest.raises(ServerError):
         fetched(service)
     assert len(service.queries) == 1

@@ -87,15 +87,17 @@ def test_resume__of_a_cut_page() -> None:
     assert ids_of(page) + given_by(service, page.resume) == service.ids
 
 
-@pytest.mark.parametrize("moved", [0, 2, 6])
-def test_resume__by_page_behind_a_limit(moved: int) -> None:
-    """What it cut off, of the list or of a look, is no repeat in the next walk."""
+@pytest.mark.parametrize("kind", ["page", "offset"])
+@pytest.mark.parametrize("exhaustive", [True, False])
+def test_resume__behind_a_limit(kind: Kind, *, exhaustive: bool) -> None:
+    """What it cut off comes with the next walk."""
     for limit in range(1, 13):
-        service = known("page", 12)
-        service.change = once(2, lambda s: [s.touch(11) for _ in range(moved)])
-        pages = [*walk_of(service, Options(per_page=4), limit=limit).pages()]
-        got = ids_of(chain(*pages)) + given_by(service, pages[-1].resume)
-        assert sorted(got, key=str) == sorted(service.ids, key=str)
+        service = known(kind, 12, order=CREATED if kind == "page" else ACTIVITY)
+        options = Options(per_page=4)
+        pages = [*walk_of(service, options, limit=limit, exhaustive=exhaustive).pages()]
+        got = ids_of(chain(*pages))
+        got += given_by(service, pages[-1].resume, exhaustive=exhaustive)
+        assert got == service.ids
 
 
 def test_resume__by_page_after_a_first_request_that_failed() -> None:
