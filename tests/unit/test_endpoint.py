@@ -90,7 +90,8 @@ def test_retries__of_each_kind(
     [
         (requests.ConnectionError("mocked"), Retry(1), "2 attempts: the connection"),
         (requests.ConnectionError("mocked"), Retry(None, read=1), "2 attempts: the "),
-        (requests.ConnectionError("mocked"), None, "1 attempt: the connection broke"),
+        (requests.ConnectionError("mocked"), None, "6 attempts: the connection"),
+        (requests.ReadTimeout("stalled"), Retry(0), "1 attempt: "),
         (requests.HTTPError("mocked"), Retry(1), "1 attempt: the request failed"),
     ],
 )
@@ -100,31 +101,49 @@ def test_retries__end(
     fault = service.get(URL, body=error)
     budget = RequestBudget(sleep=lambda _: None)
     with pytest.raises(wacht.RequestError, match=f"dev after {attempts}") as caught:
-        endpoint(retry=policy).ask({}, budget, retry=policy is not None)
+        endpoint(retry=policy).ask({}, budget)
     assert caught.value.attempts == fault.call_count == budget.requests
     assert budget.retries == budget.requests - 1
     assert type(caught.value.__cause__) is type(error)
 
 
 @pytest.mark.parametrize(
-    ("fault", "kind"),
-    [
-        ({"body": requests.ReadTimeout("slow")}, wacht.RequestError),
-        ({"status": 504}, wacht.ServerError),
-    ],
+    "slow", [{"body": requests.ReadTimeout("slow")}, {"status": 504}]
 )
-def test_failure__that_a_smaller_page_may_avoid(
-    service: responses.RequestsMock, fault: dict[str, Any], kind: type[Exception]
+def test_slow__twice_asks_for_a_smaller_page(
+    service: responses.RequestsMock, slow: dict[str, Any]
 ) -> None:
-    """Another 5xx isn't one."""
-    service.get(URL, **fault)
-    service.get(URL, status=500)
-    asked = endpoint(retry=Retry(0))
+    """Once is chance, and another 5xx isn't slow. It shares what is left to try."""
+    faults = [slow, {"status": 500}, slow, slow, {"status": 500}, slow]
+    for fault in faults:
+        service.get(URL, **fault)
+    asked, budget = endpoint(), RequestBudget(sleep=lambda _: None)
     with pytest.raises(SmallerPageMayHelp) as caught:
-        ask(asked)
-    assert type(caught.value.error) is kind
-    with pytest.raises(wacht.ServerError, match="500"):
-        ask(asked)
+        asked.ask({}, budget)
+    retries = caught.value.retries
+    assert (budget.requests, retries.label) == (4, "attempt 5 of 6")
+    with pytest.raises(wacht.WachtError, match="6 attempts"):
+        asked.ask({}, budget, retries)
+    assert (budget.requests, budget.retries) == (6, 5)
+
+
+@pytest.mark.parametrize(("policy", "requests"), [(Retry(0), 1), (Retry(2), 3)])
+def test_too_large__asks_for_smaller_pages_while_there_are_retries(
+    service: responses.RequestsMock, policy: Retry, requests: int
+) -> None:
+    """Then the answer's own error counts them all."""
+    fault = service.get(URL, json=PAGE)
+    asked = endpoint(retry=policy, max_response_bytes=9)
+    budget, retries = RequestBudget(), None
+    for _ in range(requests - 1):
+        with pytest.raises(SmallerPageMayHelp) as caught:
+            asked.ask({}, budget, retries)
+        retries = caught.value.retries
+    with pytest.raises(wacht.DecodeError, match="at most 9 bytes"):
+        asked.ask({}, budget, retries)
+    assert fault.call_count == budget.requests == requests
+    with pytest.raises(wacht.DecodeError):
+        asked.ask({}, budget, can_shrink=False)
 
 
 def test_deadline__passes_in_an_attempt(service: responses.RequestsMock) -> None:
