@@ -236,7 +236,6 @@ def _check(first: Window, revision: Revision | None, position: Position) -> None
         _expect(evolve(position, coverage=None) in (fresh, Position()))
         _expect(coverage in (None, *map(Coverage, _SORT_TIMES.values())))
         return
-    _expect(revision is not None)
     _expect(not (coverage and (position.ended or position.reason)))
     if coverage and revision:
         _expect(coverage.sort_time == revision.sort_time)
