@@ -34,9 +34,9 @@ numbers = st.integers(0, 10**9)
 def positions(draw: st.DrawFn, first: Window, revision: Any) -> Position:
     """Any positions that make sense."""
     extra, coverage = draw(st.integers(0, 16)), None
-    if not draw(st.booleans()) or revision is None:
+    if not draw(st.booleans()):
         return Position(first.offset, extra_overlap=extra)
-    if draw(st.booleans()):
+    if revision and draw(st.booleans()):
         coverage = Coverage(
             revision.sort_time,
             covered_until=draw(times | st.just(UNDATED)),
@@ -135,7 +135,6 @@ def signed(document: dict[str, Any]) -> str:
         ("position.coverage.ties_at_end", -5),
         ("position.coverage.ambiguous_time", "-inf"),
         ("position.coverage.mark.time", UNDATED),
-        ("revision", None),
         ("count", 99),
         ("yielded", "c1"),
     ],

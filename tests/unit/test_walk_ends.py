@@ -20,13 +20,13 @@ from tests.clock import Clock
 from tests.model import (
     KINDS,
     START,
+    TOO_SLOW,
     Kind,
     Service,
     StandIn,
     given_by,
     ids_of,
     known,
-    once,
     travelled,
     until_error,
     walk_of,
@@ -43,7 +43,7 @@ from wacht import (
     WalkProgress,
 )
 from wacht._pagination import walk as walk_module
-from wacht._protocol.answers import PageResponse, SmallerPageMayHelp
+from wacht._protocol.answers import PageResponse
 from wacht._protocol.revisions import PageRevision
 from wacht._waiting import RequestBudget, StoppedError
 
@@ -122,38 +122,6 @@ def test_walk__pages_of_a_mock(pages: list[str], prefetch: int) -> None:
     assert {query["per_page"] for query in endpoint.queries} == {"100"}
 
 
-@pytest.mark.parametrize(
-    ("rest", "repeats", "new"),
-    [("ab gh", 2, ""), ("cd gh", 2, "x"), ("cd ", 2, ""), ("df gh", 1, "")],
-)
-def test_walk__by_page_repeats_that_nothing_new_explains(
-    rest: str, repeats: int, new: str
-) -> None:
-    """Page 3 has contexts of pages before, although less is new at the top."""
-    pages = ["ab", "cd", *rest.split(" ")]
-    tops = [pages[0], f"{new}ab"[:2]]
-    endpoint = Scripted(
-        lambda number: tops.pop(0) if number == 1 and tops else pages[number - 1],
-        pages=len(pages),
-    )
-    got, error = until_error(walk_of(endpoint))
-    assert str(error) == (
-        f"about {repeats - len(new)} contexts may be missing: {repeats} came again on "
-        f"a later page, but {len(new)} are new at the top. The list may have no fixed "
-        "order, or the service gave an old page, or some contexts twice. Try again, or "
-        "filter by agent_id or workflow_id"
-    )
-    assert got == [*dict.fromkeys("".join(pages) + new)]
-    assert error.resume == Options(page=1, per_page=100)
-
-
-def test_walk__by_page_an_end_behind_an_empty_page() -> None:
-    endpoint = Scripted(lambda number: ["ab", "", ""][number - 1], pages=3)
-    got, error = until_error(walk_of(endpoint))
-    assert "the list ended behind a page that had nothing new" in str(error)
-    assert got == ["a", "b"]
-
-
 def test_walk__the_older_build_without_the_setting() -> None:
     service = Service(250, "older")
     got, error = until_error(walk_of(service))
@@ -170,18 +138,6 @@ def test_walk__the_older_build_on_a_busy_list() -> None:
     assert len(service.queries) < 40
 
 
-@pytest.mark.parametrize("size", [1, 20])
-def test_walk__small_pages_that_come_again(size: int) -> None:
-    """As many contexts as a page has are added after the first answer."""
-    service = known("page", 100)
-    service.change = once(1, lambda service: service.add(size))
-    got = given_by(service, Options(per_page=size))
-    assert sorted(got) == sorted(service.ids)
-
-
-TIMEOUT = SmallerPageMayHelp(ServerError(504, "timeout"))
-
-
 def refusing(
     service: Service, is_too_large: Callable[[Sequence[AiExecutionContext]], bool]
 ) -> Service:
@@ -189,7 +145,7 @@ def refusing(
 
     def alter(answer: PageResponse) -> PageResponse:
         if is_too_large(answer.contexts):
-            raise copy(TIMEOUT)
+            raise copy(TOO_SLOW)
         return answer
 
     service.alter = alter
@@ -225,7 +181,7 @@ def test_walk__asks_a_service_that_it_does_not_know_for_smaller_parts(
 )
 def test_walk__asks_for_larger_parts_again(kind: Kind, sizes: list[int]) -> None:
     service = known(kind, 1100)
-    service.errors[2] = TIMEOUT
+    service.errors[2] = TOO_SLOW
     assert given_by(service) == service.ids
     asked = [query.get("limit") or query["per_page"] for query in service.queries]
     assert [*map(int, asked)] == sizes
@@ -248,7 +204,7 @@ def test_walk__no_parts_of_pages_of_another_size() -> None:
 
     def page(number: int) -> str:
         if number == 2:
-            raise copy(TIMEOUT)
+            raise copy(TOO_SLOW)
         return "ab"
 
     endpoint = Scripted(page)
@@ -260,18 +216,8 @@ def test_walk__no_parts_of_pages_of_another_size() -> None:
 def test_walk__a_service_that_is_down() -> None:
     service = refusing(Service(130, "page"), lambda _contexts: True)
     _, error = until_error(walk_of(service))
-    assert isinstance(error, ApiError)
-    assert len(service.queries) <= 5
-    assert service.retries == [True, *[False] * (len(service.queries) - 1)]
-
-
-def test_walk__a_smaller_part_that_fails_otherwise() -> None:
-    """The first error says more than that of one attempt at a smaller part."""
-    service = known("page", 130)
-    service.errors = {1: TIMEOUT, 2: ServerError(500, "broken")}
-    _, error = until_error(walk_of(service))
-    assert str(error).startswith("504")
-    assert len(service.queries) == 2
+    assert isinstance(error, ServerError)
+    assert [query["per_page"] for query in service.queries] == ["100", "25", "6", "1"]
 
 
 def test_walk__contexts_without_ids_cant_be_compared() -> None:
@@ -285,7 +231,7 @@ def test_walk__contexts_without_ids_cant_be_compared() -> None:
     with pytest.raises(PaginationError, match=message):
         got.extend(walk_of(service).contexts())
     assert got == service.contexts
-    assert len(service.queries) == 4
+    assert len(service.queries) == 3
     assert [*walk_of(service, exhaustive=False).contexts()] == service.contexts
 
 
@@ -315,11 +261,11 @@ class Waiting(Service):
     waits: Iterable[float] = ()
 
     def ask(
-        self, query: Query, budget: RequestBudget, *, retry: bool = True
+        self, query: Query, budget: RequestBudget, *args: Any, **settings: Any
     ) -> PageResponse:
         for wait in self.waits:
             budget.wait(wait, "rate limit", "attempt 2 of 6")
-        return super().ask(query, budget, retry=retry)
+        return super().ask(query, budget, *args, **settings)
 
 
 def test_deadline__includes_waits(clock: Clock) -> None:
@@ -354,13 +300,13 @@ class Stalled(Scripted):
         self.release = threading.Event()
 
     def ask(
-        self, query: Query, budget: RequestBudget, *, retry: bool = True
+        self, query: Query, budget: RequestBudget, *args: Any, **settings: Any
     ) -> PageResponse:
         self.budgets.append(budget)
         if query["page"] != "1":
             self.arrivals.release()
             assert self.release.wait(PATIENCE)
-        return super().ask(query, budget, retry=retry)  # as each further attempt
+        return super().ask(query, budget, *args, **settings)  # as each further attempt
 
 
 @pytest.fixture
