@@ -94,12 +94,10 @@ def test_table__on_a_terminal() -> None:
 
 
 def test_table__what_is_falsy_shows(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("context", "execution_state"):
-        monkeypatch.setitem(TERMINAL_COLUMNS, name, (5, 10))
-    page = [AiExecutionContext(id="1", context=0, execution_state=False)]
-    for style in (Style(), Style(width=200)):
-        line = written("table", [page], style).splitlines()[-1]
-        assert line.split() == ["1", "0", "false"]
+    monkeypatch.setitem(TERMINAL_COLUMNS, "context", (5, 10))
+    page = [AiExecutionContext(id="1", context=value) for value in (0, False)]
+    _, *lines = written("table", [page], Style(width=200)).splitlines()
+    assert [line.split() for line in lines] == [["1", "0"], ["1", "false"]]
 
 
 @pytest.mark.parametrize(
@@ -149,7 +147,6 @@ def test_csv__all_fields() -> None:
         created_at=NOON,
         context={"a": [1, "ü"]},
         execution_state=0,
-        completion_summary=False,
         extra={"new": None},
     )
     heading, row = csv_cells(written("csv", [[context]]))
@@ -159,7 +156,6 @@ def test_csv__all_fields() -> None:
         "created_at": context.to_dict()["created_at"],
         "context": '{"a":[1,"ü"]}',
         "execution_state": "0",
-        "completion_summary": "false",
         "extra": '{"new":null}',
     }
 

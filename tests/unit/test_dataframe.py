@@ -26,13 +26,8 @@ from wacht.models import (
 FIRST = ["id", "agent_id", "created_at", "status", "title"]
 ORDER = [*FIRST, *(name for name in FIELD_NAMES if name not in FIRST)]
 FIELDS = {*FIELD_NAMES}
-DTYPES = {
-    "str": "string",
-    "Id": "string",
-    "datetime": "datetime64[us, UTC]",
-    "int": "Int64",
-    "bool": "boolean",
-}
+DTYPES = {"str": "string", "Id": "string", "datetime": "datetime64[us, UTC]"}
+DTYPES |= {"int": "Int64", "bool": "boolean"}
 LAST = datetime.max.replace(tzinfo=UTC)
 MIXED = [
     AiExecutionContext(id="1", title="lone \ud800", created_at=LAST, context={}),
@@ -87,15 +82,13 @@ def test_to_dataframe__values() -> None:
     assert row["context"] is context.context
 
 
-@pytest.mark.parametrize(("kind", "value"), [("int", 0), ("bool", False)])
-def test_to_dataframe__numbers_and_booleans(
-    kind: str, value: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(dataframe._DTYPES, "new", dataframe._OF_KIND[kind])
+def test_to_dataframe__numbers_and_booleans(monkeypatch: pytest.MonkeyPatch) -> None:
     context, nothing = AiExecutionContext(), AiExecutionContext()
-    vars(context)["new"], vars(nothing)["new"] = value, None
-    column = to_dataframe([context, nothing], json="text")["new"]
-    assert (str(column.dtype), column.tolist()) == (DTYPES[kind], [value, pd.NA])
+    for kind, value in (("int", 0), ("bool", False)):
+        monkeypatch.setitem(dataframe._DTYPES, "new", dataframe._OF_KIND[kind])
+        vars(context)["new"], vars(nothing)["new"] = value, None
+        column = to_dataframe([context, nothing], json="text")["new"]
+        assert (str(column.dtype), column.tolist()) == (DTYPES[kind], [value, pd.NA])
 
 
 def test_to_dataframe__names_that_clash() -> None:

@@ -44,7 +44,7 @@ def test_facts__are_those_of_the_classes() -> None:
     shown = {*facts.TERMINAL_COLUMNS, *facts.NOTEBOOK_COLUMNS, *facts.FRAME_COLUMNS}
     assert {*FIELD_NAMES} > shown | {*facts.PAGE_FIELDS}
     assert {known.field for known in facts.FILTERS.values()} < {*FIELD_NAMES}
-    assert [*ListFilters.__annotations__] == [*OPTION_NAMES]
+    assert {*ListFilters.__annotations__} == {*OPTION_NAMES}
 
 
 def options(**values: Any) -> ListExecutionContextsOptions:
