@@ -68,9 +68,8 @@ def merge_update_filters(
     **filters: Unpack[UpdateFilters],
 ) -> ListExecutionContextsOptions:
     """Return the filters as options; a copy is always of the whole list."""
-    names = tuple(name for name in OPTION_NAMES if name != "page")
-    if unknown := sorted(filters.keys() - {*names}):
-        raise TypeError(f"unknown keyword {unknown[0]!r}; {_hint(unknown[0], names)}")
+    if others := sorted(filters.keys() & {"page", *WALK_KEYWORDS}):
+        raise TypeError(f"{others[0]}: a copy is always of the whole list")
     return merge_filters(None, **filters)
 
 

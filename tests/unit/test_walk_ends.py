@@ -34,7 +34,6 @@ from tests.model import (
 from tests.waits import PATIENCE, settle
 from wacht import (
     AiExecutionContext,
-    ApiError,
     DeadlineExceededError,
     ListExecutionContextsOptions,
     PaginationError,

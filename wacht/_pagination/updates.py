@@ -2,9 +2,9 @@
 A copy brought up to date: runs of the walk, with a state that has no ids.
 
 A run reads everything, or what was active since the run before began. It may take
-several calls: each goes on where the state says. A run whose first reading has ended
-reads down to the newest time that this began with: a place can be kept there, and not
-in a look at the top.
+several calls: each goes on where the state says. A look at the top can't keep a place:
+where it was all that was left of a run, and is broken off, the next run reads what was
+active since the first reading began.
 """
 
 from __future__ import annotations
@@ -81,10 +81,7 @@ class Updates:
         """Return the run to go on with."""
         if stored is None or not stored.position.begun or self._has_changed(stored):
             return self._next_run(stored)
-        coverage = stored.position.coverage
-        if coverage is None or coverage.covered_until > _reading_floor(stored.floor):
-            return stored
-        return evolve(stored, floor=coverage.mark, position=Position())
+        return stored
 
     def _next_run(self, last: Copy | None) -> Copy:
         started_at, floor = microseconds(datetime.now(UTC)), Mark()
@@ -110,11 +107,14 @@ class Updates:
         self, copy: Copy, reporter: Reporter, budget: RequestBudget
     ) -> Iterator[UpdatePage]:
         state = self._state(copy, budget)
+        read = state.position.covered_until <= state.floor and state.position.coverage
         for part in given(state, reporter):
             if copy.revision and self._has_changed(copy):
                 raise PaginationError("the service lists in another way than before")
             revision = state.reader.known_revision
             copy = evolve(copy, revision=revision, position=state.position)
+            if read:
+                copy = evolve(copy, floor=read.mark, position=Position())
             if part.contexts:
                 yield _page(copy, part.contexts)
         coverage = state.position.coverage if state.is_complete else None
