@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _HINT = 'Set pagination="offset" for an older build of the offset revision, else "auto"'
 _MAX_STALLED = 30  # answers in a row without a new context
+_MAX_CREEPING = 3  # answers in a row that came no further than the list grew
 _ALIGNMENT = 8  # contexts more than a page has, to begin where the revision can
 
 
@@ -69,6 +70,8 @@ class Scan:
         self._remaining = remaining
         self._ahead = Prefetcher(state.reader.read, prefetch)
         self._stalled = 0  # answers without anything new, in a row
+        self._chosen: Window | None = None  # the last one that wasn't read ahead
+        self._creeping = 0  # of those, answers that end where the last one did
         self._max_stalled = _MAX_STALLED + 2 * prefetch  # ahead of a gap
         self._held: list[Answer] = []  # they don't join yet
         self._is_apart = False  # whether the last answer is one of them
@@ -133,13 +136,14 @@ class Scan:
         if self._is_apart:
             self._is_apart = False
             self.position = self.position.further_back(self._state.max_limit)
-        return next(self._windows(None, self._remaining()))
+        self._chosen = next(self._windows(None, self._remaining()))
+        return self._chosen
 
     def _windows(self, last: Window | None, remaining: int) -> Iterator[Window]:
         """Return the windows behind one that was asked for, or behind the end."""
         until, max_limit = self.position.end + remaining, self._state.max_limit
         position = self.position if last is None else self.position.behind(last)
-        is_too_wide = position.is_too_wide(self._revision, max_limit)
+        is_too_wide = self._is_too_wide(position)
         while position.end < until:
             size = min(self._size, until - position.end)
             window = position.window(size, max_limit, is_too_wide=is_too_wide)
@@ -219,9 +223,14 @@ class Scan:
         return None
 
     def _joins(self, answer: Answer) -> bool:
-        position, max_limit = self.position, self._state.max_limit
-        return position.joins(answer) or (
-            position.follows(answer) and position.is_too_wide(self._revision, max_limit)
+        position = self.position
+        is_beside = position.follows(answer) and self._is_too_wide(position)
+        return is_beside or position.joins(answer)
+
+    def _is_too_wide(self, position: Position) -> bool:
+        """Return whether windows can't get past the contexts that share a time."""
+        return self._creeping >= _MAX_CREEPING or position.is_too_wide(
+            self._revision, self._state.max_limit
         )
 
     def _add(self, answer: Answer, contexts: Contexts) -> int:
@@ -235,6 +244,9 @@ class Scan:
         new = sum(key not in self.ids for key in keys)
         if not before.coverage:
             self._check_page_1(batch, new)
+        if self._chosen and batch.window.offset == self._chosen.offset:
+            is_stuck = answer.oldest == before.covered_until and not new
+            self._creeping = self._creeping + 1 if is_stuck else 0
         # A new one at the top lets all others come again.
         is_new = new if before.coverage else 2 * new // max(1, len(wanted))
         if is_new or self.position.covered_until < before.covered_until:
