@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from datetime import timedelta
 from functools import partial
 from math import isfinite, nan
@@ -17,14 +18,22 @@ from tests.model import (
     ACTIVITY,
     CREATED,
     START,
+    Scheduler,
     Service,
     given_by,
+    ids_of,
     known,
     once,
+    travelled,
     until_error,
     walk_of,
 )
-from wacht import AiExecutionContext, ListExecutionContextsOptions, RequestError
+from wacht import (
+    AiExecutionContext,
+    ListExecutionContextsOptions,
+    PaginationError,
+    WalkProgress,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -145,14 +154,13 @@ def test_walk__from_a_page_on_a_count_proves_nothing() -> None:
     assert str(error).startswith("contexts may be missing")
 
 
-@pytest.mark.parametrize("kind", ["page", "offset"])
-def test_walk__says_that_the_top_never_rests(kind: Kind) -> None:
-    service, random = known(kind, 400, order=ACTIVITY), Random(0)
+def test_walk__says_that_the_top_never_rests() -> None:
+    service, random = known("offset", 400), Random(0)
     service.change = lambda service: [
         service.touch(random.randrange(400))
         for _ in range(150 if len(service.queries) > 4 else 0)
     ]
-    _, error = until_error(walk_of(service, exhaustive=True))
+    _, error = until_error(walk_of(service))
     assert "moved to the top of the list faster" in str(error)
     assert len(service.queries) < 150
 
@@ -206,31 +214,28 @@ def test_walk__a_look_at_a_list_in_another_order() -> None:
     assert len(got) == 250
 
 
-def test_walk__by_page_looks_at_the_top_after_repeats() -> None:
-    """Contexts were added: repeats show it, and the top has them."""
+def test_plain_pages__claim_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """No second look, whatever came again; one line says so."""
+    caplog.set_level("INFO", "wacht")
     service = known("page", 250)
-    service.change = once(2, lambda service: service.add(30))
-    pages = [*walk_of(service).pages()]
-    assert sum(map(len, pages)) == 280
-    assert [page.has_more for page in pages] == [True, True, False, True]
-    assert service.queries[-1] == {"page": "2", "per_page": "100"}
-    assert len(service.queries) == 5
+    service.change = once(1, lambda service: [service.touch(249) for _ in range(30)])
+    reports: list[WalkProgress] = []
+    got = given_by(service, report=reports.append)
+    assert got == service.ids[30:]
+    assert [query["page"] for query in service.queries] == ["1", "2", "3"]
+    assert (reports[-1].complete, reports[-1].duplicates) == (False, 30)
+    [line] = caplog.messages
+    assert line.startswith("complete is False: plain pages can't prove")
 
 
-def test_walk__by_page_says_how_many_an_unfixed_order_hides() -> None:
-    """Each context that comes again hides another; a list at rest settles it."""
-    service = known("page", 400, tied=30, stable=False)
-    got, error = until_error(walk_of(service, Options(per_page=10)))
-    assert f"about {400 - len(got)} contexts may be missing" in str(error)
-    assert len(service.queries) < 60  # the look ends
-    more, error = until_error(walk_of(service, error.resume))
-    assert len(service.queries) < 120
-    service.stable = True
-    service.errors[len(service.queries) + 3] = RequestError("refused")
-    rest, error = until_error(walk_of(service, error.resume))
-    service.change = once(len(service.queries) + 2, lambda service: service.touch(390))
-    got += more + rest + given_by(service, error.resume)
-    assert sorted(got, key=str) == sorted(service.ids, key=str)
+def test_plain_pages__go_on_after_the_list_grew_by_thirty_pages() -> None:
+    """What was given before is new to this very walk."""
+    service = known("page", 500)
+    *_, last = walk_of(service, Options(per_page=10), limit=400).pages()
+    service.add(300)
+    service.step = 0
+    rest = given_by(service, last.resume)
+    assert rest == service.ids[-100:]
 
 
 @pytest.mark.parametrize(
@@ -260,35 +265,97 @@ def test_walk__from_a_page_on_loses_nothing_to_what_leaves(
 def test_walk__by_page_bulk_imports(
     sizes: Iterable[int], *, newest_first: bool
 ) -> None:
-    """Each answer has one time, so only the next one shows the direction."""
-    order = evolve(CREATED, newest_first=newest_first)
-    service = known("page", sum(sizes), order=order)
+    """All is given at rest; listed oldest first, without a proof."""
+    service = known("page", sum(sizes), order=CREATED)
     days = [day for day, size in enumerate(sizes) for _ in range(size)]
     service.show(
         evolve(context, created_at=START + timedelta(days=day))
         for context, day in zip(service.contexts, days, strict=True)
     )
-    assert sorted(given_by(service, exhaustive=True)) == sorted(service.ids)
+    if not newest_first:
+        service.contexts.reverse()
+    got: list[str | None] = []
+    with nullcontext() if newest_first else pytest.raises(PaginationError) as caught:
+        got.extend(c.id for c in walk_of(service, exhaustive=True).contexts())
+    assert sorted(got, key=str) == sorted(service.ids, key=str)
+    assert not caught or "isn't sorted by created_at" in str(caught.value)
 
 
-def test_walk__by_page_nothing_comes_above_what_was_the_oldest() -> None:
-    """Two bulk imports by activity: a context leaves, and another one moves."""
-    service = known("page", 150, order=ACTIVITY, tied=100, gap=1)
-    moves = {1: lambda: service.contexts.pop(3), 2: lambda: service.touch(128)}
-    service.change = lambda service: moves.get(len(service.queries), list)()
-    _, error = until_error(walk_of(service, exhaustive=True))
-    assert "missing" in str(error)
-
-
-def test_walk__by_page_a_look_shows_that_another_time_is_the_order() -> None:
-    """A job touched all contexts, newest first: the oldest seem to be at the top."""
-    service = known("page", 250, order=ACTIVITY)
+def dated_ahead(seconds: float) -> Service:
+    """Return a service of 1,000 contexts, the newest 120 dated ahead of its clock."""
+    service = known("offset", 1000)
+    service.says_date = True
     service.show(
-        evolve(context, created_at=START + timedelta(seconds=second))
-        for second, context in enumerate(service.contexts)
+        evolve(c, last_activity_at=START + timedelta(seconds=seconds - n / 10))
+        if n < 120
+        else c
+        for n, c in enumerate(service.contexts)
     )
-    service.change = once(1, lambda service: service.touch(240))
-    assert {*service.stayed} <= {*given_by(service, exhaustive=True)}
+    return service
+
+
+def test_ahead__the_mark_comes_from_an_answer_that_reaches_down() -> None:
+    """Page 1 has none. Before the walk goes on, all that was new is old."""
+    service = dated_ahead(120)
+    pages = walk_of(service).pages()
+    got = ids_of(page := next(pages))
+    service.now += timedelta(seconds=300)
+    for _ in range(300):
+        service.touch(999)
+    service.change = once(len(service.queries) + 3, lambda s: s.touch(700))
+    reports: list[WalkProgress] = []
+    got += given_by(service, travelled(page), report=reports.append)
+    assert {*service.ids} <= {*got}
+    assert reports[-1].complete
+
+
+@pytest.mark.parametrize(
+    ("kind", "tied", "per_page", "prefetch"),
+    [
+        ("page", 20, 10, 8),
+        *(("offset", tied, 100, depth) for tied in (95, 96, 97) for depth in (3, 16)),
+    ],
+)
+def test_rest__read_ahead_groups_are_no_error(
+    kind: Kind, tied: int, per_page: int, prefetch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Groups of equal times that a window spans."""
+    order = CREATED if kind == "page" else ACTIVITY
+    for seed in range(6):
+        service = known(kind, 1000, tied=tied, stable=False, order=order)
+        Scheduler(service, seed, monkeypatch)
+        options = Options(per_page=per_page)
+        got = given_by(service, options, exhaustive=True, prefetch=prefetch)
+        assert {*got} == {*service.ids}
+
+
+def test_rest__a_walk_goes_on_from_any_page_of_a_list_with_a_wide_group() -> None:
+    """Something changed in the walk before, which counts nothing in this one."""
+    service = known("offset", 400, tied=150)
+    pages = []
+    service.change = once(2, lambda service: service.touch(399))
+    try:
+        pages.extend(walk_of(service).pages())
+    except PaginationError as error:
+        pages.append(error)
+    assert len(pages) > 3
+    service.change = lambda service: None
+    for holder in pages:
+        reports: list[WalkProgress] = []
+        given_by(service, travelled(holder), report=reports.append)
+        assert reports[-1].complete
+
+
+@pytest.mark.parametrize(("hours", "most"), [(1, 34), (0, 100)])
+def test_requests__contexts_that_a_job_touched_within_thirty_seconds(
+    hours: float, most: int
+) -> None:
+    """An hour ago, nothing is on its way to a time before the newest."""
+    service = known("offset", 3000, gap=0.01)
+    service.says_date = True
+    service.now += timedelta(hours=hours)
+    assert given_by(service) == service.ids
+    assert len(service.queries) <= most
 
 
 @pytest.mark.parametrize("exhaustive", [None, True])
