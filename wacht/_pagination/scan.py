@@ -245,7 +245,8 @@ class Scan:
         if not before.coverage:
             self._check_page_1(batch, new)
         if self._chosen and batch.window.offset == self._chosen.offset:
-            is_stuck = answer.oldest == before.covered_until and not new
+            is_same = answer.oldest == before.covered_until and not new
+            is_stuck = is_same and answer.ties_at_end > 1
             self._creeping = self._creeping + 1 if is_stuck else 0
         # A new one at the top lets all others come again.
         is_new = new if before.coverage else 2 * new // max(1, len(wanted))
