@@ -114,7 +114,7 @@ class Copy:
             if not is_same:
                 document["position"] = {}  # the floor is worth keeping
             copy = structured(document, cls)
-            _expect(unstructured(copy) == document or not is_same)
+            _expect(_json(unstructured(copy)) == _json(document) or not is_same)
             _check(Window(0, MAX_PER_PAGE), copy.revision, copy.position)
             _expect(copy.floor.time < UNDATED and 0 <= copy.started_at < _LAST)
             if (copy.service, copy.filters) == (service, filters):

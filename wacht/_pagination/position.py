@@ -79,7 +79,8 @@ class Position:
             return evolve(self, end=end, begun=True, ended=ended)
         if not (self.begun or batch.contexts) and batch.has_more:
             return self  # an empty answer is no beginning
-        is_above = self.begun and not self.coverage.reaches(answer)
+        in_group = self.coverage.covered_until == self.coverage.ambiguous_time
+        is_above = self.begun and not (in_group or self.coverage.reaches(answer))
         return evolve(
             self,
             end=batch.window.end,
