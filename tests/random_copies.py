@@ -112,7 +112,8 @@ def _altered(service: Service, copy: _Copy, answer: PageResponse) -> PageRespons
 
 
 def call(service: Any, state: str | None, random: Random) -> Iterator[UpdatePage]:
-    """Return the pages of one call."""
+    """Return the pages of one call, perhaps by another process."""
+    service.revision = random.choice([None, service.revision])
     exhaustive = random.choice([None, True])
     options = WalkOptions(None, exhaustive, None, random.choice([0, 0, 3]), None)
     filters = ListExecutionContextsOptions(per_page=random.choice([None, 7, 100]))
@@ -247,12 +248,11 @@ def main() -> None:
     ends: Counter[str] = Counter()
     with Pool(2) as pool:
         seeds = range(first, last)
-        for _seed, problem in zip(
-            seeds, pool.imap(keep, seeds, chunksize=20), strict=True
-        ):
+        for seed, problem in zip(seeds, pool.imap(keep, seeds, 20), strict=True):
             ends["wrong" if problem else "right"] += 1
             if problem:
-                pass
+                print(f"{seed}: {problem[:300]}", flush=True)
+    print(dict(ends))
 
 
 if __name__ == "__main__":

@@ -230,3 +230,17 @@ def test_session__left_during_a_walk(close: Callable[[wacht.Session], object]) -
         del session
         gc.collect()
         assert ids_of([first, *walk]) == ids_in(sandbox)
+
+
+# A copy
+
+
+@pytest.mark.parametrize("by", ["session", "module"])
+def test_updates__over_the_wire(by: str, wacht_sandbox: Sandbox) -> None:
+    """The first run reads everything, and the next one what was active since."""
+    with wacht.Session() as session:
+        face: Any = session if by == "session" else wacht
+        pages = [*face.iter_execution_context_updates(per_page=100)]
+        assert {c.id for page in pages for c in page} == {*ids_in(wacht_sandbox)}
+        following = next(face.iter_execution_context_updates(pages[-1].state))
+    assert following.started_at > pages[0].started_at

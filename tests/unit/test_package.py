@@ -48,7 +48,8 @@ def test_import__only_what_it_needs(module: str, unneeded: set[str]) -> None:
 def test_errors__docstring_draws_the_tree() -> None:
     def below(kind: type) -> Iterator[str]:
         for child in kind.__subclasses__():
-            yield from (child.__name__, *below(child))
+            if child.__module__ == "wacht.errors":  # not a test's own
+                yield from (child.__name__, *below(child))
 
     drawn = re.findall("─ (.*)", errors.__doc__ or "")
     assert [line.split()[0] for line in drawn] == [*below(errors.WachtError)]

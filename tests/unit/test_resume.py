@@ -200,3 +200,11 @@ def test_resume__after_missing_contexts(contexts: int, tied: int) -> None:
     service.change = lambda service: None
     got += given_by(service, travelled(error))
     assert {*service.ids} <= {*got}
+
+
+def test_resume__with_another_revision_ends_the_proof() -> None:
+    """Its time would seem to sort the list, until contexts move."""
+    by_page = known("page", 250, order=CREATED)
+    first = next(walk_of(by_page, exhaustive=True).pages())
+    _, error = until_error(walk_of(known("offset", 250), first.resume, exhaustive=True))
+    assert "the service has changed its revision" in str(error)

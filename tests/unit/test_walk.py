@@ -219,11 +219,21 @@ def test_active_since__by_page(*, learned: bool) -> None:
     assert len(service.queries) <= 1
 
 
-def test_active_since__a_list_in_another_order() -> None:
+def test_active_since__in_plain_pages() -> None:
+    service = known("offset", 3000)
+    since = START - timedelta(seconds=249)
+    got = given_by(service, active_since=since, exhaustive=False)
+    assert got == service.ids[:250]
+    assert [query["offset"] for query in service.queries] == ["0", "100", "200"]
+
+
+@pytest.mark.parametrize("exhaustive", [None, False])
+def test_active_since__a_list_in_another_order(*, exhaustive: bool | None) -> None:
     """All is given that is as new; then there is an error."""
     service = known("offset", 250)
     service.contexts.reverse()
-    got, error = until_error(walk_of(service, active_since=START))
+    walk = walk_of(service, active_since=START, exhaustive=exhaustive)
+    got, error = until_error(walk)
     assert got == ["c0"]
     assert "isn't sorted by last_activity_at: the context at place 1" in str(error)
 
