@@ -18,6 +18,7 @@ from urllib3 import Retry
 
 from tests.processes import run
 from wacht import cli
+from wacht._contexts import OFFSET_FIELDS, PAGE_FIELDS
 from wacht.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ EXAMPLES = ROOT / "examples"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 MODULES = sorted((ROOT / "wacht").rglob("*.py"))
 BLOCK = re.compile(
-    r"^```python\n(.*?)^```\n(?:\n^```text\n(.*?)^```\n)?", re.MULTILINE | re.DOTALL
+    r"(?:^([^\n]*)\n\n)?^```python\n(.*?)^```\n(?:\n^```text\n(.*?)^```\n)?",
+    re.MULTILINE | re.DOTALL,
 )
 COMMAND = re.compile(r"^(?:\$ |.*\.venv/bin/)?wacht ([^>|`\n]+)", re.MULTILINE)
 FOR_OFFSET_REVISION = re.compile(r"active_since=|status=|context_group=")
@@ -38,7 +40,6 @@ NEEDED = {  # by what an example calls
     "to_parquet(": "pyarrow",
     "from_pandas(": "pyarrow",
     "progress=True": "tqdm",
-    "requests_mock.get(": "requests_mock",
 }
 
 
@@ -51,9 +52,18 @@ class Block:
     line: int
     source: str
     printed: str | None = None
+    announced: str = ""  # the last line of the text above
 
     def __str__(self) -> str:
         return f"{self.page.relative_to(ROOT)}-{self.number}"
+
+    @property
+    def revisions(self) -> list[str]:
+        """The revisions that it runs on: both, unless the page says by which."""
+        if FOR_OFFSET_REVISION.search(self.source):
+            return ["offset"]
+        is_by_page = "By page" in self.announced or "context.agent_id" in self.source
+        return ["page"] if is_by_page else ["page", "offset"]
 
     @property
     def packages(self) -> list[str]:
@@ -66,8 +76,8 @@ def blocks_of_pages() -> Iterator[Block]:
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
         for number, match in enumerate(BLOCK.finditer(text), 1):
-            line = text[: match.start()].count("\n") + 1
-            yield Block(page, number, line, match[1], match[2])
+            line = text[: match.start(2)].count("\n")
+            yield Block(page, number, line, match[2], match[3], match[1] or "")
 
 
 def blocks_of_docstrings() -> Iterator[Block]:
@@ -120,14 +130,21 @@ def _without_instrumentation() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_without_instrumentation")
-@pytest.mark.parametrize("block", SCRIPTS, ids=str)
+@pytest.mark.parametrize(
+    ("block", "revision"),
+    [(block, revision) for block in SCRIPTS for revision in block.revisions],
+    ids=str,
+)
 def test_block__runs(
-    block: Block, service: Sandbox, capsys: pytest.CaptureFixture[str]
+    block: Block, revision: Any, service: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """An example runs as it stands, and prints what its page says."""
     skip_without(block.packages)
-    if FOR_OFFSET_REVISION.search(block.source):
-        service.revision = "offset"
+    fields = PAGE_FIELDS if revision == "page" else OFFSET_FIELDS
+    service.revision = revision
+    for listed in service.contexts:
+        for name in {*listed}.difference(fields):
+            del listed[name]
     # Line numbers of a traceback are then those of the page.
     source = "\n" * block.line + block.source
     names = {"__name__": "__main__"}
@@ -137,7 +154,6 @@ def test_block__runs(
 
 def test_blocks__pass_in_pytest(tmp_path: Path) -> None:
     """Each example with tests passes, alone in a file."""
-    skip_without(["requests_mock"])
     run_pytest(tmp_path, *TESTS)
 
 
