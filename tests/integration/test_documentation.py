@@ -142,9 +142,10 @@ def test_block__runs(
     skip_without(block.packages)
     fields = PAGE_FIELDS if revision == "page" else OFFSET_FIELDS
     service.revision = revision
-    for listed in service.contexts:
-        for name in {*listed}.difference(fields):
-            del listed[name]
+    service.contexts[:] = [
+        {name: listed[name] for name in fields if name in listed}
+        for listed in service.contexts
+    ]
     # Line numbers of a traceback are then those of the page.
     source = "\n" * block.line + block.source
     names = {"__name__": "__main__"}
