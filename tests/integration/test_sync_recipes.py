@@ -1,53 +1,44 @@
-"""The copies of the guide: killed in the middle, started again, brought up to date."""
+"""The copies of the guide: killed in the middle, started again, up to date at last."""
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from contextlib import closing
-from pathlib import Path
 from runpy import run_path
 from signal import SIGKILL
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.integration.test_documentation import blocks_of_pages, skip_without
 from tests.processes import stopped_at_request
 from wacht import InvalidRequestError
 from wacht.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     Read = Callable[[Path], list[tuple[Any, ...]]]
-
-GUIDE = Path(__file__).parents[2] / "docs" / "guide"
-BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
-BLOCKS = [
-    block
-    for page in ("copy.md", "recipes.md")
-    for block in BLOCK.findall((GUIDE / page).read_text("utf-8"))
-    if "iter_execution_context_updates" in block
-]
 
 
 def rows_in_sqlite(folder: Path) -> list[tuple[Any, ...]]:
     with closing(sqlite3.connect(folder / "contexts.db")) as db:
-        query = "SELECT id, json_extract(json, '$.agent_id') FROM contexts"
+        query = "SELECT id, json_extract(json, '$.title') FROM contexts"
         return db.execute(query).fetchall()
 
 
 def rows_in_parquet(folder: Path) -> list[tuple[Any, ...]]:
-    pandas = pytest.importorskip("pandas")
-    frames = map(pandas.read_parquet, sorted((folder / "contexts").glob("*.parquet")))
-    newest = pandas.concat(frames).drop_duplicates("id", keep="last")
-    return [*newest[["id", "agent_id"]].itertuples(index=False, name=None)]
+    duckdb = pytest.importorskip("duckdb")
+    files = str(folder / "contexts" / "*.parquet")
+    query = "SELECT id, arg_max(title, filename) FROM read_parquet(?, filename = true)"
+    return duckdb.execute(f"{query} GROUP BY id", [files]).fetchall()
 
 
 def rows_by_dlt(folder: Path) -> list[tuple[Any, ...]]:
     duckdb = pytest.importorskip("duckdb")
     with duckdb.connect(folder / "contexts.duckdb") as db:
-        return db.execute("SELECT id, agent_id FROM wacht.contexts").fetchall()
+        return db.execute("SELECT id, title FROM wacht.contexts").fetchall()
 
 
 READERS: dict[str, Read] = {
@@ -57,19 +48,22 @@ READERS: dict[str, Read] = {
     "duckdb": rows_in_parquet,
     "dlt": rows_by_dlt,
 }
-SOURCES = dict(zip(READERS, BLOCKS, strict=True))
+BLOCKS = [
+    block
+    for block in blocks_of_pages()
+    if block.page.parent.name == "guide" and "context_updates(" in block.source
+]
+RECIPES = dict(zip(READERS, BLOCKS, strict=True))
 
 
 @pytest.fixture(params=READERS)
 def recipe(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, Read]:
     """The script of a recipe, and what reads its copy."""
-    name: str = request.param
-    for needed in {"duckdb": ("pandas", "pyarrow", name), "dlt": (name,)}.get(name, ()):
-        pytest.importorskip(needed)
-    often = SOURCES[name].replace("PAGES = 20", "PAGES = 1")
-    script = tmp_path / "sync.py"
+    block, script = RECIPES[request.param], tmp_path / "sync.py"
+    skip_without(block.packages)
+    often = block.source.replace("PAGES = 20", "PAGES = 1")
     script.write_text(often.replace("FILES = 100", "FILES = 4"), encoding="utf-8")
-    return script, READERS[name]
+    return script, READERS[request.param]
 
 
 @pytest.fixture(params=["page", "offset"])
@@ -102,7 +96,7 @@ def test_sync__killed_and_started_again(
     assert sorted(id_ for id_, _ in read(script.parent)) == ids
     before = len(sandbox.requests)
     run_path(str(script))
-    expected = sorted((c["id"], c["agent_id"]) for c in sandbox.contexts)
+    expected = sorted((c["id"], c["title"]) for c in sandbox.contexts)
     assert sorted(read(script.parent)) == expected
     assert len(sandbox.requests) - before <= (3 if sandbox.revision == "page" else 2)
 
@@ -141,7 +135,7 @@ def later(sandbox: Sandbox) -> Callable[[list[dict[str, Any]]], None]:
 
     def change(contexts: list[dict[str, Any]]) -> None:
         number = len(sandbox.requests)
-        changed = {"agent_id": f"agent {number}"}
+        changed = {"title": f"title {number}"}
         if sandbox.revision == "offset":
             changed["last_activity_at"] = f"2030-01-01T{number:02}:00:00Z"
         contexts.insert(0, contexts.pop(9 if number % 2 else 240) | changed)
