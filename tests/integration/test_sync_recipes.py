@@ -19,26 +19,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    Read = Callable[[Path], list[tuple[Any, ...]]]
+    Read = Callable[[Path], Any]
 
 
-def rows_in_sqlite(folder: Path) -> list[tuple[Any, ...]]:
+def rows_in_sqlite(folder: Path) -> Any:
     with closing(sqlite3.connect(folder / "contexts.db")) as db:
-        query = "SELECT id, json_extract(json, '$.title') FROM contexts"
+        query = "SELECT id, json_extract(json, '$.agent_id') FROM contexts"
         return db.execute(query).fetchall()
 
 
-def rows_in_parquet(folder: Path) -> list[tuple[Any, ...]]:
+def rows_in_parquet(folder: Path) -> Any:
     duckdb = pytest.importorskip("duckdb")
     files = str(folder / "contexts" / "*.parquet")
-    query = "SELECT id, arg_max(title, filename) FROM read_parquet(?, filename = true)"
+    query = (
+        "SELECT id, arg_max(agent_id, filename) FROM read_parquet(?, filename = true)"
+    )
     return duckdb.execute(f"{query} GROUP BY id", [files]).fetchall()
 
 
-def rows_by_dlt(folder: Path) -> list[tuple[Any, ...]]:
+def rows_by_dlt(folder: Path) -> Any:
     duckdb = pytest.importorskip("duckdb")
     with duckdb.connect(folder / "contexts.duckdb") as db:
-        return db.execute("SELECT id, title FROM wacht.contexts").fetchall()
+        return db.execute("SELECT id, agent_id FROM wacht.contexts").fetchall()
 
 
 READERS: dict[str, Read] = {
@@ -71,6 +73,7 @@ def sandbox(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[Sandbox]:
     with Sandbox(revision=request.param) as sandbox:
+        sandbox.contexts = [{**c, "agent_id": "agent"} for c in sandbox.contexts]
         monkeypatch.setenv("WACHT_BASE_URL", sandbox.url)
         monkeypatch.setenv("WACHT_API_KEY", sandbox.api_key)
         monkeypatch.chdir(tmp_path)
@@ -96,7 +99,7 @@ def test_sync__killed_and_started_again(
     assert sorted(id_ for id_, _ in read(script.parent)) == ids
     before = len(sandbox.requests)
     run_path(str(script))
-    expected = sorted((c["id"], c["title"]) for c in sandbox.contexts)
+    expected = sorted((c["id"], c["agent_id"]) for c in sandbox.contexts)
     assert sorted(read(script.parent)) == expected
     assert len(sandbox.requests) - before <= (3 if sandbox.revision == "page" else 2)
 
@@ -130,12 +133,12 @@ def test_deletions__killed_and_started_again(
     assert sorted(id_ for id_, _ in read(script.parent)) == ids
 
 
-def later(sandbox: Sandbox) -> Callable[[list[dict[str, Any]]], None]:
+def later(sandbox: Sandbox) -> Callable[[list[Any]], None]:
     """Let a context become active after each answer: by turns one read, one unread."""
 
-    def change(contexts: list[dict[str, Any]]) -> None:
+    def change(contexts: list[Any]) -> None:
         number = len(sandbox.requests)
-        changed = {"title": f"title {number}"}
+        changed = {"agent_id": f"agent {number}"}
         if sandbox.revision == "offset":
             changed["last_activity_at"] = f"2030-01-01T{number:02}:00:00Z"
         contexts.insert(0, contexts.pop(9 if number % 2 else 240) | changed)
