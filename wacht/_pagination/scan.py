@@ -35,19 +35,8 @@ class Scan:
     """
     One reading of the list, from a position down to a floor.
 
-    Args:
-        state: What the readings of the walk share.
-        position: Where it begins.
-        floor: The time down to which it reads.
-        size: How many new contexts to ask for at once.
-        prefetch: How many answers to read ahead.
-        remaining: Returns how many contexts the user still wants.
-
-    Attributes:
-        position: How far it came.
-        ids: What it read, by id or digest.
-        length: Of the list at its end, counted from the walk's first context.
-
+    `size` is how many new contexts to ask for at once, `prefetch` how many answers to
+    read ahead, and `remaining` returns how many contexts the user still wants.
     """
 
     def __init__(  # noqa: PLR0913 - a first reading has them all
@@ -60,9 +49,9 @@ class Scan:
         prefetch: int = 0,
         remaining: Callable[[], int] = lambda: maxsize,
     ) -> None:
-        self.position = position
-        self.ids: set[str] = set()
-        self.length = 0
+        self.position = position  # how far it came
+        self.ids: set[str] = set()  # what it read, by id or digest
+        self.length = 0  # of the list at its end, counted from the walk's first context
         self._state = state
         self._revision = state.reader.revision
         self._floor = floor
@@ -183,13 +172,9 @@ class Scan:
 
     def _oddity(self, batch: Batch) -> str:
         """Say why overlapping answers can't be compared, or nothing."""
-        asked, got, coverage = (
-            batch.window.limit,
-            len(batch.contexts),
-            self.position.coverage,
-        )
-        if coverage is None:
+        if (coverage := self.position.coverage) is None:
             return ""
+        asked, got = batch.window.limit, len(batch.contexts)
         if coverage.sort_time != self._revision.sort_time:
             return "the service has changed its revision"
         if self._revision.name == "page" and batch.has_more and got != asked:
