@@ -155,6 +155,7 @@ def test_block__runs(
 
 def test_blocks__pass_in_pytest(tmp_path: Path) -> None:
     """Each example with tests passes, alone in a file."""
+    skip_without(["requests_mock"])
     run_pytest(tmp_path, *TESTS)
 
 
