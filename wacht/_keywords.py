@@ -80,10 +80,13 @@ def _hint(name: str, known: tuple[str, ...]) -> str:
     return f"did you mean {similar[0]!r}?" if similar else f"known: {', '.join(known)}"
 
 
-def with_keywords_of(source: Callable[..., object]) -> Callable[[F], F]:
+def with_keywords_of(
+    source: Callable[..., object], without: str = ""
+) -> Callable[[F], F]:
     """Show the keywords of `source`, and what it says of them, in `help()`."""
-    parameters = signature(source).parameters.values()
-    shown = [p for p in parameters if p.kind is p.KEYWORD_ONLY and p.name[0] != "_"]
+    named = signature(source).parameters.values()
+    public = [p for p in named if p.kind is p.KEYWORD_ONLY and p.name[0] != "_"]
+    shown = [p for p in public if p.name != without]
     _, heading, sections = (getdoc(source) or "").partition("\n\nArgs:")
 
     def show(function: Any) -> Any:

@@ -270,6 +270,7 @@ class Session:
         """
         return self._walk(options, **keywords).pages()
 
+    @with_keywords_of(ListExecutionContextsOptions, without="page")
     def iter_execution_context_updates(
         self,
         state: str | None = None,
