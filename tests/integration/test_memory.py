@@ -34,7 +34,7 @@ import wacht._protocol.decoding
 
 url, max_bytes = sys.argv[1], int(sys.argv[2])
 session = wacht.Session(
-    "k", base_url=url, throttle=None, max_response_bytes=max_bytes,
+    "wk_sandbox", base_url=url, throttle=None, max_response_bytes=max_bytes,
     retry=urllib3.Retry(total=0),
 )
 tracemalloc.start()

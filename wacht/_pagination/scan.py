@@ -214,9 +214,9 @@ class Scan:
 
     def _is_too_wide(self, position: Position) -> bool:
         """Return whether windows can't get past the contexts that share a time."""
-        return self._creeping >= _MAX_CREEPING or position.is_too_wide(
-            self._revision, self._state.max_limit
-        )
+        most = 1 if position.is_doubtful else _MAX_CREEPING  # only counts can tell now
+        is_stuck = self._creeping >= most
+        return is_stuck or position.is_too_wide(self._revision, self._state.max_limit)
 
     def _add(self, answer: Answer, contexts: Contexts) -> int:
         """Note what an answer covers; return how many of its contexts are new."""
@@ -230,8 +230,8 @@ class Scan:
         if not before.coverage:
             self._check_page_1(batch, new)
         if self._chosen and batch.window.offset == self._chosen.offset:
-            is_same = answer.oldest == before.covered_until and not new
-            is_stuck = is_same and answer.ties_at_end > 1
+            is_same = answer.oldest == before.covered_until and answer.ties_at_end > 1
+            is_stuck = is_same and (before.is_doubtful or not new)
             self._creeping = self._creeping + 1 if is_stuck else 0
         # A new one at the top lets all others come again.
         is_new = new if before.coverage else 2 * new // max(1, len(wanted))
