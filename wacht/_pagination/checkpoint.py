@@ -10,7 +10,7 @@ from functools import cache
 from hashlib import sha256
 from itertools import islice
 from math import inf
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from attrs import evolve, field, frozen, resolve_types
 
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from cattrs import Converter
 
     from .state import State
-
-    T = TypeVar("T")
 
 _FORMAT = 3  # another number for each change that a reader of the text would notice
 # What cattrs and the options raise for a document that doesn't fit.
@@ -102,7 +100,7 @@ class Copy:
         return self.position.begun or self.floor != Mark()
 
     def to_text(self) -> str:
-        return _signed({"format": _FORMAT, **unstructured(self)})
+        return _signed({"format": _FORMAT, **_converter().unstructure(self)})
 
     @classmethod
     def from_text(cls, text: object, service: str, filters: dict[str, str]) -> Self:
@@ -113,8 +111,10 @@ class Copy:
             is_same = document.pop("format") == _FORMAT
             if not is_same:
                 document["position"] = {}  # the floor is worth keeping
-            copy = structured(document, cls)
-            _expect(_json(unstructured(copy)) == _json(document) or not is_same)
+            copy = _converter().structure(document, cls)
+            _expect(
+                _json(_converter().unstructure(copy)) == _json(document) or not is_same
+            )
             _check(Window(0, MAX_PER_PAGE), copy.revision, copy.position)
             _expect(copy.floor.time < UNDATED and 0 <= copy.started_at < _LAST)
             if (copy.service, copy.filters) == (service, filters):
@@ -151,7 +151,7 @@ def write(options: Options) -> str:
     content = {
         "place": {"page": options.page, "per_page": options.per_page},
         "filters": filters_of(options),
-        "checkpoint": unstructured(checkpoint),
+        "checkpoint": _converter().unstructure(checkpoint),
     }
     return _signed({"format": _FORMAT, **content})
 
@@ -183,7 +183,7 @@ def read(text: str) -> Options:
 def _options(document: dict[str, Any]) -> Options:
     stored: Any = document["checkpoint"]
     if stored is not None:
-        stored = structured(stored, Checkpoint)
+        stored = _converter().structure(stored, Checkpoint)
         _check(stored.first, stored.revision, stored.position)
     filters = {n: FILTERS[n].value(t) for n, t in document["filters"].items()}
     options = Options(**document["place"], **filters, _checkpoint=stored)
@@ -214,22 +214,13 @@ def _json(document: object) -> str:
     return json.dumps(document, sort_keys=True, separators=(",", ":"))
 
 
-def unstructured(value: object) -> Any:
-    """Turn what is stored into what JSON has."""
-    return _converter().unstructure(value)
-
-
-def structured(document: object, cls: type[T]) -> T:
-    """Turn what JSON has into what was stored; raise one of `_UNFIT` if it can't be."""
-    return _converter().structure(document, cls)
-
-
 def _check(first: Window, revision: Revision | None, position: Position) -> None:
     """Raise a `ValueError` if the numbers of a stored place make no sense."""
     coverage = position.coverage
     _expect(first.offset >= 0)
     _expect(0 < first.limit <= MAX_PER_PAGE)
-    _expect(0 <= position.end <= _MAX_NUMBER >= abs(position.shift))
+    _expect(0 <= position.end <= _MAX_NUMBER)
+    _expect(abs(position.shift) <= _MAX_NUMBER)
     _expect(0 <= position.extra_overlap <= MAX_EXTRA_OVERLAP)
     if not position.begun:
         fresh = Position(first.offset, extra_overlap=position.extra_overlap)

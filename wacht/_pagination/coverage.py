@@ -121,6 +121,11 @@ class Coverage:
     mark: Mark = field(factory=Mark)  # of the first answer that came down to the end
     ambiguous_time: float | None = None  # shared by more contexts than an answer spans
 
+    @property
+    def is_in_group(self) -> bool:
+        """Whether it ends among contexts of which some may be missing."""
+        return self.covered_until == self.ambiguous_time
+
     def joins(self, answer: Answer) -> bool:
         """Return whether no quiet context is missing between the end and an answer."""
         return answer.newest > self.covered_until or answer.is_top

@@ -58,7 +58,7 @@ class Position:
         """Return whether more contexts share the last time than a window spans."""
         if not (self.coverage and self.begun):
             return False
-        if self.coverage.covered_until == self.coverage.ambiguous_time:
+        if self.coverage.is_in_group:
             return True
         window = revision.window_at(self.joining_window(), max_limit)
         return window.limit > max_limit or window.end <= self.end
@@ -79,8 +79,8 @@ class Position:
             return evolve(self, end=end, begun=True, ended=ended)
         if not (self.begun or batch.contexts) and batch.has_more:
             return self  # an empty answer is no beginning
-        in_group = self.coverage.covered_until == self.coverage.ambiguous_time
-        is_above = self.begun and not (in_group or self.coverage.reaches(answer))
+        is_near = self.coverage.is_in_group or self.coverage.reaches(answer)
+        is_above = self.begun and not is_near
         return evolve(
             self,
             end=batch.window.end,

@@ -128,7 +128,7 @@ def _look(
     seen, shows_all, shows_lag = set[tuple[int, str, float]](), False, False
     for answer, contexts in scan.answers():
         shows_all |= answer.is_top and answer.oldest <= horizon
-        shows_lag |= answer.shows_lag(mark)
+        shows_lag |= mark.is_old and answer.shows_lag(mark)
         places = zip(count(answer.batch.window.offset), contexts, answer.times)
         seen.update((n, key(c), time) for n, c, time in places if time > horizon)
         yield state.part(contexts, end, more=answer.batch.has_more)
