@@ -15,18 +15,19 @@ from tests.model import REVISIONS, known, walk_of
 from wacht import InvalidRequestError, ListExecutionContextsOptions
 from wacht._pagination import checkpoint as module
 from wacht._pagination.checkpoint import Checkpoint
-from wacht._pagination.coverage import UNDATED, Coverage, Mark
+from wacht._pagination.coverage import END, UNDATED, Coverage, Mark
 from wacht._pagination.position import Position
 from wacht._protocol.windows import Window
 
 Options = ListExecutionContextsOptions
 FOREIGN = (
     "from_json: expected the text that to_json() wrote, got something else: pass that "
-    "text, whole and unchanged, or list from the start, without this text"
+    "text, whole and unchanged, to the version of wacht that wrote it, or list from "
+    "the start, without this text"
 )
 
 
-times = st.integers(0, 4 * 10**15) | st.just(float("-inf"))
+times = st.integers(0, 4 * 10**15) | st.just(END)
 numbers = st.integers(0, 10**9)
 
 
@@ -35,7 +36,7 @@ def positions(draw: st.DrawFn, first: Window, revision: Any) -> Position:
     """Any positions that make sense."""
     extra, coverage = draw(st.integers(0, 16)), None
     if not draw(st.booleans()):
-        return Position(first.offset, extra_overlap=extra)
+        return Position(first.offset)
     if revision and draw(st.booleans()):
         coverage = Coverage(
             revision.sort_time,
@@ -62,7 +63,7 @@ def in_a_walk(draw: st.DrawFn) -> Options:
     """Options with a checkpoint."""
     first = Window(draw(numbers), draw(st.integers(1, 100)))
     revision = draw(st.sampled_from([None, *REVISIONS.values()]))
-    given = dict.fromkeys(draw(st.lists(our.texts, unique=True, max_size=9)))
+    given = draw(st.lists(our.texts, unique=True, max_size=9))
     checkpoint = Checkpoint(
         service=draw(our.texts),
         filters=draw(st.dictionaries(our.texts, our.texts, max_size=2)),
@@ -91,7 +92,6 @@ def test_options__come_back(options: Any) -> None:
     if options._checkpoint:
         kept = evolve(options._checkpoint, yielded=options._checkpoint.ids())
         assert got._checkpoint == kept
-        assert [*got._checkpoint.ids()] == [*kept.yielded]
 
 
 @given(st.text() | our.json_values().map(json.dumps) | st.binary() | st.none())
@@ -105,11 +105,7 @@ def test_from_json__anything_else(text: object) -> None:
 
 def test_from_json__of_another_version() -> None:
     document = json.loads(Options().to_json())
-    text = signed({**document, "format": 1})
-    assert refusal_of(text) == (
-        "from_json: the text has the unknown format 1: read it with the version of "
-        "wacht that wrote it, or list from the start, without this text"
-    )
+    assert refusal_of(signed({**document, "format": 1})) == FOREIGN
 
 
 def signed(document: dict[str, Any]) -> str:
@@ -129,11 +125,10 @@ def signed(document: dict[str, Any]) -> str:
         ("position.ended", True),
         ("position.reason", "none"),
         ("position.extra_overlap", 99),
-        ("position.coverage.sort_time", "created_at"),
-        ("position.coverage.covered_until", "inf"),
+        ("position.coverage.sort_time.field", "created_at"),
         ("position.coverage.covered_until", 10**18 + 1),
         ("position.coverage.ties_at_end", -5),
-        ("position.coverage.ambiguous_time", "-inf"),
+        ("position.coverage.ambiguous_time", END),
         ("position.coverage.mark.time", UNDATED),
         ("count", 99),
         ("yielded", "c1"),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from math import inf
 
 import pytest
 
 from wacht import AiExecutionContext
 from wacht._contexts import OFFSET_SORT_TIME as ACTIVITY, PAGE_SORT_TIME as CREATED
 from wacht._pagination.coverage import (
+    END,
+    TOP,
     UNDATED,
     Answer,
     Coverage,
@@ -35,10 +36,10 @@ def answer(
 def covering(
     answer: Answer, coverage: Coverage | None = None, *, is_gap: bool = False
 ) -> Coverage:
-    return (coverage or Coverage(ACTIVITY)).add(answer, -inf, is_gap=is_gap)
+    return (coverage or Coverage(ACTIVITY)).add(answer, END, is_gap=is_gap)
 
 
-TOP = covering(answer(9, 8, 7))
+FIRST = covering(answer(9, 8, 7))
 
 
 def test_answer__between_the_first_and_the_last_time() -> None:
@@ -48,10 +49,10 @@ def test_answer__between_the_first_and_the_last_time() -> None:
 
 
 def test_answer__of_the_top_and_of_the_end() -> None:
-    assert answer(5).newest == inf
-    assert answer(5, more=False).oldest == -inf
+    assert answer(5).newest == TOP
+    assert answer(5, more=False).oldest == END
     empty = answer(offset=2)
-    assert (empty.newest, empty.oldest, empty.ties_at_end) == (-inf, inf, 0)
+    assert (empty.newest, empty.oldest, empty.ties_at_end) == (END, TOP, 0)
 
 
 @pytest.mark.parametrize("moment", [EPOCH, datetime.max.replace(tzinfo=UTC), None])
@@ -65,36 +66,36 @@ def test_time__to_a_number_and_to_text(moment: datetime | None) -> None:
 @pytest.mark.parametrize(("newest", "joins"), [(8, True), (7, False), (6, False)])
 def test_join__needs_a_newer_first_context(newest: float, *, joins: bool) -> None:
     """At the very time of the last one, more may stand than the answer showed."""
-    assert TOP.joins(answer(newest, 1, offset=2)) is joins
+    assert FIRST.joins(answer(newest, 1, offset=2)) is joins
 
 
 def test_join__of_the_top() -> None:
-    assert TOP.joins(answer(3, 2))
+    assert FIRST.joins(answer(3, 2))
 
 
 def test_add__covers_down_to_the_last_context() -> None:
-    coverage = covering(answer(8, 7, 6, 5, 5, offset=1), TOP)
+    coverage = covering(answer(8, 7, 6, 5, 5, offset=1), FIRST)
     assert (coverage.covered_until, coverage.ties_at_end) == (5, 2)
-    assert covering(answer(8, 7, offset=1, more=False), TOP).covered_until == -inf
+    assert covering(answer(8, 7, offset=1, more=False), FIRST).covered_until == END
 
 
 def test_add__an_answer_above_the_end_covers_nothing_more() -> None:
-    coverage = covering(answer(20, 10, offset=2), TOP)
+    coverage = covering(answer(20, 10, offset=2), FIRST)
     assert (coverage.covered_until, coverage.ties_at_end) == (7, 0)
 
 
 def test_add__stops_above_what_is_not_wanted() -> None:
     """Contexts below the floor weren't given, so they aren't covered."""
-    assert TOP.add(answer(8, 7, 6, 2, offset=1), 5, is_gap=False).covered_until == 5
+    assert FIRST.add(answer(8, 7, 6, 2, offset=1), 5, is_gap=False).covered_until == 5
 
 
 def test_add__across_a_gap_leaves_a_doubt() -> None:
-    assert covering(answer(7, 7, offset=3), TOP, is_gap=True).ambiguous_time == 7
+    assert covering(answer(7, 7, offset=3), FIRST, is_gap=True).ambiguous_time == 7
 
 
 def test_mark__is_that_of_the_first_answer_that_has_one() -> None:
-    assert TOP.mark.time == 9
-    assert covering(answer(99, 6), TOP).mark.time == 9
+    assert FIRST.mark.time == 9
+    assert covering(answer(99, 6), FIRST).mark.time == 9
     undated = covering(answer(None))
     assert undated.mark == Mark()
     assert covering(answer(None, 4), undated).mark.time == 4
@@ -139,8 +140,8 @@ def test_lag__shows_in_a_new_time_that_is_long_ago(time: float, *, lags: bool) -
 
 
 def test_misfit__a_context_newer_than_the_one_before() -> None:
-    assert TOP.misfit(answer(9, 8, 8, 7)) == ""
-    assert TOP.misfit(answer(8, 3, 5, offset=10)) == (
+    assert FIRST.misfit(answer(9, 8, 8, 7)) == ""
+    assert FIRST.misfit(answer(8, 3, 5, offset=10)) == (
         "the list isn't sorted by last_activity_at: the context at place 12 has "
         "1970-01-01T00:00:00.000005Z, newer than the one before it"
     )
@@ -148,9 +149,9 @@ def test_misfit__a_context_newer_than_the_one_before() -> None:
 
 def test_misfit__undated_contexts() -> None:
     """PostgreSQL has them first. Behind dated ones, the list has another order."""
-    assert TOP.misfit(answer(None, None)) == ""
+    assert FIRST.misfit(answer(None, None)) == ""
     assert Coverage(ACTIVITY).misfit(answer(None, None, offset=2)) == ""
-    text = TOP.misfit(answer(None, None, offset=2))
+    text = FIRST.misfit(answer(None, None, offset=2))
     assert text.endswith("the context at place 2 has null")
     text = Coverage(CREATED).misfit(answer(9, None))
     assert text.endswith("created_at: the context at place 1 has null")
@@ -162,4 +163,4 @@ def test_misfit__by_page_all_newer_than_the_mark(oldest: float, *, fits: bool) -
     created = covering(answer(9, 8, 7), Coverage(CREATED))
     below = answer(11, oldest, offset=2)
     assert (created.misfit(below) == "") is fits
-    assert created.misfit(answer(11, oldest)) == TOP.misfit(below) == ""
+    assert created.misfit(answer(11, oldest)) == FIRST.misfit(below) == ""

@@ -11,7 +11,6 @@ from datetime import timedelta
 from email.utils import format_datetime
 from functools import cache
 from itertools import accumulate, product
-from math import inf
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
@@ -22,6 +21,7 @@ from tests.model import START, ids_of
 from wacht import AiExecutionContext, ListExecutionContextsOptions, PaginationError
 from wacht._keywords import WalkOptions
 from wacht._pagination import position, state
+from wacht._pagination.coverage import END, TOP
 from wacht._pagination.reader import Reader
 from wacht._pagination.readings import readings
 from wacht._pagination.state import State
@@ -124,7 +124,7 @@ class Service:
         """Return what sorts the list; `turn` turns round those of one time."""
         case = self._case
         time = (self._created if case.order == "created" else self._active)[id_]
-        undated = inf if case.order == "undated last" else -inf
+        undated = TOP if case.order == "undated last" else END
         return undated if time is None else -time, self._direction * int(id_[1:])
 
     def _shown(self, id_: str) -> AiExecutionContext:
@@ -199,10 +199,10 @@ def walked(case: Case) -> Walk:
     service, budget, given = Service(case), RequestBudget(), []
     reader: Any = Reader(service, OPTIONS, budget)  # type: ignore[arg-type]
     first = Window(0, PER_PAGE)
-    walk = State(reader, budget, SETTINGS, first, yielded={}, max_limit=case.window)
+    start, size = position.Position(), case.window
+    walk = State(reader, budget, SETTINGS, first, start, yielded=[], max_limit=size)
     try:
         for last in dict.fromkeys([case.cut, 0]):
-            walk.position = walk.go_on(walk.position)
             for number, part in enumerate(readings(walk), 1):
                 given += ids_of(walk.give(part).contexts)
                 if number == last:
@@ -253,7 +253,7 @@ ONE_EVENT = [
 def test_every_history__nothing_lost_in_silence(
     cases: list[Case], events: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(state, "_GROWTH", inf)  # or windows become larger
+    monkeypatch.setattr(state, "_GROWTH", TOP)  # or windows become larger
     monkeypatch.setattr(position, "_STRIDE", PER_PAGE)
 
     walks = (walk for case in cases for walk in histories(case, events))

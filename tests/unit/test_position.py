@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from math import inf
 
 import pytest
 from attrs import evolve
@@ -11,7 +10,7 @@ from hypothesis import given, strategies as st
 
 from wacht import AiExecutionContext
 from wacht._contexts import OFFSET_SORT_TIME as ACTIVITY
-from wacht._pagination.coverage import Answer, Coverage
+from wacht._pagination.coverage import END, TOP, Answer, Coverage
 from wacht._pagination.position import Position
 from wacht._protocol.revisions import OffsetRevision, PageRevision
 from wacht._protocol.windows import Batch, Window
@@ -30,7 +29,7 @@ def answer(
 
 
 def behind(
-    answer: Answer, position: Position, *, floor: float = -inf, is_below: bool = False
+    answer: Answer, position: Position, *, floor: float = END, is_below: bool = False
 ) -> Position:
     return position.add(answer, floor, is_known_below=is_below)
 
@@ -40,14 +39,14 @@ def is_too_wide(position: Position) -> bool:
 
 
 START = Position(coverage=Coverage(ACTIVITY))
-TOP = behind(answer(9, 8, 7, limit=100), START)
+FIRST = behind(answer(9, 8, 7, limit=100), START)
 PLAIN = Position()
 
 
 def test_window__overlaps_by_two() -> None:
     assert START.window(20, 100) == Window(0, 20)
-    assert TOP.window(100, 100) == Window(98, 100)
-    assert TOP.window(20, 100) == Window(98, 22)
+    assert FIRST.window(100, 100) == Window(98, 100)
+    assert FIRST.window(20, 100) == Window(98, 22)
 
 
 def test_window__reaches_back_over_equal_times() -> None:
@@ -58,7 +57,7 @@ def test_window__reaches_back_over_equal_times() -> None:
 
 def test_window__back_reaches_twice_as_far_each_time() -> None:
     """A quarter of the first one overlaps the answer that doesn't join."""
-    position, offsets = evolve(TOP, end=1000), []
+    position, offsets = evolve(FIRST, end=1000), []
     for _ in range(5):
         position = position.further_back(100)
         offsets.append(position.window(100, 100).offset)
@@ -69,7 +68,7 @@ def test_window__back_reaches_twice_as_far_each_time() -> None:
 
 def test_window__further_on_strides_where_the_list_has_grown() -> None:
     """Behind an answer that doesn't come down to the end, everything is covered."""
-    position, offsets = TOP, []
+    position, offsets = FIRST, []
     for _ in range(4):
         window = position.window(100, 100)
         offsets.append(window.offset)
@@ -79,19 +78,19 @@ def test_window__further_on_strides_where_the_list_has_grown() -> None:
 
 
 def test_window__halves_a_stride_that_was_too_long() -> None:
-    position, shifts = evolve(TOP, shift=800), []
+    position, shifts = evolve(FIRST, shift=800), []
     for _ in range(5):
         position = position.further_back(100)
         shifts.append(position.shift)
     assert shifts == [400, 200, 100, 0, -75]
     above = answer(20, 10, offset=400, limit=100)
     for shift in (400, -400):
-        assert behind(above, evolve(TOP, shift=shift), is_below=True).shift == 200
+        assert behind(above, evolve(FIRST, shift=shift), is_below=True).shift == 200
 
 
 def test_gaps__let_windows_share_more() -> None:
     """Up to an eighth of what is new in each."""
-    position, offsets = TOP, []
+    position, offsets = FIRST, []
     for _ in range(5):
         position = position.further_back(100).behind(Window(0, 100))
         offsets.append(position.window(100, 100).offset)
@@ -143,7 +142,7 @@ def test_join__of_98_equal_times_is_proven() -> None:
 )
 def test_read_ahead__if_windows_will_join(ties: int, extra: int, may: int) -> None:
     coverage = Coverage(ACTIVITY, ties_at_end=ties)
-    position = evolve(TOP, coverage=coverage, extra_overlap=extra)
+    position = evolve(FIRST, coverage=coverage, extra_overlap=extra)
     assert position.can_read_ahead() is bool(may)
 
 
@@ -153,7 +152,7 @@ def test_windows__always_have_something_new(
 ) -> None:
     """By offset, unless a group is too wide."""
     coverage = Coverage(ACTIVITY, covered_until=8, ties_at_end=ties)
-    position = evolve(TOP, coverage=coverage, extra_overlap=16)
+    position = evolve(FIRST, coverage=coverage, extra_overlap=16)
     is_wide = position.is_too_wide(OffsetRevision(), max_limit)
     window = position.window(size, max_limit, is_too_wide=is_wide)
     assert window.end > position.end
@@ -162,21 +161,21 @@ def test_windows__always_have_something_new(
 
 def test_empty__answer_is_no_beginning() -> None:
     assert behind(answer(), START) is START
-    assert behind(answer(more=False), START).covered_until == -inf
+    assert behind(answer(more=False), START).covered_until == END
 
 
 def test_plain__goes_on_until_the_end_or_what_is_older() -> None:
     page = behind(answer(9, 8), PLAIN)
-    assert (page.end, page.covered_until) == (2, inf)
+    assert (page.end, page.covered_until) == (2, TOP)
     assert page.joins(answer(3, offset=2))
     assert not page.joins(answer(3, offset=3))
-    assert behind(answer(7, offset=2, more=False), page).covered_until == -inf
-    assert behind(answer(7, 3, offset=2), page, floor=5).covered_until == -inf
+    assert behind(answer(7, offset=2, more=False), page).covered_until == END
+    assert behind(answer(7, 3, offset=2), page, floor=5).covered_until == END
     odd = evolve(page, reason="the times are in no order")
-    assert behind(answer(7, 3, offset=2), odd, floor=5).covered_until == inf
+    assert behind(answer(7, 3, offset=2), odd, floor=5).covered_until == TOP
 
 
 def test_plain__behind_a_proof_begins_at_a_page() -> None:
-    position = evolve(TOP, end=250).in_pages(100, "no proof")
+    position = evolve(FIRST, end=250).in_pages(100, "no proof")
     assert position == Position(200, begun=True, reason="no proof")
     assert position.is_doubtful

@@ -12,26 +12,24 @@ the last.
    the very same time, more contexts may stand than the two answers have.
 3. If answers join from the top down to a time, each quiet context above it was read.
 
-Times are microseconds since 1970.
+Times are microseconds since 1970, or one of the three constants.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from itertools import groupby, pairwise
-from math import inf
 from typing import TYPE_CHECKING
 
 from attrs import evolve, field, frozen
 
+from wacht._contexts import SortTime  # noqa: TC001 - cattrs reads the annotation
 from wacht._protocol.replies import http_date
 
 if TYPE_CHECKING:
-    from wacht._contexts import SortTime
     from wacht._protocol.windows import Batch
     from wacht.models import AiExecutionContext
 
-UNDATED = 10**18  # newer than any time that there is
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _LONG_AGO = 600_000_000  # no transaction takes ten minutes
@@ -42,15 +40,17 @@ def microseconds(moment: datetime) -> int:
     return (moment - _EPOCH) // _MICROSECOND
 
 
-BEFORE_ALL = microseconds(datetime.min.replace(tzinfo=UTC)) - 1
+END = microseconds(datetime.min.replace(tzinfo=UTC)) - 1  # older than any time
+UNDATED = 10**18  # newer than any time that there is
+TOP = UNDATED + 1
 
 
-def moment_of(time: float) -> datetime:
+def moment_of(time: int) -> datetime:
     """Return a time in microseconds as a datetime."""
-    return _EPOCH + int(time) * _MICROSECOND
+    return _EPOCH + time * _MICROSECOND
 
 
-def shown(time: float) -> str:
+def shown(time: int) -> str:
     """Write a time as the service does."""
     if time == UNDATED:
         return "null"
@@ -69,20 +69,20 @@ class Answer:
 
     batch: Batch
     times: list[int]  # of its contexts; none where nothing is compared
-    newest: float
-    oldest: float
+    newest: int
+    oldest: int
 
     @classmethod
     def of(cls, batch: Batch, sort_time: SortTime | None) -> Answer:
         times = [time_of(c, sort_time) for c in batch.contexts] if sort_time else []
-        newest = inf if batch.window.offset == 0 else max(times, default=-inf)
-        oldest = min(times, default=inf) if batch.has_more else -inf
+        newest = TOP if batch.window.offset == 0 else max(times, default=END)
+        oldest = min(times, default=TOP) if batch.has_more else END
         return cls(batch, times, newest, oldest)
 
     @property
     def is_top(self) -> bool:
         """Whether it begins at the top of the list."""
-        return self.newest == inf
+        return self.newest == TOP
 
     @property
     def ties_at_end(self) -> int:
@@ -92,7 +92,7 @@ class Answer:
     def shows_lag(self, mark: Mark) -> bool:
         """Return whether a time is newer than the mark, and yet long ago."""
         date = http_date(self.batch.date or "")
-        long_ago = microseconds(date) - _LONG_AGO if date else -inf
+        long_ago = microseconds(date) - _LONG_AGO if date else END
         return any(mark.time < time < long_ago for time in self.times)
 
 
@@ -100,15 +100,15 @@ class Answer:
 class Mark:
     """The newest time in an answer that isn't ahead of the service's clock."""
 
-    time: float = -inf  # if there is none
+    time: int = END  # if there is none
     is_old: bool = False  # so that no change is on its way to a time before it
 
     @classmethod
     def of(cls, answer: Answer) -> Mark:
         date = http_date(answer.batch.date or "")
         now = microseconds(date or datetime.now(UTC))
-        time = max((time for time in answer.times if time <= now), default=-inf)
-        return cls(time, date is not None and -inf < time < now - _LONG_AGO)
+        time = max((time for time in answer.times if time <= now), default=END)
+        return cls(time, date is not None and END < time < now - _LONG_AGO)
 
 
 @frozen
@@ -116,10 +116,10 @@ class Coverage:
     """What the answers so far cover."""
 
     sort_time: SortTime
-    covered_until: float = inf  # every quiet context that is newer was read
+    covered_until: int = TOP  # every quiet context that is newer was read
     ties_at_end: int = 0  # contexts of that time at the end; 0: it is above
     mark: Mark = field(factory=Mark)  # of the first answer that came down to the end
-    ambiguous_time: float | None = None  # shared by more contexts than an answer spans
+    ambiguous_time: int | None = None  # shared by more contexts than an answer spans
 
     @property
     def is_in_group(self) -> bool:
@@ -134,10 +134,10 @@ class Coverage:
         """Return whether an answer comes down to the end, or the list grew above it."""
         return answer.oldest <= self.covered_until
 
-    def add(self, answer: Answer, floor: float, *, is_gap: bool) -> Coverage:
+    def add(self, answer: Answer, floor: int, *, is_gap: bool) -> Coverage:
         """Return what is covered with an answer; below the floor, nothing has to be."""
         reaches = self.reaches(answer)
-        has_mark = self.mark.time > -inf or not reaches
+        has_mark = self.mark.time > END or not reaches
         return evolve(
             self,
             covered_until=min(self.covered_until, max(answer.oldest, floor)),
@@ -167,7 +167,7 @@ class Coverage:
             return times.index(UNDATED), ""
         # Bulk imports that are listed oldest first look like a list that has grown.
         is_below = not (self.sort_time.moves or answer.is_top)
-        if is_below and min(times, default=-inf) > self.mark.time > -inf:
+        if is_below and min(times, default=END) > self.mark.time > END:
             return 0, ", newer than all that was there at the start"
         pairs = enumerate(pairwise(times), 1)
         index = next((n for n, (upper, lower) in pairs if lower > upper), None)

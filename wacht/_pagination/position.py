@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import inf
 from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
@@ -10,10 +9,12 @@ from attrs import evolve, frozen
 from wacht._contexts import MAX_PER_PAGE
 from wacht._protocol.windows import Window
 
+from .coverage import END, TOP, Coverage
+
 if TYPE_CHECKING:
     from wacht._protocol.revisions import Revision
 
-    from .coverage import Answer, Coverage
+    from .coverage import Answer
 
 _STRIDE = MAX_PER_PAGE
 MAX_EXTRA_OVERLAP = 16
@@ -32,10 +33,10 @@ class Position:
     reason: str = ""  # why the proof has ended
 
     @property
-    def covered_until(self) -> float:
+    def covered_until(self) -> int:
         """The time down to which all was read."""
         if self.coverage is None:
-            return -inf if self.ended else inf
+            return END if self.ended else TOP
         return self.coverage.covered_until
 
     @property
@@ -69,11 +70,11 @@ class Position:
         offset = max(0, self.end - ties - 1)
         return Window(offset, self.end + 1 - offset)
 
-    def add(self, answer: Answer, floor: float, *, is_known_below: bool) -> Position:
+    def add(self, answer: Answer, floor: int, *, is_known_below: bool) -> Position:
         """Return the position behind an answer."""
         batch, is_gap = answer.batch, not self.joins(answer)
         if self.coverage is None:
-            is_older = floor > -inf and not self.reason and answer.oldest <= floor
+            is_older = floor > END and not self.reason and answer.oldest <= floor
             end = max(self.end, batch.window.end)
             ended = self.ended or not batch.has_more or is_older
             return evolve(self, end=end, begun=True, ended=ended)
@@ -112,7 +113,7 @@ class Position:
 
     def in_pages(self, size: int, reason: str) -> Position:
         """Return the position to read on from page by page, without a proof."""
-        end, ended = self.end - self.end % size, self.covered_until == -inf
+        end, ended = self.end - self.end % size, self.covered_until == END
         return Position(end, begun=self.begun, ended=ended, reason=reason)
 
     def can_read_ahead(self) -> bool:

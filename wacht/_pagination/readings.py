@@ -8,7 +8,6 @@ top is read again, for what moved there; and the whole list, where only counts t
 from __future__ import annotations
 
 from itertools import count
-from math import inf
 from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
@@ -16,7 +15,7 @@ from attrs import evolve, frozen
 from wacht._waiting import logger
 from wacht.errors import PaginationError
 
-from .coverage import Coverage, Mark, shown
+from .coverage import END, TOP, Coverage, Mark, shown
 from .position import Position
 from .scan import Scan
 from .state import key
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
     from .state import Part, State
 
-    Seen = set[tuple[int, str, float]]  # place, id and time of contexts
+    Seen = set[tuple[int, str, int]]  # place, id and time of contexts
 
 MAX_LOOKS = 10
 # A change is visible within this many microseconds of the time that it is dated to.
@@ -46,7 +45,7 @@ _UNPROVEN = (
 
 def readings(state: State) -> Iterator[Part]:
     """Read the list from the state's position on; raise if contexts may be missing."""
-    start = state.position
+    start = state.go_on(state.position)
     first = _first_scan(state, start)
     while not first.is_done:
         for answer, contexts in first.answers():
@@ -119,13 +118,13 @@ class _Look:
 
 
 def _look(
-    state: State, end: Position, mark: Mark, floor: float, horizon: float
+    state: State, end: Position, mark: Mark, floor: int, horizon: int
 ) -> Generator[Part, None, _Look]:
     """Read from the top down to a floor, as long as a time proves it."""
     coverage = Coverage(state.reader.revision.sort_time)
     scan = Scan(state, Position(coverage=coverage), max(floor, state.floor))
     horizon = max(horizon, state.floor)
-    seen, shows_all, shows_lag = set[tuple[int, str, float]](), False, False
+    seen, shows_all, shows_lag = set[tuple[int, str, int]](), False, False
     for answer, contexts in scan.answers():
         shows_all |= answer.is_top and answer.oldest <= horizon
         shows_lag |= mark.is_old and answer.shows_lag(mark)
@@ -162,17 +161,17 @@ def _at_top(
 
 def _counted(
     state: State, first: Scan, coverage: Coverage, *, is_whole: bool
-) -> Generator[Part, None, float | None]:
+) -> Generator[Part, None, int | None]:
     """Read all again; return the newest time if two readings counted the same."""
     one, end = first, first.position
     if not is_whole:
-        one = (yield from _look(state, end, coverage.mark, -inf, inf)).scan
+        one = (yield from _look(state, end, coverage.mark, END, TOP)).scan
     if one.position.coverage is None or len(one.ids) != one.length:
         return None
     mark = one.position.coverage.mark
     # Contexts that leave the list hide missing ones from one count, but not from two.
-    horizon = mark.time - DELAY if coverage.sort_time.moves else -inf
-    look = yield from _look(state, end, mark, -inf, horizon)
+    horizon = mark.time - DELAY if coverage.sort_time.moves else END
+    look = yield from _look(state, end, mark, END, horizon)
     two = look.scan
     is_same = two.length == len(two.ids) == one.length
     is_known = all(id_ in one.ids for _, id_, _ in look.seen)

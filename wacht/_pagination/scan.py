@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from itertools import dropwhile
-from math import gcd, inf
+from math import gcd
 from sys import maxsize
 from typing import TYPE_CHECKING
-
-from attrs import evolve
 
 from wacht._contexts import DEFAULT_LIMIT, MAX_PER_PAGE
 from wacht._protocol.windows import Window
 from wacht.errors import PaginationError
 
-from .coverage import Answer, Coverage, time_of
+from .coverage import END, Answer, Coverage, time_of
 from .prefetch import Prefetcher
 from .state import key
 
@@ -43,7 +41,7 @@ class Scan:
         self,
         state: State,
         position: Position,
-        floor: float,
+        floor: int,
         *,
         size: int = MAX_PER_PAGE,
         prefetch: int = 0,
@@ -119,7 +117,7 @@ class Scan:
             raise PaginationError(
                 "active_since needs the offset revision; this service lists by page"
             )
-        self.position = evolve(self.position, coverage=state.begin().coverage)
+        self.position = state.go_on(self.position)
 
     def _window(self) -> Window:
         if self._is_apart:
@@ -162,7 +160,7 @@ class Scan:
     def _checked(self, batch: Batch) -> Answer | None:
         """Return an answer with what it covers; None to read on in another way."""
         position, coverage = self.position, self.position.coverage
-        if not (coverage or position.reason) and self._floor > -inf:
+        if not (coverage or position.reason) and self._floor > END:
             coverage = Coverage(self._revision.sort_time)  # it tells where to stop
         answer = Answer.of(batch, coverage.sort_time if coverage else None)
         if batch.is_whole or coverage is None:

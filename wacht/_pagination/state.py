@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
-from math import inf
 from sys import maxsize
 from typing import TYPE_CHECKING
 
@@ -12,7 +10,7 @@ from attrs import define, evolve, field, frozen
 from wacht._contexts import MAX_PER_PAGE
 from wacht._text import safe_repr
 
-from .coverage import UNDATED, Coverage, microseconds, time_of
+from .coverage import END, UNDATED, Coverage, microseconds, time_of
 from .position import Position
 
 if TYPE_CHECKING:
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
     Contexts = list[AiExecutionContext]
 
 _GROWTH = 8  # windows that must succeed before larger ones are tried
-_EXTRA_OVERLAP = 5  # of windows that are read ahead
 _COMPARED = 2**20  # characters of a context without an id
 
 
@@ -47,15 +44,23 @@ class State:
     budget: RequestBudget
     options: WalkOptions
     first: Window  # the walk begins with it
-    floor: float = -inf  # contexts that are newer are wanted
-    wants_undated: bool = True
-    yielded: dict[str, None] | None = None  # ids, in order; None: they may come twice
-    position: Position = field(factory=Position)  # behind what was given
+    position: Position  # behind what was given
+    floor: int = END  # contexts that are newer are wanted
+    yielded: list[str] | None = None  # ids, in order; None: they may come twice
     is_complete: bool = False  # whether it is proven that nothing is missing
     remaining: int = maxsize  # contexts that the user still wants
     max_limit: int = MAX_PER_PAGE  # contexts that one request may ask for
     duplicates: int = 0  # repeats that were dropped
     _successes: int = 0
+    _seen: set[str] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._seen = {*(self.yielded or ())}
+
+    @property
+    def start(self) -> Position:
+        """The position of a walk that has read nothing yet."""
+        return Position(self.first.offset)
 
     @property
     def is_by_page(self) -> bool:
@@ -68,49 +73,41 @@ class State:
         exhaustive = self.options.exhaustive
         return not self.is_by_page if exhaustive is None else exhaustive
 
-    def begin(self) -> Position:
-        """Return the position of a walk that has read nothing yet."""
-        sort_time = self.reader.revision.sort_time
-        return Position(
-            self.first.offset,
-            extra_overlap=_EXTRA_OVERLAP if self.options.prefetch else 0,
-            coverage=Coverage(sort_time) if self.is_exhaustive else None,
-        )
-
     def go_on(self, position: Position) -> Position:
         """Return where a walk goes on that came so far."""
-        if not position.begun:
-            return self.begin()
-        if not self.is_exhaustive:
+        if position.begun and not self.is_exhaustive:
             return position.in_pages(self.first.limit, "")
         # Only a reading of all can prove what plain pages have read.
-        is_proof = position.coverage or position.reason
-        return position if is_proof else self.begin()
+        if position.begun and (position.coverage or position.reason):
+            return position
+        coverage = Coverage(self.reader.revision.sort_time)
+        return evolve(self.start, coverage=coverage if self.is_exhaustive else None)
 
     def part(self, contexts: Contexts, position: Position, *, more: bool) -> Part:
         """Return what is new and wanted of an answer's contexts."""
         # If all was read, only a reading of all can settle a doubt.
         is_over = position.covered_until <= self.floor and position.is_doubtful
-        fresh = self._fresh(contexts)
-        return Part(fresh, more, self.begin() if is_over else position)
+        goes_on = position.begun and not is_over
+        return Part(self._fresh(contexts), more, position if goes_on else self.start)
 
     def _fresh(self, contexts: Contexts) -> Contexts:
         if self.yielded is None:
             return self.wanted(contexts)
-        fresh: dict[str | int, AiExecutionContext] = {}
-        for number, context in enumerate(contexts):  # without an id, all count
-            id_ = number if context.id is None else context.id
-            if id_ not in self.yielded:
-                fresh.setdefault(id_, context)
+        fresh: Contexts = []
+        for context in contexts:
+            if context.id not in self._seen:
+                fresh.append(context)
+            if context.id is not None:  # without an id, all count
+                self._seen.add(context.id)
         self.duplicates += len(contexts) - len(fresh)
-        return self.wanted([*fresh.values()])
+        return self.wanted(fresh)
 
     def wanted(self, contexts: Contexts) -> Contexts:
         """Return the contexts that are as new as the user wants them."""
-        if self.floor == -inf:
+        if self.floor == END:
             return contexts
         sort_time = self.reader.revision.sort_time
-        most = UNDATED if self.wants_undated else UNDATED - 1
+        most = UNDATED - (self.options.active_since is not None)
         return [c for c in contexts if self.floor < time_of(c, sort_time) <= most]
 
     def give(self, part: Part) -> Part:
@@ -121,7 +118,7 @@ class State:
         else:
             part = evolve(part, contexts=contexts)
         if self.yielded is not None:
-            self.yielded |= dict.fromkeys(c.id for c in contexts if c.id is not None)
+            self.yielded += [c.id for c in contexts if c.id is not None]
         self.remaining -= len(contexts)
         return part
 
@@ -134,15 +131,14 @@ class State:
             self.max_limit, self._successes = min(2 * self.max_limit, MAX_PER_PAGE), 0
 
 
-def active_since_floor(options: WalkOptions) -> float:
+def active_since_floor(options: WalkOptions) -> int:
     """Return the time that contexts must be newer than."""
     since = options.active_since
-    return -inf if since is None else microseconds(since) - 1
+    return END if since is None else microseconds(since) - 1
 
 
 def key(context: AiExecutionContext) -> str:
     """Return what tells a context apart: its id, or a digest of all of it."""
     if context.id is not None:
         return context.id
-    text = safe_repr(context.to_dict(), _COMPARED)
-    return sha256(text.encode()).hexdigest()
+    return str(hash(safe_repr(context.to_dict(), _COMPARED)))

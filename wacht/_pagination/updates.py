@@ -10,7 +10,6 @@ active since the first reading began.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from math import inf
 from typing import TYPE_CHECKING
 
 from attrs import define, evolve, field
@@ -22,7 +21,7 @@ from wacht.errors import PaginationError
 from wacht.models import UpdatePage
 
 from .checkpoint import Copy
-from .coverage import BEFORE_ALL, Mark, microseconds, moment_of
+from .coverage import END, Mark, microseconds, moment_of
 from .position import Position
 from .reader import Reader
 from .state import State
@@ -127,16 +126,13 @@ class Updates:
         first = Window(0, self._filters.per_page or MAX_PER_PAGE)
         reader = Reader(self._endpoint, self._filters, budget)
         floor = _reading_floor(copy.floor)
-        state = State(reader, budget, self._options, first, floor)
-        state.position = state.go_on(copy.position)
-        return state
+        position = copy.position
+        return State(reader, budget, self._options, first, position, floor)
 
 
-def _reading_floor(mark: Mark) -> float:
+def _reading_floor(mark: Mark) -> int:
     """Return the time down to which a run reads that begins at a mark."""
-    if mark.time == -inf or mark.is_old:
-        return mark.time
-    return max(mark.time - _OVERLAP, BEFORE_ALL)
+    return mark.time if mark.is_old else max(mark.time - _OVERLAP, END)
 
 
 def _page(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing, contextmanager
+from sys import maxsize
 from typing import TYPE_CHECKING
 
 from attrs import define, evolve, field
@@ -14,6 +15,7 @@ from wacht.errors import WachtError
 from wacht.models import ExecutionContextListResponse as Page
 
 from .checkpoint import Checkpoint, checkpoint_of
+from .position import Position
 from .progress import Reporter
 from .reader import Reader
 from .readings import readings
@@ -64,23 +66,21 @@ class Walk:
     def _state(self, budget: RequestBudget) -> State:
         endpoint, checkpoint = self._endpoint, self._checkpoint
         first = window_of(self._filters, self._filters.per_page or MAX_PER_PAGE)
+        position = Position(first.offset)
         if checkpoint is not None:
             endpoint.revision = endpoint.revision or checkpoint.revision
             first = evolve(checkpoint.first, limit=first.limit)
-        state = State(
+            position = checkpoint.position
+        return State(
             Reader(endpoint, self._filters, budget),
             budget,
             self._options,
             first,
+            position,
             floor=active_since_floor(self._options),
-            wants_undated=False,
-            yielded=checkpoint.ids() if checkpoint else {},
+            yielded=checkpoint.ids() if checkpoint else [],
+            remaining=self._options.limit or maxsize,
         )
-        state.position = state.go_on(
-            checkpoint.position if checkpoint else state.position
-        )
-        state.remaining = self._options.limit or state.remaining
-        return state
 
     def _resume(self, state: State) -> ListExecutionContextsOptions:
         checkpoint = Checkpoint.of(state, self._endpoint.service, self._filters)
