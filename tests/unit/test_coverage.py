@@ -81,7 +81,7 @@ def test_add__covers_down_to_the_last_context() -> None:
 
 def test_add__an_answer_above_the_end_covers_nothing_more() -> None:
     coverage = covering(answer(20, 10, offset=2), FIRST)
-    assert (coverage.covered_until, coverage.ties_at_end) == (7, 0)
+    assert (coverage.covered_until, coverage.ties_at_end) == (7, 1)
 
 
 def test_add__stops_above_what_is_not_wanted() -> None:
@@ -142,8 +142,8 @@ def test_lag__shows_in_a_new_time_that_is_long_ago(time: float, *, lags: bool) -
 def test_misfit__a_context_newer_than_the_one_before() -> None:
     assert FIRST.misfit(answer(9, 8, 8, 7)) == ""
     assert FIRST.misfit(answer(8, 3, 5, offset=10)) == (
-        "the list isn't sorted by last_activity_at: the context at place 12 has "
-        "1970-01-01T00:00:00.000005Z, newer than the one before it"
+        "the list isn't sorted by last_activity_at: the context at place 12, with "
+        "1970-01-01T00:00:00.000005Z, is out of order"
     )
 
 
@@ -152,9 +152,9 @@ def test_misfit__undated_contexts() -> None:
     assert FIRST.misfit(answer(None, None)) == ""
     assert Coverage(ACTIVITY).misfit(answer(None, None, offset=2)) == ""
     text = FIRST.misfit(answer(None, None, offset=2))
-    assert text.endswith("the context at place 2 has null")
+    assert text.endswith("the context at place 2, with null, is out of order")
     text = Coverage(CREATED).misfit(answer(9, None))
-    assert text.endswith("created_at: the context at place 1 has null")
+    assert text.endswith("the context at place 1, with null, is out of order")
 
 
 @pytest.mark.parametrize(("oldest", "fits"), [(8, True), (9, True), (10, False)])

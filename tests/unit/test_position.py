@@ -73,7 +73,7 @@ def test_window__further_on_strides_where_the_list_has_grown() -> None:
         window = position.window(100, 100)
         offsets.append(window.offset)
         position = behind(answer(20, 10, offset=window.offset, limit=100), position)
-    assert offsets == [98, 196, 394, 692]
+    assert offsets == [98, 197, 395, 693]
     assert position.covered_until == 7
 
 

@@ -98,18 +98,6 @@ def test_prefetch__stops_where_nothing_is_needed() -> None:
     assert short.asked == [10, 20]
 
 
-def test_prefetch__restarts_with_one_and_doubles() -> None:
-    source = Source()
-    ahead = Prefetcher(source, 5)
-    ahead.restart()
-    counts = []
-    for end in range(10, 60, SIZE):
-        ahead.plan(behind(ahead.last.end if ahead.last else end))
-        counts.append(len(ahead._ahead))
-        ahead.take(lambda end=end: Window(end, SIZE))  # type: ignore[misc]
-    assert counts == [1, 2, 4, 5, 5]
-
-
 def test_prefetch__without_threads_reads_in_turn(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

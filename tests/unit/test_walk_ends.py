@@ -41,7 +41,7 @@ from wacht import (
     ServerError,
     WalkProgress,
 )
-from wacht._pagination import walk as walk_module
+from wacht._pagination import progress as progress_module
 from wacht._protocol.answers import PageResponse
 from wacht._protocol.revisions import PageRevision
 from wacht._waiting import RequestBudget, StoppedError
@@ -238,7 +238,7 @@ def test_walk__contexts_without_ids_cant_be_compared() -> None:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     budget = partial(RequestBudget, clock=clock, sleep=clock.sleep)
-    monkeypatch.setattr(walk_module, "RequestBudget", budget)
+    monkeypatch.setattr(progress_module, "RequestBudget", budget)
     return clock
 
 

@@ -89,11 +89,15 @@ class Answer:
         """How many contexts at its end share one time."""
         return next((len([*group]) for _, group in groupby(self.times[::-1])), 0)
 
+    @property
+    def long_ago(self) -> int:
+        """The time before which nothing can be on its way; END without a `Date`."""
+        date = http_date(self.batch.date or "")
+        return microseconds(date) - _LONG_AGO if date else END
+
     def shows_lag(self, mark: Mark) -> bool:
         """Return whether a time is newer than the mark, and yet long ago."""
-        date = http_date(self.batch.date or "")
-        long_ago = microseconds(date) - _LONG_AGO if date else END
-        return any(mark.time < time < long_ago for time in self.times)
+        return any(mark.time < time < self.long_ago for time in self.times)
 
 
 @frozen
@@ -105,10 +109,9 @@ class Mark:
 
     @classmethod
     def of(cls, answer: Answer) -> Mark:
-        date = http_date(answer.batch.date or "")
-        now = microseconds(date or datetime.now(UTC))
+        now = microseconds(http_date(answer.batch.date or "") or datetime.now(UTC))
         time = max((time for time in answer.times if time <= now), default=END)
-        return cls(time, date is not None and END < time < now - _LONG_AGO)
+        return cls(time, END < time < answer.long_ago)
 
 
 @frozen
@@ -117,7 +120,7 @@ class Coverage:
 
     sort_time: SortTime
     covered_until: int = TOP  # every quiet context that is newer was read
-    ties_at_end: int = 0  # contexts of that time at the end; 0: it is above
+    ties_at_end: int = 0  # contexts of that time in the answer that came down to it
     mark: Mark = field(factory=Mark)  # of the first answer that came down to the end
     ambiguous_time: int | None = None  # shared by more contexts than an answer spans
 
@@ -141,34 +144,31 @@ class Coverage:
         return evolve(
             self,
             covered_until=min(self.covered_until, max(answer.oldest, floor)),
-            ties_at_end=answer.ties_at_end if reaches else 0,
+            ties_at_end=answer.ties_at_end if reaches else self.ties_at_end,
             mark=self.mark if has_mark else Mark.of(answer),
             ambiguous_time=self.covered_until if is_gap else self.ambiguous_time,
         )
 
     def misfit(self, answer: Answer) -> str:
         """Say which context shows that the list isn't sorted so; "" if none does."""
-        index, relation = self._first_misfit(answer)
+        index = self._first_misfit(answer)
         if index is None:
             return ""
+        place = answer.batch.window.offset + index
         return (
             f"the list isn't sorted by {self.sort_time.field}: the context at place "
-            f"{answer.batch.window.offset + index} has {shown(answer.times[index])}"
-            f"{relation}"
+            f"{place}, with {shown(answer.times[index])}, is out of order"
         )
 
-    def _first_misfit(self, answer: Answer) -> tuple[int | None, str]:
-        times = answer.times
+    def _first_misfit(self, answer: Answer) -> int | None:
+        times, sort_time = answer.times, self.sort_time
         ends_undated = times[-1:] == [UNDATED] and self.covered_until < UNDATED
-        is_odd = (
-            ends_undated and not answer.is_top
-        ) or not self.sort_time.undated_first
-        if UNDATED in times and is_odd:
-            return times.index(UNDATED), ""
+        is_odd = ends_undated and not answer.is_top
+        if UNDATED in times and (is_odd or not sort_time.undated_first):
+            return times.index(UNDATED)
         # Bulk imports that are listed oldest first look like a list that has grown.
-        is_below = not (self.sort_time.moves or answer.is_top)
+        is_below = not (sort_time.moves or answer.is_top)
         if is_below and min(times, default=END) > self.mark.time > END:
-            return 0, ", newer than all that was there at the start"
+            return 0
         pairs = enumerate(pairwise(times), 1)
-        index = next((n for n, (upper, lower) in pairs if lower > upper), None)
-        return index, ", newer than the one before it"
+        return next((n for n, (upper, lower) in pairs if lower > upper), None)

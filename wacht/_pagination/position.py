@@ -25,7 +25,7 @@ class Position:
     """How far a reading came: what is covered, and where it reads on."""
 
     end: int = 0  # the offset behind what is covered, when it was last read
-    shift: int = 0  # of the next window behind the end; negative: before it
+    shift: int = 0  # of the next window: > 0 as the list grew above the end, < 0 back
     extra_overlap: int = 0  # contexts that windows share beyond what joins them
     coverage: Coverage | None = None  # answers must join it; None: plain pages
     begun: bool = False  # whether there was an answer
@@ -57,7 +57,7 @@ class Position:
 
     def is_too_wide(self, revision: Revision, max_limit: int) -> bool:
         """Return whether more contexts share the last time than a window spans."""
-        if not (self.coverage and self.begun):
+        if not (self.coverage and self.begun) or self.shift > 0:
             return False
         if self.coverage.is_in_group:
             return True
@@ -74,40 +74,40 @@ class Position:
         """Return the position behind an answer."""
         batch, is_gap = answer.batch, not self.joins(answer)
         if self.coverage is None:
-            is_older = floor > END and not self.reason and answer.oldest <= floor
-            end = max(self.end, batch.window.end)
+            is_older = answer.oldest <= floor and not self.reason
             ended = self.ended or not batch.has_more or is_older
+            end = max(self.end, batch.window.end)
             return evolve(self, end=end, begun=True, ended=ended)
         if not (self.begun or batch.contexts) and batch.has_more:
             return self  # an empty answer is no beginning
+        shift = 0
         is_near = self.coverage.is_in_group or self.coverage.reaches(answer)
-        is_above = self.begun and not is_near
+        if self.begun and not is_near:  # the list grew above the end
+            further = max(2 * self.shift, _STRIDE) if self.shift > 0 else 1
+            shift = max(1, self._half_as_far()) if is_known_below else further
         return evolve(
             self,
             end=batch.window.end,
-            shift=self._further_on(is_known_below=is_known_below) if is_above else 0,
+            shift=shift,
             coverage=self.coverage.add(answer, floor, is_gap=is_gap),
             begun=True,
         )
 
     def behind(self, window: Window) -> Position:
         """Return the position after a window that is answered in full."""
-        return evolve(self, end=window.end, shift=0)
+        return evolve(self, end=window.end, shift=int(self.shift > 0))
 
-    def _further_on(self, *, is_known_below: bool) -> int:
-        if is_known_below:  # halve a step that went too far
-            return abs(self.shift) // 2 if abs(self.shift) > _STRIDE else 0
-        was_above = self.coverage and self.coverage.ties_at_end == 0
-        return max(2 * self.shift, _STRIDE) if was_above else 0
+    def _half_as_far(self) -> int:
+        return abs(self.shift) // 2 if abs(self.shift) > _STRIDE else 0
 
     def further_back(self, max_limit: int) -> Position:
         """Return the position after an answer that doesn't join; twice as far back."""
-        if self.shift > 0:
-            return evolve(self, shift=self.shift // 2 if self.shift > _STRIDE else 0)
+        if self.shift > 1:
+            return evolve(self, shift=self._half_as_far())
         # Of the first window back, a quarter overlaps the answer that is apart.
         shift = min(2 * self.shift, -max(1, 3 * max_limit // 4))
         extra = self.extra_overlap
-        if self.shift == 0:
+        if self.shift >= 0:
             extra = min(max(2, 2 * extra), MAX_EXTRA_OVERLAP)
         return evolve(self, shift=shift, extra_overlap=extra)
 
@@ -128,11 +128,10 @@ class Position:
         if not (self.coverage and self.begun):
             return Window(self.end, min(size, max_limit))
         ties = self.coverage.ties_at_end
-        overlap = min(max(ties, 1) + 1, max_limit - 1)
+        overlap = min(ties + 1, max_limit - 1)
         overlap += min(self.extra_overlap, (max_limit - overlap) // 8)
         offset = max(0, self.end + self.shift - overlap)
         if self.shift < 0:  # a service with pages of a fixed size shows itself
             return Window(offset, max(1, max_limit - 1))
-        is_full = self.shift or ties == 0 or ties > size
-        limit = max_limit if is_full else self.end + size - offset
+        limit = max_limit if self.shift or ties > size else self.end + size - offset
         return Window(offset, min(limit, max_limit))

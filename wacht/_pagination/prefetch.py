@@ -21,7 +21,7 @@ class Prefetcher:
 
     def __init__(self, read: Callable[[Window], Batch], depth: int) -> None:
         self._read = read
-        self._depth = self._reach = depth
+        self._depth = depth
         self._ahead: deque[tuple[Window, Task[Batch]]] = deque()
         self._process = os.getpid()
 
@@ -43,21 +43,18 @@ class Prefetcher:
 
     def plan(self, windows: Iterable[Window]) -> None:
         for window in windows:
-            if len(self._ahead) >= self._reach or any(map(_ends_list, self._ahead)):
+            if len(self._ahead) >= self._depth or any(map(_ends_list, self._ahead)):
                 break
             try:
                 task = Task(f"wacht {window}", partial(self._read, window))
             except RuntimeError as error:
                 logger.info("reading without prefetch: %s", error)
-                self._depth = self._reach = 0
+                self._depth = 0
                 return
             self._ahead.append((window, task))
-        self._reach = min(self._depth, 2 * self._reach)
 
-    def restart(self) -> None:
-        """Forget what was read ahead, and read one window ahead first, then more."""
+    def clear(self) -> None:
         self._ahead.clear()
-        self._reach = min(self._depth, 1)
 
 
 def _ends_list(ahead: tuple[Window, Task[Batch]]) -> bool:

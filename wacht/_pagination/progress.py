@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from importlib.util import find_spec
 from threading import Lock
 from time import localtime, strftime, time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from attrs import evolve
 
 from wacht._text import install_hint, safe_line, safe_repr
 from wacht._threads import PerProcess
+from wacht._waiting import RequestBudget
 from wacht.errors import ConfigError, InvalidRequestError
 from wacht.models import WalkProgress
 
-if TYPE_CHECKING:
-    from wacht._waiting import RequestBudget
-
-    Report = Callable[[WalkProgress], object]
+Report = Callable[[WalkProgress], object]
 
 _SPENT = ("requests", "retries", "waited")
 _REASON_LENGTH = 25  # for which 80 columns have about room
@@ -71,6 +69,20 @@ class Reporter:
 
     def wait(self, budget: RequestBudget, seconds: float, reason: str) -> None:
         self.send(budget, waiting=seconds, reason=reason)
+
+
+@contextmanager
+def reporting(
+    open_report: AbstractContextManager[Report | None], deadline: float | None
+) -> Generator[tuple[Reporter, RequestBudget]]:
+    """Open the report of a walk, and its budget, which is spent when it ends."""
+    with open_report as report:
+        reporter = Reporter(report)
+        budget = RequestBudget(deadline, reporter.wait)
+        try:
+            yield reporter, budget
+        finally:
+            budget.stopped.set()
 
 
 class _Bar:

@@ -37,6 +37,10 @@ _TOO_FAST = (
     "contexts moved to the top of the list faster than they could be read; some may be "
     f"missing after {MAX_LOOKS} looks"
 )
+_SUNK = (
+    "contexts may be missing: the list isn't sorted by {}: nothing at the top is as "
+    "new as {}, which was there at the start. exhaustive=False accepts that"
+)
 _UNPROVEN = (
     "complete is False: plain pages can't prove that no context moved between them; "
     "exhaustive=True can"
@@ -53,8 +57,18 @@ def readings(state: State) -> Iterator[Part]:
             is_one = answer.is_top and answer.oldest <= state.floor and first.is_done
             state.is_complete |= is_one and state.first.offset == 0
             yield state.part(contexts, first.position, more=answer.batch.has_more)
-    if not state.is_complete:
-        yield from _settled(state, first, is_whole=not start.begun)
+    if state.is_complete:
+        return
+    end = first.position
+    # A walk from a later page on doesn't cover the top.
+    if end.coverage and state.first.offset == 0:
+        end = yield from _rechecked(state, first, end.coverage)
+    if reason := end.reason or _ambiguity(state, first, end.coverage):
+        raise PaginationError(reason)
+    state.position = end
+    state.is_complete = end.coverage is not None and state.first.offset == 0
+    if end.coverage is None:
+        logger.info(_UNPROVEN)
 
 
 def _first_scan(state: State, start: Position) -> Scan:
@@ -71,36 +85,23 @@ def _first_scan(state: State, start: Position) -> Scan:
     )
 
 
-def _settled(state: State, first: Scan, *, is_whole: bool) -> Iterator[Part]:
-    """Read again what the first scan may have missed; raise if a doubt is left."""
-    end = first.position
-    # A walk from a later page on doesn't cover the top.
-    if end.coverage and state.first.offset == 0:
-        end = yield from _rechecked(state, first, end.coverage, is_whole=is_whole)
-    if reason := end.reason or _ambiguity(state, first, end.coverage):
-        raise PaginationError(reason)
-    state.position = end
-    state.is_complete = end.coverage is not None and state.first.offset == 0
-    if end.coverage is None:
-        logger.info(_UNPROVEN)
-
-
 def _rechecked(
-    state: State, first: Scan, coverage: Coverage, *, is_whole: bool
+    state: State, first: Scan, coverage: Coverage
 ) -> Generator[Part, None, Position]:
     """Count where only that tells, and read the top; return what that leaves."""
     counted = None
     if coverage.ambiguous_time is not None:
-        counted = yield from _counted(state, first, coverage, is_whole=is_whole)
+        counted = yield from _counted(state, first)
     look = yield from _at_top(state, first.position, coverage)
     if (top := look.coverage) is None:
         return look.scan.position
     if not coverage.sort_time.moves and top.mark.time < coverage.mark.time:
-        return first.position.in_pages(state.first.limit, _sunk(coverage))
-    ambiguous = [top.ambiguous_time, coverage.ambiguous_time]
-    time = next((time for time in ambiguous if time is not None), None)
-    time = None if top.mark.time == counted else time
-    return evolve(first.position, coverage=evolve(coverage, ambiguous_time=time))
+        reason = _SUNK.format(coverage.sort_time.field, shown(coverage.mark.time))
+        return first.position.in_pages(state.first.limit, reason)
+    times = [top.ambiguous_time, coverage.ambiguous_time]
+    doubts = [time for time in times if time is not None and top.mark.time != counted]
+    coverage = evolve(coverage, ambiguous_time=doubts[0] if doubts else None)
+    return evolve(first.position, coverage=coverage)
 
 
 @frozen
@@ -159,33 +160,18 @@ def _at_top(
     raise PaginationError(_TOO_FAST)
 
 
-def _counted(
-    state: State, first: Scan, coverage: Coverage, *, is_whole: bool
-) -> Generator[Part, None, int | None]:
+def _counted(state: State, first: Scan) -> Generator[Part, None, int | None]:
     """Read all again; return the newest time if two readings counted the same."""
     one, end = first, first.position
-    if not is_whole:
-        one = (yield from _look(state, end, coverage.mark, END, TOP)).scan
+    if not one.is_whole:
+        one = (yield from _look(state, end, Mark(), END, TOP)).scan
     if one.position.coverage is None or len(one.ids) != one.length:
         return None
-    mark = one.position.coverage.mark
     # Contexts that leave the list hide missing ones from one count, but not from two.
-    horizon = mark.time - DELAY if coverage.sort_time.moves else END
-    look = yield from _look(state, end, mark, END, horizon)
-    two = look.scan
-    is_same = two.length == len(two.ids) == one.length
-    is_known = all(id_ in one.ids for _, id_, _ in look.seen)
-    newest = look.coverage and look.coverage.mark.time
-    return newest if is_same and is_known and newest == mark.time else None
-
-
-def _sunk(coverage: Coverage) -> str:
-    """Say that older contexts stand where the newest stood."""
-    return (
-        f"contexts may be missing: the list isn't sorted by {coverage.sort_time.field}:"
-        f" nothing at the top is as new as {shown(coverage.mark.time)}, which was there"
-        " at the start. exhaustive=False accepts that"
-    )
+    two = (yield from _look(state, end, Mark(), END, TOP)).scan
+    mark, newest = one.position.coverage.mark, two.position.coverage
+    is_same = two.length == one.length and two.ids == one.ids
+    return mark.time if is_same and newest and newest.mark.time == mark.time else None
 
 
 def _ambiguity(state: State, first: Scan, coverage: Coverage | None) -> str:

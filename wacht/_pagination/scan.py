@@ -48,6 +48,7 @@ class Scan:
         remaining: Callable[[], int] = lambda: maxsize,
     ) -> None:
         self.position = position  # how far it came
+        self.is_whole = not position.begun  # whether it reads all of the list
         self.ids: set[str] = set()  # what it read, by id or digest
         self.length = 0  # of the list at its end, counted from the walk's first context
         self._state = state
@@ -75,8 +76,8 @@ class Scan:
         Yield the answers in the order in which they join, and their contexts that
         aren't above the place where the walk began.
         """
-        proves = self.position.coverage is not None
-        while not self.is_done and proves <= (self.position.coverage is not None):
+        is_plain = self.position.coverage is None
+        while not self.is_done and (is_plain or self.position.coverage):
             if (latest := self._checked(self._take())) is None:
                 continue
             self._held.append(latest)
@@ -143,13 +144,12 @@ class Scan:
         if self._revision.name == "page" and not position.coverage:
             size = min(self._size, max_limit)  # the same, if possible
             return Window(window.offset, gcd(window.offset, size))
-        if position.shift < 0:
-            return self._revision.window_at(window, min(window.limit, max_limit))
-        most = max(window.limit, self._size + _ALIGNMENT)
+        is_back = position.shift < 0
+        most = window.limit if is_back else max(window.limit, self._size + _ALIGNMENT)
         aligned = self._revision.window_at(window, min(most, max_limit))
-        if aligned.end <= position.end:  # it would bring nothing new
-            return self._revision.window_at(position.joining_window(), max_limit)
-        return aligned
+        if is_back or aligned.end > position.end:  # else it would bring nothing new
+            return aligned
+        return self._revision.window_at(position.joining_window(), max_limit)
 
     def _read_ahead(self, remaining: int) -> None:
         """Ask for the next windows before the user has used up what came."""
@@ -192,7 +192,7 @@ class Scan:
         self.position = self.position.in_pages(self._size, reason)
         if not begun or self.is_done:
             return answer
-        self._ahead.restart()
+        self._ahead.clear()
         self._held.clear()
         self._is_apart = False
         return None
@@ -225,8 +225,9 @@ class Scan:
         wanted = self._state.wanted(contexts)
         keys = [*map(key, wanted)]
         new = sum(key not in self.ids for key in keys)
-        if not before.coverage:
-            self._check_page_1(batch, new)
+        is_page_1 = len(self.ids) == len(batch.contexts) >= DEFAULT_LIMIT
+        if is_page_1 and not (before.coverage or new):
+            raise PaginationError(f"the service gave page 1 again. {_HINT}")
         if self._chosen and batch.window.offset == self._chosen.offset:
             is_same = answer.oldest == before.covered_until and answer.ties_at_end > 1
             is_stuck = is_same and (before.is_doubtful or not new)
@@ -240,11 +241,6 @@ class Scan:
             offset = batch.window.offset - self._state.first.offset
             self.length = offset + len(self._state.wanted(batch.contexts))
         return new
-
-    def _check_page_1(self, batch: Batch, new: int) -> None:
-        is_page_1 = len(self.ids) == len(batch.contexts) >= DEFAULT_LIMIT
-        if is_page_1 and not new:
-            raise PaginationError(f"the service gave page 1 again. {_HINT}")
 
     def _below_start(self, answer: Answer) -> Contexts:
         """Drop new contexts above the place where the walk began."""

@@ -23,9 +23,10 @@ from wacht.models import UpdatePage
 from .checkpoint import Copy
 from .coverage import END, Mark, microseconds, moment_of
 from .position import Position
+from .progress import reporting
 from .reader import Reader
 from .state import State
-from .walk import given, reporting
+from .walk import given
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator

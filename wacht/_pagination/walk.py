@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing, contextmanager
+from contextlib import closing
 from sys import maxsize
 from typing import TYPE_CHECKING
 
@@ -10,13 +10,12 @@ from attrs import define, evolve, field
 
 from wacht._contexts import MAX_PER_PAGE
 from wacht._protocol.windows import window_of
-from wacht._waiting import RequestBudget
 from wacht.errors import WachtError
 from wacht.models import ExecutionContextListResponse as Page
 
 from .checkpoint import Checkpoint, checkpoint_of
 from .position import Position
-from .progress import Reporter
+from .progress import reporting
 from .reader import Reader
 from .readings import readings
 from .state import Part, State, active_since_floor
@@ -27,9 +26,10 @@ if TYPE_CHECKING:
 
     from wacht._http.endpoint import Endpoint
     from wacht._keywords import WalkOptions
+    from wacht._waiting import RequestBudget
     from wacht.models import AiExecutionContext, ListExecutionContextsOptions
 
-    from .progress import Report
+    from .progress import Report, Reporter
 
 
 @define(eq=False)
@@ -85,20 +85,6 @@ class Walk:
     def _resume(self, state: State) -> ListExecutionContextsOptions:
         checkpoint = Checkpoint.of(state, self._endpoint.service, self._filters)
         return checkpoint.options(self._filters)
-
-
-@contextmanager
-def reporting(
-    open_report: AbstractContextManager[Report | None], deadline: float | None
-) -> Generator[tuple[Reporter, RequestBudget]]:
-    """Open the report of a walk, and its budget, which is spent when it ends."""
-    with open_report as report:
-        reporter = Reporter(report)
-        budget = RequestBudget(deadline, reporter.wait)
-        try:
-            yield reporter, budget
-        finally:
-            budget.stopped.set()
 
 
 def given(state: State, reporter: Reporter) -> Iterator[Part]:
