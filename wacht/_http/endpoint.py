@@ -100,11 +100,11 @@ class Endpoint:
                 if outcome.succeeded:
                     return outcome, retries
                 self._apply_retry_after(retries.policy, outcome)
-            decision = decide(retries.policy, outcome, retries.attempt)
-            if decision is None:
+            following = decide(retries, outcome)
+            if following is None:
                 return self._result(outcome, retries)
-            retries = Retries(decision.policy, retries.attempt + 1)
-            budget.wait(decision.wait, outcome.reason, retries.label)
+            retries = following
+            budget.wait(retries.wait, outcome.reason, retries.label)
             if outcome.slow and slow and can_shrink:
                 _shrink(retries)
             slow = outcome.slow
