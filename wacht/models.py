@@ -183,11 +183,8 @@ class AiExecutionContext:
 
     def __repr__(self) -> str:
         values = {n: getattr(self, n) for n in (*FIELD_NAMES, "extra")}
-        fields = (
-            f"{name}={_repr_of(value)}"
-            for name, value in values.items()
-            if value not in (None, {})
-        )
+        given = {n: value for n, value in values.items() if value not in (None, {})}
+        fields = (f"{name}={_repr_of(value)}" for name, value in given.items())
         return f"AiExecutionContext({', '.join(fields)})"
 
     def _repr_html_(self) -> str:
