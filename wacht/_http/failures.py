@@ -182,7 +182,7 @@ def _details(error: Exception, redact: Callable[[str], str]) -> str:
 
 def _sanitized_copy(error: Exception, redact: Callable[[str], str]) -> Exception:
     """Keep type and message; the request with the key hangs on the rest."""
-    text = safe_line(_PASSWORD.sub("", redact(str(error))))
+    text = safe_line(_PASSWORD.sub("", redact(str(error))), _TEXT_LENGTH)
     if type(error).__init__ is requests.RequestException.__init__:
         return type(error)(text)
     return requests.RequestException(f"{type(error).__qualname__}: {text}")
