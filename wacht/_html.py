@@ -105,19 +105,13 @@ def _cell_html(value: object, kind: str) -> str:
 
 
 def _field_html(name: str, value: object) -> str:
+    text, shown = _plain_text(value, _LINE_LENGTH + 1), _safe(value, _LINE_LENGTH)
+    if len(text) > _LINE_LENGTH or "\n" in text:
+        whole = f"<pre>{_safe(value, _BLOCK_LENGTH, indent=2)}</pre>"
+        shown = f"<details><summary>{shown}</summary>{whole}</details>"
     return (
         f'<tr><th scope="row" {_LEFT}>{_safe(name, _NAME_LENGTH)}</th>'
-        f'<td dir="auto" {_LEFT}>{_value_html(value)}</td></tr>'
-    )
-
-
-def _value_html(value: object) -> str:
-    text = _plain_text(value, _LINE_LENGTH + 1)
-    if len(text) <= _LINE_LENGTH and "\n" not in text:
-        return _safe(text, _LINE_LENGTH)
-    return (
-        f"<details><summary>{_safe(value, _LINE_LENGTH)}</summary>"
-        f"<pre>{_safe(value, _BLOCK_LENGTH, indent=2)}</pre></details>"
+        f'<td dir="auto" {_LEFT}>{shown}</td></tr>'
     )
 
 

@@ -62,16 +62,15 @@ class Revision(ABC):
             wanted, known = getattr(options, name), facts.FILTERS[name]
             supported = known in self.filters
             may_lack = supported and certain
-            if reason := _first_mismatch(answer, known, wanted, may_lack=may_lack):
-                if not supported:
-                    reason = (
-                        f"it is of the {self.name} revision, which has no such filter; "
-                        "list without it"
-                    )
-                raise PaginationError(
-                    f"the service ignored the filter {name}={safe_repr(wanted)}: "
-                    f"{reason}"
+            reason = _first_mismatch(answer, known, wanted, may_lack=may_lack)
+            if reason and not supported:
+                reason = (
+                    f"it is of the {self.name} revision, which has no such filter; "
+                    "list without it"
                 )
+            if reason:
+                message = f"the service ignored the filter {name}={safe_repr(wanted)}"
+                raise PaginationError(f"{message}: {reason}")
 
 
 @frozen
