@@ -26,16 +26,11 @@ class StoppedError(Exception):
 
 
 class RequestBudget:
-    """
-    What one call or one walk may spend, and what it has spent; shared by its threads.
-
-    Its `deadline` is in seconds from now. `on_wait` is called before a wait of a second
-    or more, with the budget, the seconds and the reason.
-    """
+    """What one call or walk may spend, and has spent; shared by its threads."""
 
     def __init__(
         self,
-        deadline: float | None = None,
+        deadline: float | None = None,  # seconds from now
         on_wait: Callable[[RequestBudget, float, str], object] | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,

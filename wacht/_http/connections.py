@@ -1,9 +1,4 @@
-"""
-Connections that bound the time of connecting, of headers and of bodies as a whole.
-
-A socket's timeout is for each read alone: a server that sends a byte now and then, or
-headers without end, could otherwise hold a client for hours.
-"""
+"""Connections with time limits as a whole; a socket's timeout is for each read."""
 
 from __future__ import annotations
 
@@ -198,11 +193,8 @@ class _TimedConnection:
 
 class TimedResponse(urllib3.HTTPResponse):
     def release_conn(self) -> None:
-        """
-        Let go of the connection before another request can take it.
-
-        A signal handler's exception in between would make this response close it later.
-        """
+        """Let go of the connection before another request can take it."""
+        # A signal handler's exception in between would make this response close it.
         connection, self._connection = self._connection, None
         if connection is not None and self._pool is not None:
             self._pool._put_conn(connection)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]

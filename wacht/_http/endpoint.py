@@ -60,9 +60,8 @@ class Endpoint:
         """
         Send a query, again if it fails, and read its answer.
 
-        Without an answer, or if it isn't a page, raise a `WachtError`. If the caller
-        `can_shrink` its window, and that may help, raise a `SmallerPageMayHelp` with
-        the `retries` that are left for it.
+        If the caller `can_shrink` its window, and that may help, raise a
+        `SmallerPageMayHelp` with the `retries` that are left for it.
         """
         retries = retries or Retries(self._retry)
         try:

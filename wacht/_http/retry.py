@@ -60,12 +60,7 @@ def default_retry() -> Retry:
 
 
 def decide(retries: Retries, outcome: RawResponse | Failure) -> Retries | None:
-    """
-    Ask the policy for another attempt after one that failed.
-
-    There is none if the policy has no more, if another one can't succeed, or if the
-    service asks for a longer wait than the policy allows.
-    """
+    """Return the next attempt; None if the policy has no more, or it can't help."""
     try:
         if not isinstance(outcome, Failure):
             return _after_reply(retries, outcome)

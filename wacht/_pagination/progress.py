@@ -31,12 +31,7 @@ def open_report(
     progress: bool | Report,  # noqa: FBT001 - a keyword of the methods
     total: int | None = None,
 ) -> AbstractContextManager[Report | None]:
-    """
-    Return what a walk reports its progress to, as a context manager.
-
-    Calls of the report must not overlap. `total` is the most contexts that the walk
-    gives, if known.
-    """
+    """Return what a walk reports to; `total` is the most contexts that it gives."""
     if callable(progress):
         return nullcontext(progress)
     if progress is False:

@@ -40,12 +40,7 @@ class PageResponse:
 def read_answer(
     reply: RawResponse, *, url: str, attempts: int, redactor: ApiKey
 ) -> PageResponse:
-    """
-    Read a reply, or raise what it means.
-
-    That is an `ApiError` if the status isn't 2xx, and a `DecodeError` if the body
-    doesn't have the promised shape or is larger than allowed.
-    """
+    """Read a page; raise an `ApiError` or a `DecodeError` if the reply isn't one."""
     if not reply.succeeded:
         raise api_error(reply, url=url, attempts=attempts, redactor=redactor)
     try:
