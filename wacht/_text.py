@@ -29,12 +29,7 @@ def safe_line(text: str, limit: int) -> str:
 
 
 def escape_controls(text: str, keep: str = "") -> str:
-    r"""
-    Replace each character that isn't printable by an escape such as `\x1b`.
-
-    That covers line breaks, terminal escapes, bidirectional controls and lone
-    surrogates. Unusual spaces become plain ones. The characters in `keep` stay.
-    """
+    r"""Escape what isn't printable, as `\x1b`; keep `keep`. Odd spaces become plain."""
     if text.isprintable():
         return text
     return "".join(c if c in keep else _escape(c) for c in text)

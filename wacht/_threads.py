@@ -104,11 +104,7 @@ def _start(make: Callable[[], threading.Thread]) -> None:
 
 
 class PerProcess(Generic[T]):
-    """
-    A value of this process, such as a lock; the child of a fork makes its own.
-
-    The parent's lock may be held by a thread that the child doesn't have.
-    """
+    """A value of this process, such as a lock; the child of a fork makes its own."""
 
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make

@@ -72,12 +72,7 @@ class RequestBudget:
         self._attempts.append(attempt)
 
     def wait(self, seconds: float, reason: str, attempt: str) -> None:
-        """
-        Wait before an attempt, such as "attempt 2 of 6".
-
-        Raise a `DeadlineExceededError` at once if that would end after the deadline,
-        and a `StoppedError` when nobody needs the result any more.
-        """
+        """Wait before an attempt; raise at once if the deadline comes first."""
         if seconds >= self.remaining():
             raise DeadlineExceededError(
                 f"the deadline of {self._deadline:g} s would pass during a "

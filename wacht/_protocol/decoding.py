@@ -136,10 +136,8 @@ def read_context(value: Any) -> AiExecutionContext:
     """
     Read a context, or raise `ValueError`.
 
-    It loops once over the fields that came, most of which are strings. cattrs looks up
-    every field that might have come, and attrs' `__init__` sets each of them: with
-    slotted classes, a page of 100 contexts took 0.2 to 0.4 ms more. A walk went from
-    0.92 to 1.2 times the time of a bare loop of requests.
+    It loops once over the fields that came. cattrs looks up every field that might have
+    come, and attrs' `__init__` sets each: 0.2 to 0.4 ms more for a page of 100.
     """
     if type(value) is not dict:
         raise _WrongValueError("an object", value)
