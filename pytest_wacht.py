@@ -26,16 +26,18 @@ def wacht_unpaced(monkeypatch: pytest.MonkeyPatch) -> None:
     A session with a `throttle` or `retry` of its own keeps it. The functions of the
     module get a default session of this test alone.
     """
+    from attrs import evolve
+
     from wacht import Session
-    from wacht._http.retry import RetryDecision, decide, default_retry
+    from wacht._http.retry import Retries, decide, default_retry
 
     default = type(default_retry())
 
-    def decide_at_once(policy: Any, *arguments: Any) -> RetryDecision | None:
-        decision = decide(policy, *arguments)
-        if decision and isinstance(policy, default):
-            return RetryDecision(decision.policy, wait=0.0)
-        return decision
+    def decide_at_once(retries: Retries, outcome: Any) -> Retries | None:
+        following = decide(retries, outcome)
+        if following and isinstance(following.policy, default):
+            return evolve(following, wait=0.0)
+        return following
 
     def no_throttle(*_arguments: object) -> None:
         pass

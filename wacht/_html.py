@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from html import escape
-from itertools import islice, starmap
+from itertools import starmap
 from typing import TYPE_CHECKING, TypeAlias
 
 from ._contexts import ALWAYS_SHOWN, NOTEBOOK_COLUMNS
@@ -21,7 +21,6 @@ _LINE_LENGTH = 120
 _CELL_LENGTH = 200
 _BLOCK_LENGTH = 10_000
 _MAX_ROWS = 20
-_MAX_FIELDS = 100
 
 # The colours come from JupyterLab or from the surrounding text, so they fit light and
 # dark themes. JupyterLab drops this element from notebooks that it doesn't trust, but
@@ -57,12 +56,11 @@ def card_html(fields: Row) -> str:
     names = [name for name in ("title", "id") if name in shown]
     top = [_safe(shown.pop(name), _CELL_LENGTH) for name in names]
     heading, *below = top or ["untitled"]
-    rows = "".join(starmap(_field_html, islice(shown.items(), _MAX_FIELDS)))
+    rows = "".join(starmap(_field_html, shown.items()))
     return _view(
         f'<div class="wacht-card"><div class="wacht-title" dir="auto">{heading}</div>'
         f'<div class="wacht-note">{"".join(below)}</div>'
-        f'<table class="wacht-grid"><tbody>{rows}</tbody></table>'
-        f"{_more_html(len(shown) - _MAX_FIELDS, 'fields')}</div>"
+        f'<table class="wacht-grid"><tbody>{rows}</tbody></table></div>'
     )
 
 
@@ -74,6 +72,8 @@ def table_html(rows: Sequence[Row], kinds: Mapping[str, str], *, caption: str) -
         for name in NOTEBOOK_COLUMNS
         if name in ALWAYS_SHOWN or any(_is_set(row.get(name)) for row in shown)
     ]
+    more = len(rows) - len(shown)
+    note = f'<div class="wacht-note">… {more:,} more rows</div>' if more else ""
     title = f"<caption {_LEFT}>{_safe(caption, _CELL_LENGTH)}</caption>"
     head = "".join(f'<th scope="col" {_LEFT}>{name}</th>' for name in names)
     body = "".join(
@@ -82,7 +82,7 @@ def table_html(rows: Sequence[Row], kinds: Mapping[str, str], *, caption: str) -
     )
     return _view(
         f'<table class="wacht-grid">{title}<thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table>{_more_html(len(rows) - len(shown), 'rows')}"
+        f"<tbody>{body}</tbody></table>{note}"
     )
 
 
@@ -96,10 +96,6 @@ def _view(content: str) -> str:
     return f'<div class="{classes}">{_STYLE}{content}</div>'
 
 
-def _more_html(more: int, things: str) -> str:
-    return f'<div class="wacht-note">… {more:,} more {things}</div>' if more > 0 else ""
-
-
 def _cell_html(value: object, kind: str) -> str:
     if not _is_set(value):
         return "<td></td>"
@@ -109,19 +105,13 @@ def _cell_html(value: object, kind: str) -> str:
 
 
 def _field_html(name: str, value: object) -> str:
+    text, shown = _plain_text(value, _LINE_LENGTH + 1), _safe(value, _LINE_LENGTH)
+    if len(text) > _LINE_LENGTH or "\n" in text:
+        whole = f"<pre>{_safe(value, _BLOCK_LENGTH, indent=2)}</pre>"
+        shown = f"<details><summary>{shown}</summary>{whole}</details>"
     return (
         f'<tr><th scope="row" {_LEFT}>{_safe(name, _NAME_LENGTH)}</th>'
-        f'<td dir="auto" {_LEFT}>{_value_html(value)}</td></tr>'
-    )
-
-
-def _value_html(value: object) -> str:
-    text = _plain_text(value, _LINE_LENGTH + 1)
-    if len(text) <= _LINE_LENGTH and "\n" not in text:
-        return _safe(text, _LINE_LENGTH)
-    return (
-        f"<details><summary>{_safe(value, _LINE_LENGTH)}</summary>"
-        f"<pre>{_safe(value, _BLOCK_LENGTH, indent=2)}</pre></details>"
+        f'<td dir="auto" {_LEFT}>{shown}</td></tr>'
     )
 
 
@@ -132,17 +122,12 @@ def _safe(value: object, limit: int, indent: int | None = None) -> str:
 
 def _plain_text(value: object, limit: int, indent: int | None = None) -> str:
     """Write a value in at most `limit` characters; but for text and times, as JSON."""
+    if isinstance(value, str):
+        return truncate(value, limit)
     if isinstance(value, datetime):
-        value = f"{str(value.astimezone(UTC))[:19]} UTC"  # to the second
-    text = value if isinstance(value, str) else _json_text(value, limit, indent)
-    return truncate(text, limit)
-
-
-def _json_text(value: object, limit: int, indent: int | None) -> str:
-    encoder = json.JSONEncoder(ensure_ascii=False, indent=indent, default=str)
+        return f"{str(value.astimezone(UTC))[:19]} UTC"  # to the second
     try:
-        # Each piece has at least one character. A large value costs no more than
-        # what is shown of it.
-        return "".join(islice(encoder.iterencode(value), limit + 1))
+        text = json.dumps(value, ensure_ascii=False, indent=indent, default=str)
     except (RecursionError, TypeError, ValueError):  # no JSON
         return safe_repr(value, limit)
+    return truncate(text, limit)

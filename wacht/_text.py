@@ -22,20 +22,14 @@ def safe_repr(value: object, limit: int = REPR_LENGTH) -> str:
     return truncate(escape_controls(text), limit)
 
 
-def safe_line(text: str, limit: int | None = None) -> str:
+def safe_line(text: str, limit: int) -> str:
     """Fold text into one printable line of at most `limit` characters."""
-    kept = text if limit is None else text[: 2 * limit]
-    line = escape_controls(" ".join(kept.split()).translate(_DROP_JOINERS))
-    return line if limit is None else truncate(line, limit)
+    line = " ".join(text[: 2 * limit].split()).translate(_DROP_JOINERS)
+    return truncate(escape_controls(line), limit)
 
 
 def escape_controls(text: str, keep: str = "") -> str:
-    r"""
-    Replace each character that isn't printable by an escape such as `\x1b`.
-
-    That covers line breaks, terminal escapes, bidirectional controls and lone
-    surrogates. Unusual spaces become plain ones. The characters in `keep` stay.
-    """
+    r"""Escape what isn't printable, as `\x1b`; keep `keep`. Odd spaces become plain."""
     if text.isprintable():
         return text
     return "".join(c if c in keep else _escape(c) for c in text)

@@ -19,11 +19,7 @@ START_SECONDS = 2.0  # to wait for a thread, which starts within a millisecond
 
 
 class Event:
-    """
-    An event that a signal handler's exception can't break.
-
-    The lock in `threading.Event` then stays closed, or is opened twice: threads hang.
-    """
+    """An event; a signal handler's exception would break that of `threading`."""
 
     def __init__(self) -> None:
         self._set = False
@@ -46,11 +42,7 @@ class Event:
 
 
 class Task(Generic[T]):
-    """
-    A call in a daemon thread, with the context variables of this one.
-
-    A `RuntimeError` says that the system has no more threads.
-    """
+    """A call in a daemon thread; a `RuntimeError` if the system has no more threads."""
 
     def __init__(self, name: str, call: Callable[[], T]) -> None:
         self._done = Event()
@@ -112,11 +104,7 @@ def _start(make: Callable[[], threading.Thread]) -> None:
 
 
 class PerProcess(Generic[T]):
-    """
-    A value of this process, such as a lock; the child of a fork makes its own.
-
-    The parent's lock may be held by a thread that the child doesn't have.
-    """
+    """A value of this process, such as a lock; the child of a fork makes its own."""
 
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make

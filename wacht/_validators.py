@@ -55,14 +55,6 @@ def _is_number(value: object, kind: Any) -> TypeGuard[Any]:
     return isinstance(value, kind) and not isinstance(value, bool)
 
 
-def _is_text(value: object) -> bool:
-    return (
-        isinstance(value, str)
-        and value != ""
-        and value == value.encode(errors="ignore").decode()
-    )
-
-
 _SECONDS = f"seconds, a number above 0 and up to {TIMEOUT_MAX:.0f}"
 seconds = expect(InvalidRequestError, _SECONDS, is_seconds)
 aware = expect(
@@ -70,4 +62,8 @@ aware = expect(
     "a datetime with a time zone",
     lambda v: isinstance(v, datetime) and v.utcoffset() is not None,
 )
-text = expect(InvalidRequestError, "a non-empty string that UTF-8 can encode", _is_text)
+text = expect(
+    InvalidRequestError,
+    "a non-empty string that UTF-8 can encode",
+    lambda v: isinstance(v, str) and v.encode(errors="ignore").decode() == v != "",
+)

@@ -26,16 +26,11 @@ class StoppedError(Exception):
 
 
 class RequestBudget:
-    """
-    What one call or one walk may spend, and what it has spent; shared by its threads.
-
-    Its `deadline` is in seconds from now. `on_wait` is called before a wait of a second
-    or more, with the budget, the seconds and the reason.
-    """
+    """What one call or walk may spend, and has spent; shared by its threads."""
 
     def __init__(
         self,
-        deadline: float | None = None,
+        deadline: float | None = None,  # seconds from now
         on_wait: Callable[[RequestBudget, float, str], object] | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
@@ -76,29 +71,18 @@ class RequestBudget:
     def count_request(self, attempt: int) -> None:
         self._attempts.append(attempt)
 
-    def wait(
-        self, seconds: float, reason: str, attempt: str, *, report: bool = True
-    ) -> None:
-        """
-        Wait before an attempt, such as "attempt 2 of 6".
-
-        Raise a `DeadlineExceededError` at once if that would end after the deadline,
-        and a `StoppedError` when nobody needs the result any more.
-        """
+    def wait(self, seconds: float, reason: str, attempt: str) -> None:
+        """Wait before an attempt; raise at once if the deadline comes first."""
         if seconds >= self.remaining():
             raise DeadlineExceededError(
                 f"the deadline of {self._deadline:g} s would pass during a "
                 f"wait of {seconds:.1f} s: {reason}"
             )
-        if report:
-            self._report(seconds, reason, attempt)
-        self._pause(seconds)
-        self._waits.append(seconds)
-
-    def _report(self, seconds: float, reason: str, attempt: str) -> None:
         logger.info("waiting %.2f s before %s: %s", seconds, attempt, reason)
         if self._on_wait is not None and seconds >= REPORTED_WAIT:
             self._on_wait(self, seconds, reason)
+        self._pause(seconds)
+        self._waits.append(seconds)
 
     def _pause(self, seconds: float) -> None:
         # Signals reach the main thread alone, and only a sleep ends at once for them
@@ -111,18 +95,15 @@ class RequestBudget:
 
 @define
 class ThrottleWait:
-    """Wait for a throttle's slot; report it once, although it may be several waits."""
+    """Wait for a throttle's slot, and keep what ended that early."""
 
     _budget: RequestBudget
     _attempt: str
-    _reported: bool = False
-    error: BaseException | None = None  # what ended a wait early
+    error: BaseException | None = None
 
     def __call__(self, seconds: float) -> None:
-        report = not self._reported or seconds >= REPORTED_WAIT
-        self._reported = True
         try:
-            self._budget.wait(seconds, "rate limit", self._attempt, report=report)
+            self._budget.wait(seconds, "rate limit", self._attempt)
         except BaseException as error:
             self.error = error
             raise

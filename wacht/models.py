@@ -183,11 +183,8 @@ class AiExecutionContext:
 
     def __repr__(self) -> str:
         values = {n: getattr(self, n) for n in (*FIELD_NAMES, "extra")}
-        fields = (
-            f"{name}={_repr_of(value)}"
-            for name, value in values.items()
-            if value not in (None, {})
-        )
+        given = {n: value for n, value in values.items() if value not in (None, {})}
+        fields = (f"{name}={_repr_of(value)}" for name, value in given.items())
         return f"AiExecutionContext({', '.join(fields)})"
 
     def _repr_html_(self) -> str:
@@ -218,7 +215,7 @@ def _fields_of(context: AiExecutionContext) -> dict[str, Any]:
     return {**known, **context.extra}
 
 
-@frozen(repr=False)
+@frozen
 class ExecutionContextListResponse:
     """
     One page of contexts. `len()`, iteration and indexing reach `data`.
@@ -232,7 +229,7 @@ class ExecutionContextListResponse:
             it. None for a page of `fetch_execution_contexts`.
     """
 
-    data: list[AiExecutionContext]
+    data: list[AiExecutionContext] = field(repr=lambda data: f"[{len(data)} contexts]")
     has_more: bool
     resume: ListExecutionContextsOptions | None = field(
         default=None, eq=False, repr=False
@@ -252,12 +249,6 @@ class ExecutionContextListResponse:
         self, index: int | slice
     ) -> AiExecutionContext | list[AiExecutionContext]:
         return self.data[index]
-
-    def __repr__(self) -> str:
-        return (
-            f"<ExecutionContextListResponse of {len(self.data)} contexts, "
-            f"has_more={self.has_more}>"
-        )
 
     def _repr_html_(self) -> str:
         from ._html import table_html  # noqa: PLC0415 - only notebooks need it

@@ -110,7 +110,7 @@ class Session:
 
         key = ApiKey(api_key)
         del api_key  # no frame of a traceback should hold it
-        key.check()
+        key.check()  # after that, for the same reason
         settings = Settings(
             allow_plain_http=allow_plain_http,
             base_url=base_url,

@@ -66,11 +66,9 @@ class _Ticket:
 
 @define(eq=False, repr=False)
 class Slot:
-    """
-    Permission to send one request, from entering it to leaving it.
+    """Permission to send one request, from entering it to leaving it."""
 
-    Not a generator: a signal handler's exception could leave one suspended.
-    """
+    # Not a generator: a signal handler's exception could leave one suspended.
 
     _seconds_to_go: Callable[[_Ticket], float]
     _clock: Callable[[], float]
@@ -188,11 +186,7 @@ _shared_lock = PerProcess(Lock)
 
 
 def shared_throttle(service: str, user: object) -> Throttle:
-    """
-    Return the throttle that all users of a service in this process share.
-
-    It is kept while it has users, or would make a next user wait; users aren't kept.
-    """
+    """Return the throttle of a service, kept while it has users or isn't idle."""
     with _shared_lock.get():
         for other, (throttle, users) in [*_shared.items()]:
             if not users and throttle.idle:

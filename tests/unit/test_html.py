@@ -106,12 +106,6 @@ def test_card_html__long_values(value: object, summary: str, block: str) -> None
     assert parts["pre"].startswith(block)
 
 
-def test_card_html__many_fields() -> None:
-    html = card_html({f"field{number}": number for number in range(1_300)})
-    assert html.count("<tr>") == 100
-    assert shown(html)[-1] == "… 1,200 more fields"
-
-
 def test_table_html__columns() -> None:
     elements = read(table({"title": None, "context": ""}, {"status": "idle"}))
     headings = [element.text for element in elements if element.tag == "th"]
@@ -136,7 +130,7 @@ def test_table_html__whole_and_cut_cells() -> None:
 
 def test_html__large_values_stay_small() -> None:
     deep: list[Any] = []
-    for _ in range(900):
+    for _ in range(100_000):
         deep = [deep]
     row: dict[str, object] = {
         "title": "<" * 1_000_000,

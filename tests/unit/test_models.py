@@ -169,7 +169,9 @@ def test_page__reaches_its_data() -> None:
     assert list(PAGE) == PAGE.data
     assert PAGE[0] is CONTEXT
     assert PAGE[1:] == PAGE.data[1:]
-    assert repr(PAGE) == "<ExecutionContextListResponse of 3 contexts, has_more=True>"
+    assert (
+        repr(PAGE) == "ExecutionContextListResponse(data=[3 contexts], has_more=True)"
+    )
 
 
 def test_html__of_contexts_and_pages() -> None:

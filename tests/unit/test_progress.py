@@ -108,14 +108,3 @@ def test_bar__draws_nothing_without_stderr(monkeypatch: pytest.MonkeyPatch) -> N
     with open_report(progress=True) as report:
         assert report is not None
         report(WalkProgress(pages=2, contexts=150))
-
-
-def test_bar__draws_nothing_in_another_process(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with open_report(progress=True) as report:
-        assert report is not None
-        capsys.readouterr()
-        monkeypatch.setattr("os.getpid", lambda: -1)
-        report(WalkProgress(pages=2, contexts=150))
-    assert capsys.readouterr().err == ""

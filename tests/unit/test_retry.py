@@ -16,6 +16,7 @@ from wacht._http.failures import Failure
 from wacht._http.retry import (
     FIRST_WAIT,
     LONGEST_WAIT,
+    Retries,
     decide,
     default_retry,
     longest_wait,
@@ -40,9 +41,10 @@ def failure(error: Any = None, max_attempts: float = math.inf) -> Failure:
 def waits(policy: Retry, outcome: RawResponse | Failure) -> list[float]:
     """List the waits between attempts that all end in the same way."""
     found: list[float] = []
-    while decision := decide(policy, outcome, len(found) + 1):
-        found.append(decision.wait)
-        policy = decision.policy
+    retries = Retries(policy)
+    while following := decide(retries, outcome):
+        retries = following
+        found.append(retries.wait)
     return found
 
 
@@ -68,7 +70,7 @@ def test_default__what_will_not_pass(status: int) -> None:
 def test_default__what_another_attempt_will_not_change(attempts: int) -> None:
     """Nor after attempts that failed in another way."""
     assert len(waits(default_retry(), failure(max_attempts=attempts))) == attempts - 1
-    assert decide(default_retry(), failure(max_attempts=attempts), 3) is None
+    assert decide(Retries(default_retry(), 3), failure(max_attempts=attempts)) is None
 
 
 @pytest.mark.parametrize("status", ANSWERS)
@@ -105,12 +107,11 @@ def test_wait__no_longer_than_the_policy_allows() -> None:
 
 def test_wait__after_very_many_failures() -> None:
     """A policy without a total backs off without end, but not beyond its bound."""
-    policy = Retry(None, backoff_factor=0.5, backoff_max=5)
+    retries = Retries(Retry(None, backoff_factor=0.5, backoff_max=5))
     for _ in range(1_030):
-        decision = decide(policy, failure(), 1)
-        assert decision is not None
-        policy = decision.policy
-    assert decision.wait == 5
+        retries = decide(retries, failure()) or retries
+    assert retries.attempt == 1_031
+    assert retries.wait == 5
 
 
 @given(st.floats(0, LONGEST_WAIT).map(lambda x: round(x, 3)))
@@ -122,9 +123,9 @@ def test_requested_wait__is_never_shortened(seconds: float) -> None:
 
 @pytest.mark.parametrize("seconds", ["120.001", "121", "99999"])
 def test_requested_wait__beyond_the_cap(seconds: str) -> None:
-    assert decide(default_retry(), reply(429, retry_after=seconds), 1) is None
+    assert decide(Retries(default_retry()), reply(429, retry_after=seconds)) is None
     of_callers = Retry(3, retry_after_max=41, status_forcelist=[429])
-    assert decide(of_callers, reply(429, WORDS), 1) is None
+    assert decide(Retries(of_callers), reply(429, WORDS)) is None
 
 
 def test_longest_wait() -> None:
@@ -167,7 +168,7 @@ def test_decide__frees_no_response(monkeypatch: pytest.MonkeyPatch) -> None:
     """Python code runs then, in which a signal handler's exception gets lost."""
     freed: list[HTTPResponse] = []
     monkeypatch.setattr(HTTPResponse, "closed", property(freed.append))
-    assert decide(default_retry(), reply(503), 1)
+    assert decide(Retries(default_retry()), reply(503))
     assert freed == []
 
 
@@ -179,11 +180,11 @@ def test_policy__that_looks_at_the_request() -> None:
             return (method, status_code, self.history) == ("GET", 409, ())
 
     for outcome in (reply(409), failure()):
-        decision = decide(Once(5), outcome, 1)
+        decision = decide(Retries(Once(5)), outcome)
         assert decision is not None
         (past,) = decision.policy.history
         assert (past.method, past.url) == ("GET", PATH)
-        assert decide(decision.policy, reply(409), 1) is None
+        assert decide(decision, reply(409)) is None
 
 
 def test_failure__repr_without_its_error() -> None:

@@ -1,9 +1,4 @@
-"""
-Connections that bound the time of connecting, of headers and of bodies as a whole.
-
-A socket's timeout is for each read alone: a server that sends a byte now and then, or
-headers without end, could otherwise hold a client for hours.
-"""
+"""Connections with time limits as a whole; a socket's timeout is for each read."""
 
 from __future__ import annotations
 
@@ -90,9 +85,38 @@ class _TimedPool:
         return _with(_TimedConnection, super().ConnectionCls)  # type: ignore[misc]  # urllib3's, beside it in the class
 
 
+class _TimedMessage(HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self._wire = _Wire(self.fp.detach(), sock, active_timer.get())
+        self.fp = io.BufferedReader(self._wire)
+
+    def _read_status(self) -> Any:
+        """Skip informational answers, such as 103; http.client skips only 100."""
+        while True:
+            version, status, reason = super()._read_status()  # type: ignore[misc]
+            if status >= FINAL or status == HTTPStatus.SWITCHING_PROTOCOLS:
+                return version, status, reason
+            parse_headers(self.fp)
+
+    def begin(self) -> None:
+        super().begin()
+        # http.client takes the end of the connection for the end of the headers.
+        if self._wire.ended:
+            raise ConnectionError("the connection was closed in the headers")
+        try:
+            assert_header_parsing(self.headers)
+        except HeaderParsingError:
+            # urllib3 would go on without the rest of them, and log their content.
+            raise ConnectionError("the headers can't be parsed") from None
+        # requests would parse cookies that nobody keeps, and may warn of them.
+        del self.headers["Set-Cookie"], self.headers["Set-Cookie2"]
+
+
 class _TimedConnection:
     """What is added to urllib3's connections, for HTTP and HTTPS alike."""
 
+    response_class = _TimedMessage
     host: str
     port: int
     timeout: float
@@ -169,11 +193,8 @@ class _TimedConnection:
 
 class TimedResponse(urllib3.HTTPResponse):
     def release_conn(self) -> None:
-        """
-        Let go of the connection before another request can take it.
-
-        A signal handler's exception in between would make this response close it later.
-        """
+        """Let go of the connection before another request can take it."""
+        # A signal handler's exception in between would make this response close it.
         connection, self._connection = self._connection, None
         if connection is not None and self._pool is not None:
             self._pool._put_conn(connection)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
@@ -186,37 +207,6 @@ class TimedResponse(urllib3.HTTPResponse):
 
 class _FinishedResponse(TimedResponse):
     closed = True  # pyright: ignore[reportAssignmentType, reportIncompatibleMethodOverride]
-
-
-class _TimedMessage(HTTPResponse):
-    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        self._wire = _Wire(self.fp.detach(), sock, active_timer.get())
-        self.fp = io.BufferedReader(self._wire)
-
-    def _read_status(self) -> Any:
-        """Skip informational answers, such as 103; http.client skips only 100."""
-        while True:
-            version, status, reason = super()._read_status()  # type: ignore[misc]
-            if status >= FINAL or status == HTTPStatus.SWITCHING_PROTOCOLS:
-                return version, status, reason
-            parse_headers(self.fp)
-
-    def begin(self) -> None:
-        super().begin()
-        # http.client takes the end of the connection for the end of the headers.
-        if self._wire.ended:
-            raise ConnectionError("the connection was closed in the headers")
-        try:
-            assert_header_parsing(self.headers)
-        except HeaderParsingError:
-            # urllib3 would go on without the rest of them, and log their content.
-            raise ConnectionError("the headers can't be parsed") from None
-        # requests would parse cookies that nobody keeps, and may warn of them.
-        del self.headers["Set-Cookie"], self.headers["Set-Cookie2"]
-
-
-_TimedConnection.response_class = _TimedMessage  # type: ignore[attr-defined]
 
 
 class _Wire(io.RawIOBase):

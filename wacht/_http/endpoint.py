@@ -60,15 +60,15 @@ class Endpoint:
         """
         Send a query, again if it fails, and read its answer.
 
-        Without an answer, or if it isn't a page, raise a `WachtError`. If the caller
-        `can_shrink` its window, and that may help, raise a `SmallerPageMayHelp` with
-        the `retries` that are left for it.
+        If the caller `can_shrink` its window, and that may help, raise a
+        `SmallerPageMayHelp` with the `retries` that are left for it.
         """
         retries = retries or Retries(self._retry)
         try:
             reply, sent = self._send(query, budget, retries, can_shrink=can_shrink)
-            if reply.truncated_at is not None and can_shrink:
-                _shrink(sent.after_too_large())
+            is_too_large = reply.truncated_at is not None and can_shrink
+            if is_too_large and (rest := sent.after_too_large()):
+                raise SmallerPageMayHelp(rest)  # noqa: TRY301 - as the others
             url, key = self._settings.url, self._api_key
             return read_answer(reply, url=url, attempts=sent.attempt, redactor=key)
         except BaseException as error:
@@ -85,28 +85,27 @@ class Endpoint:
     ) -> tuple[RawResponse, Retries]:
         """Return the last reply, whatever its status, and with which try it came."""
         self._client.check()
-        path = self._settings.path
         slow = retries.attempt > 1  # once is chance, twice is slow
         # The policy decides, this loop sends. urllib3's own loop sees neither a cut-off
         # body nor the wait that a 429 states in its text. Its attempts enter no slot of
         # the throttle. Its sleep knows no deadline.
         while True:
             outcome = self._attempt(query, budget, retries)
+            came = getattr(outcome, "status", outcome.reason)
+            logger.debug("GET %s %s: %s", self._settings.path, query, came)
             if isinstance(outcome, Failure):
-                logger.debug("GET %s %s: %s", path, query, outcome.reason)
                 budget.remaining()  # it may have failed because time ran out
+            elif outcome.succeeded:
+                return outcome, retries
             else:
-                logger.debug("GET %s %s: %s", path, query, outcome.status)
-                if outcome.succeeded:
-                    return outcome, retries
                 self._apply_retry_after(retries.policy, outcome)
-            decision = decide(retries.policy, outcome, retries.attempt)
-            if decision is None:
+            following = decide(retries, outcome)
+            if following is None:
                 return self._result(outcome, retries)
-            retries = Retries(decision.policy, retries.attempt + 1)
-            budget.wait(decision.wait, outcome.reason, retries.label)
+            retries = following
+            budget.wait(retries.wait, outcome.reason, retries.label)
             if outcome.slow and slow and can_shrink:
-                _shrink(retries)
+                raise SmallerPageMayHelp(retries)
             slow = outcome.slow
 
     def _result(
@@ -162,8 +161,3 @@ class Endpoint:
         pause = getattr(self._throttle, "pause", None)
         if pause and seconds is not None and seconds <= longest_wait(policy):
             pause(seconds)
-
-
-def _shrink(retries: Retries | None) -> None:
-    if retries is not None:
-        raise SmallerPageMayHelp(retries)

@@ -99,12 +99,7 @@ _TEXT_LENGTH = 200
 
 
 def failure_of(error: Exception, redact: Callable[[str], str]) -> Failure:
-    """
-    Describe an attempt that ended in an exception.
-
-    Only exceptions of the HTTP stack are failures of the wire. The caller's own, such
-    as one that a signal handler raised, are raised again unchanged.
-    """
+    """Describe an exception of the HTTP stack; raise the caller's own unchanged."""
     if theirs := caller_exception(error):
         raise theirs
     chain = _chain(error)
@@ -146,11 +141,8 @@ def _is_callers(error: Exception) -> bool:
 
 
 def _chain(error: Exception) -> list[Exception]:
-    """
-    Return an error and those that the HTTP stack made it from, the original one last.
-
-    The implicit `__context__` is left out: it may be what the caller is handling.
-    """
+    """Return an error and those that the stack made it from, the original one last."""
+    # Without the implicit `__context__`, which may be what the caller is handling.
     chain = [error]
     for link in chain:
         # urllib3 raises its errors with the traceback of the original one.
@@ -182,7 +174,7 @@ def _details(error: Exception, redact: Callable[[str], str]) -> str:
 
 def _sanitized_copy(error: Exception, redact: Callable[[str], str]) -> Exception:
     """Keep type and message; the request with the key hangs on the rest."""
-    text = safe_line(_PASSWORD.sub("", redact(str(error))))
+    text = safe_line(_PASSWORD.sub("", redact(str(error))), _TEXT_LENGTH)
     if type(error).__init__ is requests.RequestException.__init__:
         return type(error)(text)
     return requests.RequestException(f"{type(error).__qualname__}: {text}")

@@ -22,23 +22,16 @@ FIRST_WAIT = (0.25, 0.5)
 
 
 @frozen
-class RetryDecision:
-    """Another attempt: the policy for it, and the seconds to wait before it."""
-
-    policy: Retry
-    wait: float
-
-
-@frozen
 class Retries:
-    """What the policy still allows for one window, however it is asked for."""
+    """The next attempt for one window, and what the policy still allows after it."""
 
     policy: Retry
-    attempt: int = 1  # the number of the next one
+    attempt: int = 1  # its number
+    wait: float = 0.0  # seconds before it
 
     @property
     def label(self) -> str:
-        """The next attempt, in words."""
+        """The attempt, in words."""
         total = self.policy.total
         of_total = f" of {self.attempt + total}" if type(total) is int else ""
         return f"attempt {self.attempt}{of_total}"
@@ -66,34 +59,28 @@ def default_retry() -> Retry:
     )
 
 
-def decide(
-    policy: Retry, outcome: RawResponse | Failure, attempt: int
-) -> RetryDecision | None:
-    """
-    Ask the policy for another attempt after one that failed.
-
-    There is none if the policy has no more, if another one can't succeed, or if the
-    service asks for a longer wait than the policy allows.
-    """
+def decide(retries: Retries, outcome: RawResponse | Failure) -> Retries | None:
+    """Return the next attempt; None if the policy has no more, or it can't help."""
     try:
         if not isinstance(outcome, Failure):
-            return _after_reply(policy, outcome)
-        if attempt >= outcome.max_attempts:
+            return _after_reply(retries, outcome)
+        if retries.attempt >= outcome.max_attempts:
             return None
-        rest = policy.increment("GET", PATH, error=outcome.error)
-        return RetryDecision(rest, _backoff(rest))
+        rest = retries.policy.increment("GET", PATH, error=outcome.error)
+        return Retries(rest, retries.attempt + 1, _backoff(rest))
     except HTTPError:  # the policy has no more: the error itself, or MaxRetryError
         return None
 
 
-def _after_reply(policy: Retry, reply: RawResponse) -> RetryDecision | None:
+def _after_reply(retries: Retries, reply: RawResponse) -> Retries | None:
+    policy = retries.policy
     requested = requested_wait(policy, reply)
     if not policy.is_retry("GET", reply.status, has_retry_after=requested is not None):
         return None
     if requested is not None and requested > longest_wait(policy):
         return None
     rest = policy.increment("GET", PATH, response=_response(reply.status))
-    return RetryDecision(rest, _retry_delay(rest, requested))
+    return Retries(rest, retries.attempt + 1, _retry_delay(rest, requested))
 
 
 @cache  # a signal handler's exception gets lost while Python frees a response

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -30,12 +29,7 @@ def open_report(
     progress: bool | Report,  # noqa: FBT001 - a keyword of the methods
     total: int | None = None,
 ) -> AbstractContextManager[Report | None]:
-    """
-    Return what a walk reports its progress to, as a context manager.
-
-    Calls of the report must not overlap. `total` is the most contexts that the walk
-    gives, if known.
-    """
+    """Return what a walk reports to; `total` is the most contexts that it gives."""
     if callable(progress):
         return nullcontext(progress)
     if progress is False:
@@ -86,12 +80,7 @@ def reporting(
 
 
 class _Bar:
-    """
-    Draw progress with tqdm, and say until when the walk waits.
-
-    After a fork, the bar stays the parent's: a child that continues the walk draws
-    nothing. Errors of tqdm never reach the walk.
-    """
+    """Draw progress with tqdm, whose errors never reach the walk."""
 
     def __init__(self, total: int | None) -> None:
         self._total = total
@@ -100,16 +89,12 @@ class _Bar:
     def __enter__(self) -> Report:
         from tqdm.auto import tqdm  # noqa: PLC0415 - an extra, and slow to import
 
-        self._process = os.getpid()
         total, disable = self._total, sys.stderr is None
         layout = _LAYOUT if total is None else None
         self._bar: Any = tqdm(total=total, unit="", bar_format=layout, disable=disable)
         return self.report
 
     def __exit__(self, error: type[BaseException] | None, *_rest: object) -> None:
-        if os.getpid() != self._process:
-            self._bar.disable = True  # turns all its methods into no-ops
-            return
         self.report(evolve(self._progress, waiting=None))
         whole = error is None or self._progress.complete  # left at the last context
         with suppress(Exception):
@@ -120,8 +105,6 @@ class _Bar:
             self._bar.disp(bar_style="success" if whole else "danger")
 
     def report(self, progress: WalkProgress) -> None:
-        if os.getpid() != self._process:
-            return
         self._progress = progress
         with suppress(Exception):
             self._bar.n = progress.contexts

@@ -40,26 +40,18 @@ class PageResponse:
 def read_answer(
     reply: RawResponse, *, url: str, attempts: int, redactor: ApiKey
 ) -> PageResponse:
-    """
-    Read a reply, or raise what it means.
-
-    That is an `ApiError` if the status isn't 2xx, and a `DecodeError` if the body
-    doesn't have the promised shape or is larger than allowed.
-    """
+    """Read a page; raise an `ApiError` or a `DecodeError` if the reply isn't one."""
     if not reply.succeeded:
         raise api_error(reply, url=url, attempts=attempts, redactor=redactor)
     try:
-        return _read(reply, redactor)
+        document = _document(reply, redactor)
+        page = structure_page(document, redactor.redact_text)
     except SchemaError as mismatch:
         message = redactor.redact_text(str(mismatch))
+    else:
+        applied, date = _applied_window(document), reply.headers.get("date")
+        return PageResponse(page.data, page.has_more, applied, date)
     raise DecodeError(message, excerpt(reply, redactor))
-
-
-def _read(reply: RawResponse, redactor: ApiKey) -> PageResponse:
-    document = _document(reply, redactor)
-    page = structure_page(document, redactor.redact_text)
-    date = reply.headers.get("date")
-    return PageResponse(page.data, page.has_more, _applied_window(document), date)
 
 
 def _document(reply: RawResponse, redactor: ApiKey) -> Any:

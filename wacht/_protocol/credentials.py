@@ -22,12 +22,7 @@ _PRINTABLE_ASCII = frozenset(map(chr, range(0x21, 0x7F)))
 
 
 class ApiKey:
-    """
-    An API key that isn't shown by `repr`, pickles or errors.
-
-    It is created before it is checked, so that no frame of a traceback has the key in
-    a variable of its own.
-    """
+    """An API key that isn't shown by `repr`, pickles or errors."""
 
     __slots__ = ("__weakref__", "_key")
 

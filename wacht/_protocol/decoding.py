@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from attrs import define
-from cattrs import Converter
-from cattrs.gen import make_dict_structure_fn, override
 
 from wacht._text import safe_repr
 from wacht.models import KINDS, AiExecutionContext, ExecutionContextListResponse
@@ -51,26 +48,15 @@ def structure_page(
     try:
         if not isinstance(document, dict):
             raise _WrongValueError("an object", document)  # noqa: TRY301 - caught below
-        return _converter().structure(document, ExecutionContextListResponse)
+        page: dict[str, Any] = document  # pyright: ignore[reportUnknownVariableType] - JSON
+        contexts = _contexts(page["data"])
+        has_more = _boolean(page["has_more"], "has_more")
+        return ExecutionContextListResponse(contexts, has_more)
     except KeyError as missing:
         message = f"{missing.args[0]}: expected a value, got none"
     except _WrongValueError as error:
         message = error.message(redact)
     raise SchemaError(message)  # here, or its context would hold the document
-
-
-@cache
-def _converter() -> Converter:
-    converter = Converter(detailed_validation=False)
-    page = make_dict_structure_fn(
-        ExecutionContextListResponse,
-        converter,
-        data=override(struct_hook=lambda value, _: _contexts(value)),
-        has_more=override(struct_hook=lambda value, _: _boolean(value, "has_more")),
-        resume=override(omit=True),  # ours, whatever a service calls so
-    )
-    converter.register_structure_hook(ExecutionContextListResponse, page)
-    return converter
 
 
 # What reads a context's fields gets neither null nor, for texts and ids, a string.
@@ -150,10 +136,8 @@ def read_context(value: Any) -> AiExecutionContext:
     """
     Read a context, or raise `ValueError`.
 
-    It loops once over the fields that came, most of which are strings. cattrs looks up
-    every field that might have come, and attrs' `__init__` sets each of them: with
-    slotted classes, a page of 100 contexts took 0.2 to 0.4 ms more. A walk went from
-    0.92 to 1.2 times the time of a bare loop of requests.
+    It loops once over the fields that came. cattrs looks up every field that might have
+    come, and attrs' `__init__` sets each: 0.2 to 0.4 ms more for a page of 100.
     """
     if type(value) is not dict:
         raise _WrongValueError("an object", value)

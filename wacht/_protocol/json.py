@@ -33,16 +33,10 @@ class SchemaError(ValueError):
 
 def parse_json(body: bytes) -> Any:
     """
-    Parse JSON, with msgspec if it is installed.
+    Parse JSON, with msgspec if it is installed; raise as `json` does, or `SchemaError`.
 
     `json` parses what msgspec refuses, so the same bytes give the same values with and
     without it. (orjson wouldn't do: it turns large integers into floats.)
-
-    Raises:
-        SchemaError: It has too many values, or a number that isn't finite.
-        ValueError: It isn't JSON, or has an integer with too many digits for Python.
-        RecursionError: It is nested too deep for Python.
-
     """
     if len(body) > MAX_VALUES and _count_values(body) > MAX_VALUES:
         raise SchemaError(f"the body: expected at most {MAX_VALUES:,} values, got more")

@@ -53,13 +53,8 @@ def is_success(status: int) -> bool:
 
 
 def retry_after(reply: RawResponse) -> float | None:
-    """
-    Return how many seconds the service asks to wait.
-
-    It says so in the `Retry-After` header (seconds, decimals, or an HTTP date) or,
-    with a 429, in the text of the body alone. The longer wait counts; None if there is
-    no usable time.
-    """
+    """Return the seconds that the service asks to wait; the longer time counts."""
+    # In the header as seconds, decimals or an HTTP date; of a 429 also in the text.
     waits = [_header_seconds(reply)]
     text = _RETRY_TEXT.search(reply.body[:_RETRY_TEXT_LENGTH])
     if text and reply.rate_limited:

@@ -50,28 +50,23 @@ class Revision(ABC):
         """Return the window that was applied; raise if it is at another place."""
 
     def _check_filters(self, answer: PageResponse, options: Options) -> None:
-        """
-        Compare the contexts with the filters: the service ignores unknown ones.
-
-        A context may leave out a field. But if it isn't certain that the service knows
-        the filter, it must be there: the page revision leaves out what it can't filter
-        by.
-        """
+        """Compare the contexts with the filters: the service ignores unknown ones."""
+        # A context may leave out a field, if it's certain that the service knows the
+        # filter: the page revision leaves out what it can't filter by.
         certain = self.name == "page" or answer.applied is not None
         for name in filters_of(options):
             wanted, known = getattr(options, name), facts.FILTERS[name]
             supported = known in self.filters
             may_lack = supported and certain
-            if reason := _first_mismatch(answer, known, wanted, may_lack=may_lack):
-                if not supported:
-                    reason = (
-                        f"it is of the {self.name} revision, which has no such filter; "
-                        "list without it"
-                    )
-                raise PaginationError(
-                    f"the service ignored the filter {name}={safe_repr(wanted)}: "
-                    f"{reason}"
+            reason = _first_mismatch(answer, known, wanted, may_lack=may_lack)
+            if reason and not supported:
+                reason = (
+                    f"it is of the {self.name} revision, which has no such filter; "
+                    "list without it"
                 )
+            if reason:
+                message = f"the service ignored the filter {name}={safe_repr(wanted)}"
+                raise PaginationError(f"{message}: {reason}")
 
 
 @frozen
@@ -86,11 +81,7 @@ class PageRevision(Revision):
         return {"page": window.offset // window.limit + 1, "per_page": window.limit}
 
     def window_at(self, window: Window, most: int = facts.MAX_PER_PAGE) -> Window:
-        """
-        Return the smallest aligned window that covers the one asked for.
-
-        If there is none, it is the one that begins no later and ends last.
-        """
+        """Return the smallest aligned window that covers it, or else most of it."""
         offset, goal = window.offset, window.end
         if offset % window.limit == 0:  # as most are; to search takes time
             return window

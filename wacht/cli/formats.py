@@ -32,8 +32,6 @@ _NUMBER = re.compile(r"[+-][0-9]+(\.[0-9]+)?(e[+-][0-9]+)?")
 _INNER_FORMULA = re.compile(
     "([;\t\r\n][\\s\"']*)([=@\uff1d\uff20]|[+\\-\uff0b\uff0d](?! ))"
 )
-# An escape in JSON; those of lone surrogates are in the group.
-_ESCAPE = re.compile(r"\\ud[89ab]..\\ud[c-f]..|\\u(d[89a-f]..)|\\.")
 
 _GAP = 2  # between two columns
 _SECONDS = len("2026-01-15T10:30:00")
@@ -134,11 +132,7 @@ def json_lines(pages: Pages, _style: Style) -> Iterator[str]:
 
 
 def _json(context: AiExecutionContext) -> str:
-    """Write an object; lone surrogates become U+FFFD, since `jq` and others refuse."""
-    text = json.dumps(context.to_dict(), separators=_COMPACT)
-    if "\\ud" not in text:
-        return text
-    return _ESCAPE.sub(lambda found: r"\ufffd" if found[1] else found[0], text)
+    return json.dumps(context.to_dict(), separators=_COMPACT)
 
 
 def csv_rows(pages: Pages, style: Style) -> Iterator[str]:
