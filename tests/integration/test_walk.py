@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import pickle
 import subprocess
 import sys
 import threading
@@ -28,9 +27,6 @@ def ids_in(sandbox: Sandbox) -> list[str]:
     return [context["id"] for context in sandbox.contexts]
 
 
-# What is asked for
-
-
 @pytest.mark.parametrize(
     ("name", "value"),
     [("page", 0), ("prefetch", -1), ("prefetch", True), ("deadline", 0), ("limit", 0)],
@@ -46,13 +42,6 @@ def test_walk__arguments(name: str, value: Any) -> None:
                 walk(**{name: value})
             walk(prefetch=8)
         assert sandbox.requests == []
-
-
-def test_fetch__with_a_filter_that_resume_lacks() -> None:
-    with Sandbox() as sandbox, sandbox.session() as session:
-        page = next(session.iter_execution_context_pages())
-        with pytest.raises(wacht.InvalidRequestError, match="agent_id: `resume`"):
-            session.fetch_execution_contexts(page.resume, agent_id="a")
 
 
 @pytest.mark.parametrize("prefetch", [0, 4])
@@ -82,9 +71,6 @@ def test_walk__each_build(
             assert set(before) & set(ids_in(sandbox)) <= set(got)
             assert live or got == before
         assert prefetch or sandbox._server.connections == 1
-
-
-# Threads
 
 
 @pytest.mark.parametrize("revision", ["page", "offset"])
@@ -128,32 +114,6 @@ def test_prefetch__all_at_once() -> None:
         assert len(server.heads) <= 12 + 7
 
 
-# Errors and resume
-
-
-WALK_ON = """
-import pickle, sys, wacht
-
-resume = pickle.load(sys.stdin.buffer).resume
-with wacht.Session(sys.argv[1], base_url=sys.argv[2], throttle=None) as session:
-    print(*(context.id for context in session.iter_execution_contexts(resume)))
-"""
-
-
-def test_resume__in_another_process() -> None:
-    """A page travels, and another process walks on behind it."""
-    with Sandbox(250, revision="offset") as sandbox, sandbox.session() as session:
-        page = next(session.iter_execution_context_pages(per_page=40))
-        child = subprocess.run(
-            [sys.executable, "-c", WALK_ON, sandbox.api_key, sandbox.url],
-            input=pickle.dumps(page),
-            capture_output=True,
-            check=True,
-            timeout=PATIENCE,
-        )
-        assert ids_of(page) + child.stdout.decode().split() == ids_in(sandbox)
-
-
 @pytest.mark.parametrize(("prefetch", "own"), [(0, False), (4, False), (0, True)])
 def test_deadline__a_stalled_server(prefetch: int, *, own: bool) -> None:
     """A walk ends at its deadline, whatever it waits for, and can go on later."""
@@ -175,9 +135,6 @@ def test_deadline__a_stalled_server(prefetch: int, *, own: bool) -> None:
         stalled.set()
         got += ids_of(session.iter_execution_contexts(error.resume))
         assert got == ["1", "2", "3"]
-
-
-# What is left behind
 
 
 LEAVE = """
@@ -230,9 +187,6 @@ def test_session__left_during_a_walk(close: Callable[[wacht.Session], object]) -
         del session
         gc.collect()
         assert ids_of([first, *walk]) == ids_in(sandbox)
-
-
-# A copy
 
 
 @pytest.mark.parametrize("by", ["session", "module"])

@@ -71,23 +71,6 @@ def test_resume__knows_the_revision(fixed: OffsetRevision | None) -> None:
 
 
 @pytest.mark.parametrize("kind", ["page", "offset"])
-def test_resume__of_a_page_is_a_checkpoint(kind: Kind) -> None:
-    """From each page, a walk goes on behind it, in another process as well."""
-    service = known(kind, 55)
-    pages = [*walk_of(service, Options(per_page=10)).pages()]
-    for number, page in enumerate(pages, 1):
-        got = [id_ for page in pages[:number] for id_ in ids_of(page)]
-        assert got + given_by(service, travelled(page)) == service.ids
-
-
-def test_resume__of_a_cut_page() -> None:
-    """What `limit` cut off the service's default of 50 comes with the next walk."""
-    service = Service(55, "offset")
-    [page] = walk_of(service, Options(per_page=10), limit=7).pages()
-    assert ids_of(page) + given_by(service, page.resume) == service.ids
-
-
-@pytest.mark.parametrize("kind", ["page", "offset"])
 @pytest.mark.parametrize("exhaustive", [True, False])
 def test_resume__behind_a_limit(kind: Kind, *, exhaustive: bool) -> None:
     """What it cut off comes with the next walk."""
