@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import requests
@@ -15,9 +15,6 @@ from urllib3.exceptions import DecodeError, ProtocolError
 from wacht._http.body import BodyReader, _decompressed
 from wacht._http.timing import ResponseTimer, SlowAnswerError
 from wacht._protocol.replies import RawResponse
-
-if TYPE_CHECKING:
-    from tests.clock import Clock
 
 PAGE = b'{"data": [{"id": "1"}, {"id": "2"}], "has_more": false}'
 PACKED = gzip.compress(PAGE)
@@ -153,17 +150,6 @@ def test_slow() -> None:
     """The time of a body is limited as a whole, from its beginning on."""
     with pytest.raises(SlowAnswerError, match="within 0 s"):
         read(response(), seconds=0)
-
-
-def test_slow__says_what_a_deadline_left(
-    clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("time.monotonic", clock)
-    timer = ResponseTimer(5, 30, 90, 3, lambda: None)
-    timer.start_part()
-    clock.sleep(3)
-    with pytest.raises(SlowAnswerError, match="didn't arrive within 3 s"):
-        timer.remaining()
 
 
 @pytest.mark.parametrize("content", [PAGE, b""])

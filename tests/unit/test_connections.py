@@ -47,6 +47,9 @@ def test_parts__end_with_the_deadline(clock: Clock) -> None:
     clock.now += 80
     timed.start_part()
     assert timed.remaining() == 20
+    clock.now += 20
+    with pytest.raises(SlowAnswerError, match="within 20 s"):
+        timed.remaining()
     assert timer(remaining=3).timeout == (3, 3)
     assert timed.timeout == (5, 30)
 

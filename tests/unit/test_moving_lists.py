@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from contextlib import nullcontext
 from datetime import timedelta
-from functools import partial
 from math import isfinite, nan
 from random import Random
 from typing import TYPE_CHECKING
@@ -15,7 +14,6 @@ from attrs import evolve
 
 from tests import random_lists
 from tests.model import (
-    ACTIVITY,
     CREATED,
     START,
     Service,
@@ -36,7 +34,6 @@ from wacht import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from tests.model import Kind
 
 Options = ListExecutionContextsOptions
 
@@ -60,16 +57,6 @@ def test_walk__keeps_its_promises(kind: str) -> None:
         assert not outcome.wrong, f"{kind} {seed}: {outcome}"
 
 
-@pytest.mark.parametrize("kind", ["page", "offset"])
-def test_walk__of_a_list_that_grows_fast(kind: Kind) -> None:
-    """By 17 contexts a second, which are ten an answer at 100 requests a minute."""
-    service = known(kind, 1000, order=CREATED if kind == "page" else ACTIVITY)
-    service.step = 1 / 17
-    service.change = lambda service: service.add(10)
-    assert {*service.ids} <= {*given_by(service, exhaustive=True)}
-    assert len(service.queries) <= 16
-
-
 @pytest.mark.parametrize("hidden", [5, 20])
 def test_walk__rows_that_are_left_out_of_pages(hidden: int) -> None:
     """The echo tells what was applied, so a short answer is no smaller limit."""
@@ -79,18 +66,6 @@ def test_walk__rows_that_are_left_out_of_pages(hidden: int) -> None:
     shown = {c.id for c in service.contexts if not service.leaves_out(c)}
     assert {*given_by(service)} == shown
     assert len(service.queries) <= 45
-
-
-@pytest.mark.parametrize("left", [1000, 2500])
-def test_walk__a_bulk_change_of_status(left: int) -> None:
-    """Many contexts leave a filtered list at one moment."""
-    for seed in range(5):
-        service = known("offset", 3000)
-        kept = Random(seed).sample(service.contexts, 3000 - left)
-        service.change = once(6, partial(Service.show, contexts=kept))
-        got = given_by(service)
-        assert {*service.stayed} <= {*got}
-        assert len(service.queries) < 40
 
 
 def test_walk__finds_long_transactions_as_well() -> None:

@@ -293,16 +293,6 @@ class Waiting(Service):
         return super().ask(query, budget, *args, **settings)
 
 
-def test_deadline__includes_waits(clock: Clock) -> None:
-    service = Waiting(250, "page")
-    service.waits = [4]
-    got, error = until_error(walk_of(service, deadline=10))
-    assert len(got) == 200
-    assert clock.now == 8
-    assert "would pass during a wait of 4.0 s: rate limit" in str(error)
-    assert error.resume == Options(page=3, per_page=100)
-
-
 @pytest.mark.usefixtures("clock")
 def test_progress__before_each_wait_of_a_second_or_more() -> None:
     service = Waiting(5, "page")
