@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import subprocess
 import sys
 import threading
@@ -198,3 +199,34 @@ def test_updates__over_the_wire(by: str, wacht_sandbox: Sandbox) -> None:
         assert {c.id for page in pages for c in page} == {*ids_in(wacht_sandbox)}
         following = next(face.iter_execution_context_updates(pages[-1].state))
     assert following.started_at > pages[0].started_at
+
+
+FORKS = """
+import os, sys, threading, wacht
+
+throttle = wacht.Throttle(per_second=1_000, per_minute=100_000)
+session = wacht.Session("wk_sandbox", base_url=sys.argv[1], throttle=throttle)
+session.fetch_execution_contexts()
+def ask():
+    fresh = wacht.Session("wk_sandbox", base_url=sys.argv[1])
+    while True:
+        fresh.fetch_execution_contexts(per_page=1)
+for _ in range(4):
+    threading.Thread(target=ask, daemon=True).start()
+for _ in range(30):
+    child = os.fork()
+    if not child:
+        session.fetch_execution_contexts()
+        with wacht.Session("wk_sandbox", base_url=sys.argv[1]) as another:
+            os._exit(repr(another._endpoint._throttle)[0] != "T")
+    if os.waitpid(child, 0)[1]:
+        os._exit(1)
+os._exit(0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no forks")
+def test_fork__child_waits_for_no_thread_of_its_parent(sandbox: Sandbox) -> None:
+    # Python warns of a fork beside threads; what then happens is tested here.
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKS]
+    subprocess.run([*command, sandbox.url], check=True, timeout=PATIENCE)
