@@ -104,7 +104,7 @@ def test_signal__ends_a_request(place: str, kind: type[OSError], *, own: bool) -
 @pytest.mark.skipif(not shutil.which("openssl"), reason="needs the program openssl")
 def test_signals__anywhere() -> None:
     """None hangs the session, gets lost, or costs or spoils a page."""
-    command = [sys.executable, str(BENCHMARK), "--signals", "200"]
+    command = [sys.executable, str(BENCHMARK), "--signals", "100"]
     subprocess.run(command, check=True, timeout=PATIENCE, stdout=subprocess.DEVNULL)
 
 

@@ -36,11 +36,10 @@ ECHOES = {
 }
 
 
-@pytest.mark.parametrize("walk", [False, True])
 @pytest.mark.parametrize("key", [PLAIN, ODD])
 @pytest.mark.parametrize("answer", ECHOES.values(), ids=ECHOES)
 def test_error__from_a_server_that_echoes_the_key(
-    answer: str, key: str, walk: bool, caplog: pytest.LogCaptureFixture
+    answer: str, key: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     echo = answer.replace("@", key).encode()
@@ -49,7 +48,7 @@ def test_error__from_a_server_that_echoes_the_key(
         server.session(api_key=key, retry=Retry(0)) as s,
     ):
         with pytest.raises(wacht.WachtError) as caught:
-            next(s.iter_execution_contexts()) if walk else s.fetch_execution_contexts()
+            next(s.iter_execution_contexts())
         assert CORE in server.heads[0].decode()
     assert leaks(caught.value, CORE) == []
     assert caplog.records

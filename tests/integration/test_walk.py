@@ -16,7 +16,7 @@ import requests
 
 import wacht
 from tests.model import ids_of, until_error
-from tests.servers import KEY, RawServer, Wire, page_of
+from tests.servers import RawServer, Wire, page_of
 from tests.waits import PATIENCE, settle
 from wacht.sandbox import Changes, Sandbox
 
@@ -136,45 +136,6 @@ def test_deadline__a_stalled_server(prefetch: int, *, own: bool) -> None:
         stalled.set()
         got += ids_of(session.iter_execution_contexts(error.resume))
         assert got == ["1", "2", "3"]
-
-
-LEAVE = """
-import sys, wacht
-
-session = wacht.Session(sys.argv[1], base_url=sys.argv[2], throttle=None)
-walk = session.iter_execution_contexts(per_page=10, prefetch=4)
-for context in walk:
-    input()
-    {leave}
-"""
-
-
-@pytest.mark.parametrize(
-    ("leave", "status"),
-    [("break", 0), ("sys.exit(3)", 3), ("1 / 0", 1), ("walk.close()", 0)],
-)
-def test_leaving__the_interpreter(leave: str, status: int) -> None:
-    """A stalled server does not keep an interpreter that has left the loop."""
-
-    def script(wire: Wire) -> None:
-        if wire.query["page"] != "1":
-            stalled.release()
-            wire.pause(600)
-        wire.answer(page_of(["1"], has_more=True))
-
-    stalled = threading.Semaphore(0)
-    with (
-        RawServer(script) as server,
-        subprocess.Popen(
-            [sys.executable, "-c", LEAVE.format(leave=leave), KEY, server.url],
-            stdin=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        ) as child,
-    ):
-        for _ in range(4):
-            assert stalled.acquire(timeout=PATIENCE)
-        child.communicate(b"\n", timeout=PATIENCE)
-        assert child.returncode == status
 
 
 @pytest.mark.parametrize("close", [wacht.Session.close, id])
