@@ -50,7 +50,6 @@ except wacht.WachtError as error:
 def test_memory__stays_near_the_limit(
     spoil: Callable[[Sandbox], None], sandbox: Sandbox
 ) -> None:
-    """An endless answer costs less than three times the limit, packed or not."""
     spoil(sandbox)
     name, length, peak = json.loads(output_of(SCRIPT, sandbox.url, str(MAX_BYTES)))
     assert (name, length) == ("DecodeError", 2**16)

@@ -76,7 +76,6 @@ def test_walk__each_build(
 
 @pytest.mark.parametrize("revision", ["page", "offset"])
 def test_walk__twelve_threads(revision: Any) -> None:
-    """Twelve threads on one session get exact lists, first contact included."""
     with Sandbox(250, revision=revision) as sandbox, sandbox.session() as session:
         start = threading.Barrier(12)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from contextlib import nullcontext
 from datetime import timedelta
-from math import isfinite, nan
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,6 @@ from tests.model import (
     given_by,
     known,
     once,
-    travelled,
     until_error,
     walk_of,
 )
@@ -87,24 +85,19 @@ def test_walk__counts_that_agree_while_something_moved() -> None:
     assert "may be missing" in str(error)
 
 
-def moving(service: Service, moves: dict[int, tuple[str, float]]) -> Service:
-    """Let contexts leave the list, or enter it with a time, after some requests."""
-
-    def change(service: Service) -> None:
-        id_, seconds = moves.get(len(service.queries), ("", nan))
-        kept = [context for context in service.contexts if context.id != id_]
-        service.show(kept + (at(seconds, id_) if isfinite(seconds) else []))
-
-    service.change = change
-    return service
-
-
 def test_walk__from_a_page_on_a_count_proves_nothing() -> None:
     """What comes and leaves at its top can hide what is missing."""
     service = known("offset", 0)
     tied = at(-100, *(f"g{n}" for n in range(400)))
     service.contexts = [*at(0, "top"), *tied, *at(-200, "end")]
-    moving(service, {1: ("g150", nan), 4: ("new", 9), 5: ("g151", nan)})
+    leaving, new = {1: "g150", 5: "g151"}, {4: at(9, "new")}
+
+    def change(service: Service) -> None:
+        number = len(service.queries)
+        kept = [c for c in service.contexts if c.id != leaving.get(number)]
+        service.show(kept + new.get(number, []))
+
+    service.change = change
     got, error = until_error(walk_of(service, Options(page=2)))
     assert "g199" not in got
     assert str(error).startswith("contexts may be missing")
@@ -237,23 +230,6 @@ def test_walk__by_page_bulk_imports(
     assert not caught or "isn't sorted by created_at" in str(caught.value)
 
 
-def test_rest__a_walk_goes_on_from_any_page_of_a_list_with_a_wide_group() -> None:
-    """Something changed in the walk before, which counts nothing in this one."""
-    service = known("offset", 400, tied=150)
-    pages = []
-    service.change = once(2, lambda service: service.touch(399))
-    try:
-        pages.extend(walk_of(service).pages())
-    except PaginationError as error:
-        pages.append(error)
-    assert len(pages) > 3
-    service.change = lambda service: None
-    for holder in pages:
-        reports: list[WalkProgress] = []
-        given_by(service, travelled(holder), report=reports.append)
-        assert reports[-1].complete
-
-
 @pytest.mark.parametrize(("hours", "most"), [(1, 34), (0, 100)])
 def test_requests__contexts_that_a_job_touched_within_thirty_seconds(
     hours: float, most: int
@@ -264,16 +240,6 @@ def test_requests__contexts_that_a_job_touched_within_thirty_seconds(
     service.now += timedelta(hours=hours)
     assert given_by(service) == service.ids
     assert len(service.queries) <= most
-
-
-@pytest.mark.parametrize("exhaustive", [None, True])
-def test_walk__from_a_page_on_takes_no_look_at_the_top(
-    *, exhaustive: bool | None
-) -> None:
-    service = known("page", 300)
-    service.change = lambda service: service.touch(299)
-    given_by(service, Options(page=2, per_page=50), exhaustive=exhaustive)
-    assert service.queries[-1]["page"] != "1"
 
 
 def test_walk__counts_contexts_without_a_time() -> None:

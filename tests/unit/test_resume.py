@@ -46,7 +46,6 @@ Options = ListExecutionContextsOptions
 def test_resume__at_each_request(
     *, kind: Kind, page: int, learned: bool, exhaustive: bool | None, prefetch: int
 ) -> None:
-    """The broken walk and the next ones give each context once, in order."""
     if kind == "older" and not learned:
         pytest.skip('the older build needs pagination="offset"')
     walk = {"exhaustive": exhaustive, "prefetch": prefetch}
@@ -73,7 +72,6 @@ def test_resume__knows_the_revision(fixed: OffsetRevision | None) -> None:
 @pytest.mark.parametrize("kind", ["page", "offset"])
 @pytest.mark.parametrize("exhaustive", [True, False])
 def test_resume__behind_a_limit(kind: Kind, *, exhaustive: bool) -> None:
-    """What it cut off comes with the next walk."""
     for limit in range(1, 13):
         service = known(kind, 12, order=CREATED if kind == "page" else ACTIVITY)
         options = Options(per_page=4)

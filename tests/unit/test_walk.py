@@ -153,14 +153,6 @@ def test_walk__costs_fifteen_percent_more_on_a_moving_list(kind: str) -> None:
         assert len(service.queries) <= 1.15 * 30 + 1
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_walk__not_exhaustive_sends_one_request_a_page(kind: Kind) -> None:
-    service = known(kind, 300)
-    service.change = Changes(Random(0), ["touch"], 2)
-    given_by(service, exhaustive=False)
-    assert len(service.queries) == 3
-
-
 @given(
     st.sampled_from(KINDS),
     st.integers(1, 150),
