@@ -88,6 +88,12 @@ def test_no_page(body: bytes, got: str) -> None:
     assert error.body == body[: 64 * 1024]
 
 
+def test_no_page__a_number_that_is_not_finite() -> None:
+    """The message of the parser is as good as ours."""
+    error = error_of(b'{"data": [], "has_more": 1e999}')
+    assert str(error) == "the body: expected finite numbers, got 1e999"
+
+
 def test_no_page__too_large() -> None:
     with pytest.raises(wacht.DecodeError) as caught:
         read(PAGE, truncated_at=30)
