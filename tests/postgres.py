@@ -81,12 +81,11 @@ CASES = (
 BY_PAGE = tuple(
     evolve(
         case,
-        title=f"{case.title}, by {order.time}",
+        title=f"{case.title}, by {CREATED.time}",
         kind="page",
-        order=order,
+        order=CREATED,
         most=1.25,
     )
-    for order in (CREATED,)
     for case in CASES[:4]
 )
 HARD = (

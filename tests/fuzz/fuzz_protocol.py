@@ -21,7 +21,7 @@ import atheris
 
 with atheris.instrument_imports(include=["wacht", "email"]):
     from wacht import ApiError, DecodeError
-    from wacht._protocol.answers import PageResponse, read_answer
+    from wacht._protocol.answers import read_answer
     from wacht._protocol.credentials import ApiKey
     from wacht._protocol.replies import RawResponse
 
@@ -47,20 +47,13 @@ def test_one_input(data: bytes) -> None:
     """Check one reply against what is promised of all."""
     source = atheris.FuzzedDataProvider(data)
     reply = _reply(source)
-    ended = _outcome(reply)
-    if isinstance(ended, PageResponse):
-        assert reply.succeeded
-        assert all(len(repr(context)) < 3000 for context in ended.contexts)
-    else:
-        assert reply.succeeded is isinstance(ended, DecodeError)
-        _check_error(ended)
-
-
-def _outcome(reply: RawResponse) -> PageResponse | ApiError | DecodeError:
     try:
-        return read_answer(reply, url="", attempts=1, redactor=ApiKey(KEY))
+        page = read_answer(reply, url="", attempts=1, redactor=ApiKey(KEY))
     except (ApiError, DecodeError) as error:
-        return error
+        _check_error(error, succeeded=reply.succeeded)
+    else:
+        assert reply.succeeded
+        assert all(len(repr(context)) < 3000 for context in page.contexts)
 
 
 def _reply(source: atheris.FuzzedDataProvider) -> RawResponse:
@@ -90,7 +83,8 @@ def _with_key(data: bytes) -> bytes:
     return data
 
 
-def _check_error(error: ApiError | DecodeError) -> None:
+def _check_error(error: ApiError | DecodeError, *, succeeded: bool) -> None:
+    assert succeeded is isinstance(error, DecodeError)
     assert 0 < len(str(error)) < 500
     assert str(error).isprintable()
     said = f"{error} {error!r} {error.args!r} {vars(error)!r}"

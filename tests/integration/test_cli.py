@@ -134,14 +134,6 @@ def test_list__options(options: str, queries: list[str], sandbox: Sandbox) -> No
     assert [" ".join(map("=".join, query)) for query in sent] == queries
 
 
-def test_list__option_that_the_walk_refuses(
-    sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert cli.main(["list", "--deadline=inf"]) == 2
-    assert capsys.readouterr().err.startswith("wacht: deadline: ")
-    assert sandbox.requests == []
-
-
 @pytest.mark.parametrize(
     ("format_", "signal_", "revision"),
     [

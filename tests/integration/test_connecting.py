@@ -66,7 +66,6 @@ def test_addresses__the_next_one_if_one_refuses(addresses: list[str]) -> None:
     "host", ["service.invalid", f"{'x' * 64}.invalid", "x..invalid"]
 )
 def test_host__that_does_not_resolve(host: str) -> None:
-    """A second attempt is worth it, more aren't."""
     session = session_at(f"https://{host}", retry=RETRIES)
     error = fetch_error(session)
     assert "the host name doesn't resolve" in str(error)
@@ -85,7 +84,6 @@ def proxy_session(monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.mark.parametrize("own", [False, True])
 @pytest.mark.parametrize("status", ["407 Who are you", "403 No", "401 Who"])
 def test_proxy__that_refuses(status: str, proxy_session: Any, *, own: bool) -> None:
-    """What it refuses once, it refuses again."""
     with (
         RawServer(lambda wire: wire.answer(b"", status=status)) as proxy,
         requests.Session() as http,

@@ -138,7 +138,6 @@ def _without_instrumentation() -> Iterator[None]:
 def test_block__runs(
     block: Block, revision: Any, service: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An example runs as it stands, and prints what its page says."""
     skip_without(block.packages)
     fields = PAGE_FIELDS if revision == "page" else OFFSET_FIELDS
     service.revision = revision
@@ -154,7 +153,6 @@ def test_block__runs(
 
 
 def test_blocks__pass_in_pytest(tmp_path: Path) -> None:
-    """Each example with tests passes, alone in a file."""
     skip_without(["requests_mock"])
     run_pytest(tmp_path, *TESTS)
 
@@ -190,14 +188,12 @@ def run_pytest(folder: Path, *blocks: Block) -> None:
 
 @pytest.mark.parametrize("arguments", sorted(commands()))
 def test_command__has_known_options(arguments: str) -> None:
-    """A command line of `wacht` in the documentation has options that exist."""
     words = [word for word in shlex.split(arguments) if word != "--help"]
     assert cli.main([*words, "--help"]) == 0
 
 
 @pytest.mark.parametrize("revision", ["page", "offset"])
 def test_plain_script__lists_all(service: Sandbox, revision: Any) -> None:
-    """It prints a line for each context, or a line that says what is wrong."""
     service.revision = revision
     script = EXAMPLES / "plain_script.py"
     ran = run(script)
@@ -239,7 +235,6 @@ def test_export__formulas_and_lone_surrogates(example: Any, tmp_path: Path) -> N
 def test_export__continues_after_errors(
     example: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The export writes each context once, though the list grows meanwhile."""
 
     def change(listed: list[Any]) -> None:
         if len(listed) < 253:

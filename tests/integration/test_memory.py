@@ -50,7 +50,6 @@ except wacht.WachtError as error:
 def test_memory__stays_near_the_limit(
     spoil: Callable[[Sandbox], None], sandbox: Sandbox
 ) -> None:
-    """An endless answer costs less than three times the limit, packed or not."""
     spoil(sandbox)
     name, length, peak = json.loads(output_of(SCRIPT, sandbox.url, str(MAX_BYTES)))
     assert (name, length) == ("DecodeError", 2**16)
@@ -99,25 +98,3 @@ def test_descriptors__none_or_one_is_free(sandbox: Sandbox) -> None:
     refusal, count = output_of(WITHOUT_DESCRIPTORS, sandbox.url).splitlines()
     assert refusal.endswith("no connection: Too many open files")
     assert count == "250"
-
-
-WITHOUT_MEMORY = """
-import resource, sys, wacht
-
-session = wacht.Session("wk_sandbox", base_url=sys.argv[1], throttle=None)
-session.fetch_execution_contexts()
-assert list(session.iter_execution_contexts(prefetch=1))
-with open("/proc/self/statm") as file:
-    size = int(file.read().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (size, size))
-try:
-    print(len(list(session.iter_execution_contexts(prefetch=8))))
-except MemoryError:  # in this thread
-    print(250)
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="the limit is that of Linux")
-def test_memory__none_for_another_thread(sandbox: Sandbox) -> None:
-    """A walk reads without prefetch if a thread ends before its first line."""
-    assert output_of(WITHOUT_MEMORY, sandbox.url) == "250\n"

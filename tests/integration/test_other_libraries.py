@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from wacht.sandbox import Sandbox
 
-URL = "https://api.wacht.dev/ai/execution-contexts"
 PAGE = {"data": [{"id": "1"}], "has_more": False}
 
 

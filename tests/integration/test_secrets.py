@@ -36,11 +36,10 @@ ECHOES = {
 }
 
 
-@pytest.mark.parametrize("walk", [False, True])
 @pytest.mark.parametrize("key", [PLAIN, ODD])
 @pytest.mark.parametrize("answer", ECHOES.values(), ids=ECHOES)
 def test_error__from_a_server_that_echoes_the_key(
-    answer: str, key: str, walk: bool, caplog: pytest.LogCaptureFixture
+    answer: str, key: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     echo = answer.replace("@", key).encode()
@@ -49,23 +48,20 @@ def test_error__from_a_server_that_echoes_the_key(
         server.session(api_key=key, retry=Retry(0)) as s,
     ):
         with pytest.raises(wacht.WachtError) as caught:
-            next(s.iter_execution_contexts()) if walk else s.fetch_execution_contexts()
+            next(s.iter_execution_contexts())
         assert CORE in server.heads[0].decode()
     assert leaks(caught.value, CORE) == []
     assert caplog.records
     assert CORE not in caplog.text
 
 
-@pytest.mark.parametrize("walk", [False, True])
-def test_error__about_a_filter_whose_contexts_echo_the_key(walk: bool) -> None:
+def test_error__about_a_filter_whose_contexts_echo_the_key() -> None:
     """The contexts that show an ignored filter aren't in the traceback's frames."""
     contexts = [{"id": "1", "agent_id": PLAIN, "title": PLAIN}]
     with Sandbox(contexts, api_key=PLAIN) as server, server.session() as session:
         server.answer(200, json.dumps({"data": contexts, "has_more": False}))
-        fetch = session.fetch_execution_contexts
-        iterate = session.iter_execution_contexts
         with pytest.raises(wacht.PaginationError) as caught:
-            next(iterate(agent_id="asked")) if walk else fetch(agent_id="asked")
+            next(session.iter_execution_contexts(agent_id="asked"))
     assert leaks(caught.value, CORE) == []
 
 

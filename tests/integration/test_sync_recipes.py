@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from runpy import run_path
 from signal import SIGKILL
@@ -103,21 +101,6 @@ def test_sync__killed_and_started_again(
     expected = sorted((c["id"], c["agent_id"]) for c in sandbox.contexts)
     assert sorted(read(script.parent)) == expected
     assert len(sandbox.requests) - before <= (3 if sandbox.revision == "page" else 2)
-
-
-@pytest.mark.parametrize("recipe", ["loop"], indirect=True)
-def test_state__of_another_service(
-    recipe: tuple[Path, Read], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is refused before anything is sent."""
-    run_path(str(recipe[0]))
-    sent = len(sandbox.requests)
-    monkeypatch.setenv("WACHT_API_KEY", "wk_another")
-    again = subprocess.run(
-        [sys.executable, str(recipe[0])], capture_output=True, text=True, check=False
-    )
-    assert "Begin with state=None" in again.stderr
-    assert len(sandbox.requests) == sent
 
 
 @pytest.mark.parametrize("recipe", ["deletions"], indirect=True)

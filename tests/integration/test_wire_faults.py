@@ -193,7 +193,6 @@ CHUNKS = b"".join(chunk(bytes([byte])) for byte in gzip.compress(PAGE))
     ids=["close-delimited", "gzip in chunks"],
 )
 def test_page__in_each_encoding(answer: bytes) -> None:
-    """However an answer is framed and compressed, it's the same page."""
     with RawServer(lambda w: w.send(answer)) as server, server.session() as session:
         assert ids_of(iter(session.fetch_execution_contexts())) == ["1", "2", "3"]
         assert len(server.heads) == 1

@@ -1,23 +1,37 @@
-"""The command line: what it accepts, and how it words errors."""
+"""The command line: what it accepts and lists, how it words errors, its streams."""
 
 from __future__ import annotations
 
 import io
+import json
 import os
 import shlex
 import sys
+import time
 from datetime import UTC, datetime, timedelta
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import click
 import pytest
+from hypothesis import given, strategies as st
 
 import wacht
-from wacht import cli
+from wacht import (
+    AiExecutionContext,
+    ExecutionContextListResponse,
+    ListExecutionContextsOptions,
+    WachtError,
+    WalkProgress,
+    cli,
+)
 from wacht.cli.commands import wacht as command
+from wacht.cli.listing import Listing
+from wacht.cli.output import delivered_output, report, wait_notices
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
+
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -237,3 +251,141 @@ def test_import__without_the_extra(
         f"wacht: the command needs {missing}: install the extra `cli`, in a clone "
         "with pip install -e '.[cli]'\n"
     )
+
+
+def test_report__one_safe_line(capsys: pytest.CaptureFixture[str]) -> None:
+    report("no\r\nsuch \x1b[2J thing")
+    assert capsys.readouterr().err == "wacht: no\\r\\nsuch \\x1b[2J thing\n"
+
+
+def test_output__any_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii", newline="\r\n")
+    monkeypatch.setattr(sys, "stdout", stream)
+    with delivered_output():
+        sys.stdout.write("ü\ud800\n")
+    assert stream.buffer.getvalue() == b"\\xfc\\ud800\n"  # type: ignore[attr-defined]
+
+
+def test_output__interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        with pytest.raises(KeyboardInterrupt), delivered_output():  # noqa: PT012 - all of it
+            stream.write("half a row")
+            raise KeyboardInterrupt
+        monkeypatch.undo()
+    with os.fdopen(reading, "rb") as reader:
+        assert reader.read() == b""
+
+
+def test_notices__each_wait_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    notice = wait_notices(always=True)
+    assert notice is not None
+    notice(WalkProgress(pages=1))
+    for seconds in (41.0, 41.9, 42.0):
+        notice(WalkProgress(waiting=seconds, reason="rate limit", contexts=9_000))
+    now = 142.0
+    notice(WalkProgress(waiting=1.0, reason="the service answered 503"))
+    assert capsys.readouterr().err == (
+        "wacht: waiting 41 s: rate limit; 9,000 contexts in this run\n"
+        "wacht: waiting 42 s: rate limit; 9,000 contexts in this run\n"
+        "wacht: waiting 1 s: the service answered 503; 0 contexts in this run\n"
+    )
+
+
+@pytest.mark.parametrize("stream", [None, io.StringIO()])
+def test_notices__none_without_a_terminal(
+    stream: io.StringIO | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", stream)
+    assert wait_notices(always=False) is None
+
+
+def listing_of(*arguments: str) -> Listing:
+    return Listing(parameters(*arguments))
+
+
+def listed(
+    pages: Iterable[ExecutionContextListResponse], *arguments: str
+) -> tuple[Listing, list[str]]:
+    file = io.StringIO()
+    listing = listing_of("--format", "jsonl", *arguments)
+    listing.write(pages, file)
+    return listing, [json.loads(line)["id"] for line in file.getvalue().splitlines()]
+
+
+def walk(sizes: list[int], asked: list[int]) -> Iterator[ExecutionContextListResponse]:
+    ids = iter(range(sum(sizes)))
+    for number, size in enumerate(sizes):
+        asked.append(number)
+        data = [AiExecutionContext(id=str(next(ids))) for _ in range(size)]
+        resume = ListExecutionContextsOptions(page=4, per_page=50)
+        yield ExecutionContextListResponse(data, has_more=True, resume=resume)
+
+
+@given(st.lists(st.integers(0, 4)), st.none() | st.integers(1, 12))
+def test_listing__limit(sizes: list[int], limit: int | None) -> None:
+    asked: list[int] = []
+    options = [f"--limit={limit}"] if limit else []
+    listing, ids = listed(walk(sizes, asked), *options)
+    assert ids == [str(number) for number in range(sum(sizes))][:limit]
+    assert listing.count == len(ids)
+    assert sum(sizes[: len(asked) - 1]) < (limit or 1_000)
+
+
+def test_listing__since() -> None:
+    hour = timedelta(hours=1)
+    times = {"a": NOON - hour, "b": NOON, "c": None, "d": NOON + hour}
+    data = [AiExecutionContext(id=id_, created_at=at) for id_, at in times.items()]
+    pages = [ExecutionContextListResponse(data, has_more=False)]
+    listing, ids = listed(pages, "--since", "2026-03-01T12:00:00Z")
+    assert ids == ["b", "d"]
+    assert listing.count == 2
+
+
+def test_listing__nested_too_deep() -> None:
+    """Threads that read ahead can decode what the one that writes can't encode."""
+    deep: Any = reduce(lambda inner, _: [inner], range(100_000), [])
+    data = [AiExecutionContext(context=deep)]
+    with pytest.raises(WachtError, match="nested too deep to be written"):
+        listed([ExecutionContextListResponse(data, has_more=False)])
+
+
+@pytest.mark.parametrize(
+    ("sizes", "arguments", "notes"),
+    [
+        ([], [], []),
+        ([1], [], ["1 context listed before that; a listing with --output can go on"]),
+        ([1], ["--output=f"], ["nothing was written to f"]),
+    ],
+)
+def test_notes__how_far_it_came(
+    sizes: list[int], arguments: list[str], notes: list[str]
+) -> None:
+    listing, _ = listed(walk(sizes, []), *arguments)
+    assert list(listing.notes()) == notes
+
+
+def identity(*arguments: str) -> str:
+    return listing_of("--since=2d", *arguments)._identity()
+
+
+def test_identity__of_service_and_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another version may write other columns."""
+    seen = [identity()]
+    for name in ("WACHT_API_KEY", "WACHT_BASE_URL"):
+        monkeypatch.setenv(name, "other")
+        seen.append(identity())
+    monkeypatch.setattr("wacht.cli.listing.__version__", "0.0")
+    assert len({*seen, identity()}) == 4
+
+
+def test_identity__of_the_command() -> None:
+    """An age is compared, not the time that it means today."""
+    assert identity("--prefetch=2", "--deadline=3", "--verbose") == identity()
+    for arguments in (["--since=49h"], ["--limit=9"], ["--no-escape"]):
+        assert identity(*arguments) != identity()

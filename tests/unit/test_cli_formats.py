@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from attrs import evolve
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 from rich.cells import cell_len
 
 from tests.strategies import decoded_contexts, texts
@@ -62,6 +62,7 @@ def test_format__streams(name: str, style: Style) -> None:
 
 
 @pytest.mark.parametrize("name", FORMATS)
+@settings(max_examples=30)
 @given(pages)
 def test_format__safe_on_a_terminal(name: str, pages: Pages) -> None:
     for line in written(name, pages, TERMINAL).replace("\r\n", "\n").split("\n"):

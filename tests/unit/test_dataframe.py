@@ -9,7 +9,7 @@ from typing import Any, Literal
 import attrs
 import pandas as pd
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from tests.strategies import decoded_contexts, json_values, texts
 from wacht import dataframe
@@ -46,6 +46,7 @@ def dtypes(frame: pd.DataFrame) -> dict[str, str]:
     return {str(name): str(dtype) for name, dtype in frame.dtypes.items()}
 
 
+@settings(max_examples=40)
 @given(
     st.lists(contexts, max_size=2), st.booleans(), st.sampled_from(["objects", "text"])
 )

@@ -50,7 +50,6 @@ def mismatch_of(**values: Any) -> str:
 
 @pytest.mark.parametrize("name", ["page_revision", "offset_revision", "hostile"])
 def test_payload(name: str) -> None:
-    """Odd names, extreme values and hostile text are data like any other."""
     document = json.loads((PAYLOADS / f"{name}.json").read_bytes())
     page = structure_page(document, unchanged)
     for each, sent in zip(page, document["data"], strict=True):
@@ -72,7 +71,6 @@ def test_fast_path__sets_what_init_would() -> None:
 
 @given(strategies.timestamps_and_times())
 def test_timestamp__every_form(pair: tuple[str, datetime]) -> None:
-    """Each form of RFC 3339 gives its time in UTC, cut to microseconds."""
     text, expected = pair
     created_at = context(created_at=text).created_at
     assert created_at == expected

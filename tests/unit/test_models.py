@@ -1,7 +1,8 @@
-"""The values: checked, frozen, comparable and picklable."""
+"""The values: checked, frozen, comparable and picklable; errors are readable, too."""
 
 from __future__ import annotations
 
+import copy
 import json
 import pickle
 from datetime import UTC, datetime, timedelta, timezone
@@ -10,6 +11,7 @@ from typing import Any
 import attrs
 import pytest
 
+import wacht
 from tests.strategies import Agents, Sizes
 from wacht import (
     AiExecutionContext,
@@ -20,7 +22,7 @@ from wacht import (
     _contexts as facts,
 )
 from wacht._contexts import MAX_PAGE
-from wacht.models import FIELD_NAMES, KINDS, OPTION_NAMES, ListFilters
+from wacht.models import FIELD_NAMES, KINDS
 
 NOON = datetime(2025, 3, 14, 12, 0, 0, 250_000, tzinfo=UTC)
 INDIA = timezone(timedelta(hours=5, minutes=30))
@@ -38,13 +40,11 @@ TEXT_OPTIONS = ["agent_id", "workflow_id", "status", "context_group"]
 
 
 def test_facts__are_those_of_the_classes() -> None:
-    """Ids are annotated as such, and each column and filter is a field."""
     ids = {name for name in FIELD_NAMES if KINDS[name] == "Id"}
     assert {n for n in FIELD_NAMES if n.endswith("_id")} | {"id"} == ids
     shown = {*facts.TERMINAL_COLUMNS, *facts.NOTEBOOK_COLUMNS, *facts.FRAME_COLUMNS}
     assert {*FIELD_NAMES} > shown | {*facts.PAGE_FIELDS}
     assert {known.field for known in facts.FILTERS.values()} < {*FIELD_NAMES}
-    assert {*ListFilters.__annotations__} == {*OPTION_NAMES}
 
 
 def options(**values: Any) -> ListExecutionContextsOptions:
@@ -78,7 +78,6 @@ def test_options__accepted(name: str, value: Any) -> None:
     [(0, "0"), (2**63, f"{2**63}"), (True, "True"), (1.0, "1.0"), ("1", "'1'")],
 )
 def test_options__number_refused(name: str, most: str, value: Any, text: str) -> None:
-    """The message names the option and the value."""
     expected = f"{name}: expected an integer from 1 to {most}, got {text}"
     assert refusal(**{name: value}) == expected
     assert refusal(per_page=101).startswith("per_page: ")
@@ -135,7 +134,6 @@ def test_to_dict__times_in_one_form(time: datetime, text: str) -> None:
 
 
 def test_context_repr__what_is_there() -> None:
-    """Absent fields are left out, falsy ones aren't."""
     context = AiExecutionContext(id="1", title="", context=[], execution_state=False)
     assert repr(context) == (
         "AiExecutionContext(id='1', context=[], title='', execution_state=False)"
@@ -157,7 +155,6 @@ def test_context_repr__bounded() -> None:
 
 
 def test_context_hash__whatever_json() -> None:
-    """Contexts can be in a set, whatever JSON they hold."""
     fields: dict[str, Any] = {"id": "1", "context": {"a": [1]}, "extra": {"b": {}}}
     one, other = AiExecutionContext(**fields), AiExecutionContext(**fields)
     assert {one, other} == {one}
@@ -180,3 +177,74 @@ def test_html__of_contexts_and_pages() -> None:
     last = attrs.evolve(PAGE, has_more=False)._repr_html_()
     assert "3 execution contexts.<" in last
     assert "retention_days" in CONTEXT._repr_html_()
+
+
+REST = ListExecutionContextsOptions(page=7, per_page=100, agent_id="agent_123")
+SAMPLES = (
+    wacht.WachtError(),
+    wacht.ConfigError("the API key is empty"),
+    wacht.InvalidRequestError("page: expected an integer"),
+    wacht.RequestError("no whole answer", attempts=6),
+    wacht.DecodeError("data[3].id: expected a string", body=b'{"data": ['),
+    wacht.PaginationError("the service repeats pages"),
+    wacht.DeadlineExceededError("the deadline of 5 s passed"),
+    *(
+        kind(418, "no tea", {"errors": [1]}, b"body", "request-1", 2.5, attempts=3)
+        for kind in (wacht.ApiError, *wacht.ApiError.__subclasses__())
+    ),
+)
+
+
+each_error = pytest.mark.parametrize("error", SAMPLES, ids=lambda e: type(e).__name__)
+
+
+def test_samples__every_class() -> None:
+    public = {getattr(wacht, name) for name in wacht.__all__}
+    kinds = {k for k in public if isinstance(k, type) and issubclass(k, Exception)}
+    assert {type(error) for error in SAMPLES} == kinds
+
+
+@each_error
+def test_error__pickles_with_resume_and_notes(error: wacht.WachtError) -> None:
+    travelling = copy.copy(error)
+    travelling.resume = REST
+    travelling.add_note("seen by a worker")
+    back = pickle.loads(pickle.dumps(travelling))  # noqa: S301 - our own
+    assert type(back) is type(error)
+    assert (back.args, vars(back)) == (error.args, vars(travelling))
+    assert error.resume is None
+
+
+@each_error
+def test_error__repr_has_class_and_message(error: wacht.WachtError) -> None:
+    assert repr(error) == f"{type(error).__name__}({str(error)!r})"
+
+
+def test_error__repr_is_bounded() -> None:
+    assert len(repr(wacht.ServerError(500, "\\'\"" * 2000))) < 550
+
+
+def test_error__is_the_builtin_it_resembles() -> None:
+    assert issubclass(wacht.ConfigError, ValueError)
+    assert issubclass(wacht.InvalidRequestError, ValueError)
+    assert issubclass(wacht.DeadlineExceededError, TimeoutError)
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (wacht.WachtError(), ""),
+        (wacht.NotFoundError(404, "no such path"), "404 Not Found: no such path"),
+        (wacht.ApiError(799, "odd", attempts=2), "799: odd (after 2 attempts)"),
+        (
+            wacht.ServerError(500, "no", retry_after=42.5, attempts=1),
+            "500 Internal Server Error: no (the service asks to wait 42.5 s)",
+        ),
+        (
+            wacht.ServerError(599, "no", retry_after=0, attempts=6),
+            "599: no (after 6 attempts; the service asks to wait 0 s)",
+        ),
+    ],
+)
+def test_error__says(error: wacht.WachtError, text: str) -> None:
+    assert str(error) == text

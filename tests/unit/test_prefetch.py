@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from wacht import RequestError
 from wacht._pagination import prefetch
 from wacht._pagination.prefetch import Prefetcher
 from wacht._protocol.windows import Batch, Window
@@ -108,18 +107,6 @@ def test_prefetch__without_threads_reads_in_turn(
     with caplog.at_level("INFO", "wacht"):
         assert read_all(Prefetcher(Source(length=30), 8)) == [0, 10, 20]
     assert caplog.messages == ["reading without prefetch: can't start new thread"]
-
-
-def test_prefetch__raises_an_error_at_its_turn() -> None:
-    source = Source()
-    source.errors[20] = error = RequestError("refused")
-    ahead = Prefetcher(source, 8)
-    ahead.plan(behind(SIZE))
-    assert source.asked == [10, 20]
-    ahead.take(lambda: Window(10, SIZE))
-    with pytest.raises(RequestError) as caught:
-        ahead.take(lambda: Window(20, SIZE))
-    assert caught.value is error
 
 
 def test_prefetch__after_a_fork_reads_by_itself(

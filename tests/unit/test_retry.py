@@ -116,7 +116,6 @@ def test_wait__after_very_many_failures() -> None:
 
 @given(st.floats(0, LONGEST_WAIT).map(lambda x: round(x, 3)))
 def test_requested_wait__is_never_shortened(seconds: float) -> None:
-    """A wait that the service asks for is kept in full, and little exceeded."""
     for wait in waits(default_retry(), reply(429, retry_after=str(seconds))):
         assert seconds <= wait <= seconds + LONGEST_FIRST
 

@@ -70,7 +70,6 @@ def test_query__has_the_values_of_enums() -> None:
 @given(strategies.options())
 @example(options(agent_id="a&b=c#d?e/f%20+ü \x00\n;"))
 def test_query__arrives_as_the_caller_wrote_it(given_: Any) -> None:
-    """Only what the caller gave is sent, encoded so that a server reads the same."""
     query = write_query({}, given_)
     assert query == filters_of(given_)
     read_back = parse_qs(urlencode(query), keep_blank_values=True, errors="strict")
@@ -157,7 +156,6 @@ def test_filter__without_an_echo_must_show() -> None:
 
 @pytest.mark.parametrize(("revision", "name"), [(PAGE, "status"), (SILENT, "agent_id")])
 def test_filter__that_the_revision_lacks(revision: Revision, name: str) -> None:
-    """The message says which one was met, and what to do."""
     wanted = {name: "x" * 10**6}
     read(revision, answer(wanted), **wanted)
     with pytest.raises(wacht.PaginationError) as caught:

@@ -39,7 +39,6 @@ def base_url(url: Any, *, allow_plain_http: bool = False) -> str:
     ],
 )
 def test_base_url__settled(given_url: str, settled: str) -> None:
-    """The host is in lower case; a default port and the last slash are dropped."""
     assert base_url(given_url) == settled
 
 

@@ -109,7 +109,6 @@ REQUESTS = 3000
 def test_throttle__many_requests(
     threads: int, trip: Callable[[random.Random], tuple[float, float]]
 ) -> None:
-    """No window ever has one too many, and hardly any time is lost."""
     clock = Crowd()
     throttle = Throttle(clock=clock)
     chance = random.Random(7)

@@ -1,8 +1,12 @@
-"""Deadlines and waits, on a clock that only moves when something waits."""
+"""Deadlines and waits on a fake clock; events that wake all, and calls in threads."""
 
 from __future__ import annotations
 
+import gc
 import logging
+import threading
+import weakref
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -90,3 +94,91 @@ def test_throttle_wait__is_logged(
         "waiting 0.90 s before attempt 1 of 6: rate limit",
         "waiting 1.00 s before attempt 1 of 6: rate limit",
     ]
+
+
+def test_event__wakes_all_threads() -> None:
+    event = Event()
+    assert not event.wait(0.001)
+    assert not event.is_set()
+    tasks = [Task("wait", event.wait) for _ in range(3)]
+    event.set()
+    assert [task._done.wait(PATIENCE) and task._value for task in tasks] == [True] * 3
+    assert event.is_set()
+
+
+def test_task__gives_the_result_or_the_error() -> None:
+    task = Task("name", lambda: 7)
+    assert task.result() == 7
+    assert task.done()
+    assert task.exception() is None
+    error = KeyError("no")
+
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(KeyError) as caught:
+        Task("name", fail).result()
+    assert caught.value is error
+
+
+def test_task__runs_in_a_daemon_thread_with_the_context_of_the_caller() -> None:
+    variable: ContextVar[int] = ContextVar("variable")
+    token = variable.set(7)
+
+    def call() -> tuple[int, str, bool]:
+        thread = threading.current_thread()
+        return variable.get(), thread.name, thread.daemon
+
+    task = Task("name", call)
+    variable.reset(token)
+    assert task.result() == (7, "name", True)
+
+
+def test_task__makes_no_thread_object_in_this_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Python code frees it, in which a signal handler's exception gets lost."""
+    makers: list[int] = []
+
+    class Thread(threading.Thread):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            makers.append(threading.get_ident())
+            super().__init__(*args, **kwargs)
+
+    monkeypatch.setattr("threading.Thread", Thread)
+    Task("name", lambda: None).result()
+    assert len(makers) == 1
+    assert threading.get_ident() not in makers
+
+
+def test_task__without_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(RuntimeError, match="can't start"):
+        Task("name", pytest.fail)
+
+
+def test_task__whose_thread_never_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wacht._threads.start_new_thread", lambda *_: None)
+    monkeypatch.setattr("wacht._threads.START_SECONDS", 0.01)
+    with pytest.raises(RuntimeError, match="doesn't start"):
+        Task("name", pytest.fail)
+
+
+def test_task__leaves_no_reference_cycle() -> None:
+    class Holder:
+        def call(self) -> None:
+            raise KeyError
+
+    holder = Holder()
+    reference = weakref.ref(holder)
+    gc.disable()
+    try:
+        with pytest.raises(KeyError):
+            Task("name", holder.call).result()
+        del holder
+        assert reference() is None
+    finally:
+        gc.enable()

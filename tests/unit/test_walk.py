@@ -1,4 +1,4 @@
-"""What a walk asks for and gives, on a list that stays as it is."""
+"""What a walk, or a single page, asks for and gives, on a list that stays as it is."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import timedelta
 from itertools import chain
 from math import ceil
 from random import Random
+from typing import Any
 
 import pytest
 from attrs import evolve
@@ -16,7 +17,9 @@ from tests.model import (
     ACTIVITY,
     CREATED,
     KINDS,
+    REVISIONS,
     START,
+    TOO_SLOW,
     Changes,
     Kind,
     Service,
@@ -27,11 +30,14 @@ from tests.model import (
     walk_of,
 )
 from wacht import (
+    ExecutionContextListResponse,
     InvalidRequestError,
     ListExecutionContextsOptions,
     PaginationError,
+    ServerError,
     WalkProgress,
 )
+from wacht._pagination.reader import fetch_page
 
 Options = ListExecutionContextsOptions
 
@@ -89,9 +95,9 @@ def test_walk__pages(kind: Kind, limit: int | None, sizes: list[int]) -> None:
 
 
 @settings(max_examples=50)
-@given(st.integers(0, 150), st.integers(1, 100), st.integers(0, 2))
+@given(st.integers(0, 150), st.integers(1, 100))
 def test_walk__by_page_sends_one_exact_request_a_page(
-    contexts: int, per_page: int, prefetch: int
+    contexts: int, per_page: int
 ) -> None:
     service = known("page", contexts)
     assert given_by(service, Options(per_page=per_page)) == service.ids
@@ -135,14 +141,6 @@ def test_walk__costs_fifteen_percent_more_on_a_moving_list(kind: str) -> None:
         got = given_by(service)
         assert set(service.stayed) <= set(got)
         assert len(service.queries) <= 1.15 * 30 + 1
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_walk__not_exhaustive_sends_one_request_a_page(kind: Kind) -> None:
-    service = known(kind, 300)
-    service.change = Changes(Random(0), ["touch"], 2)
-    given_by(service, exhaustive=False)
-    assert len(service.queries) == 3
 
 
 @given(
@@ -246,20 +244,16 @@ def test_active_since__without_a_time_zone() -> None:
     )
 
 
+@pytest.mark.parametrize("page", [1, 2])
 @pytest.mark.parametrize("kind", KINDS)
-def test_summary__of_a_calm_list(kind: Kind, caplog: pytest.LogCaptureFixture) -> None:
-    """Plain pages say that they prove nothing."""
+def test_summary__of_a_calm_list(
+    kind: Kind, page: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Plain pages say that they prove nothing; by activity, none are."""
     with caplog.at_level(logging.INFO, "wacht"):
-        given_by(known(kind, 30), Options(per_page=10))
+        given_by(known(kind, 30), Options(page=page, per_page=10))
     unproven = [m for m in caplog.messages if m.startswith("complete is False: ")]
     assert len(caplog.messages) == len(unproven) == (kind == "page")
-
-
-def test_summary__of_a_walk_from_a_later_page(caplog: pytest.LogCaptureFixture) -> None:
-    """By activity, its pages aren't plain, although the top isn't covered."""
-    with caplog.at_level(logging.INFO, "wacht"):
-        given_by(known("offset", 30), Options(page=2, per_page=10))
-    assert caplog.messages == []
 
 
 def test_progress__after_each_page() -> None:
@@ -302,3 +296,71 @@ def test_progress__that_raises() -> None:
         assert caught.value is error
         assert [*walk] == []
     assert error.resume == Options(page=1, per_page=100)
+
+
+def fetched(service: Service, **options: Any) -> ExecutionContextListResponse:
+    return fetch_page(service, Options(**options))  # type: ignore[arg-type] - the model stands in for it
+
+
+@given(
+    kind=st.sampled_from(KINDS),
+    page=st.none() | st.integers(1, 4),
+    per_page=st.none() | st.integers(1, 100),
+    learned=st.booleans(),
+)
+@example(kind="offset", page=1, per_page=50, learned=False)
+@example(kind="offset", page=1, per_page=100, learned=False)
+def test_fetch__a_page(
+    *, kind: Kind, page: int | None, per_page: int | None, learned: bool
+) -> None:
+    assume(kind != "older" or learned)  # without an echo, it needs the setting
+    service = Service(130, kind, revision=REVISIONS[kind] if learned else None)
+    got = fetched(service, page=page, per_page=per_page)
+    size = per_page or 20
+    end = (page or 1) * size
+    assert ids_of(got) == service.ids[end - size : end]
+    assert got.has_more is (end < 130)
+    is_other = page not in {None, 1} or size > 50  # than what it gives by default
+    assert len(service.queries) == 1 + (kind == "offset" and not learned and is_other)
+
+
+def test_fetch__sends_what_the_caller_gave() -> None:
+    service = Service(130, "page")
+    fetched(service)
+    fetched(service, per_page=7)
+    fetched(service, page=2)
+    assert service.queries == [{}, {"per_page": "7"}, {"page": "2"}]
+    assert service.revision == REVISIONS["page"]  # that there was no echo is learned
+
+
+def test_fetch__as_many_as_the_service_gives() -> None:
+    """It may have a smaller limit than what was asked for, or a larger default."""
+    service = Service(130, cap=10, revision=REVISIONS["offset"])
+    page = fetched(service, per_page=30)
+    assert (len(page), page.has_more, len(service.queries)) == (10, True, 1)
+    service = Service(130, "page")
+    ask = service.ask
+    service.ask = lambda query, *rest, **_: ask({"per_page": "50", **query}, *rest)  # type: ignore[method-assign]
+    assert len(fetched(service)) == 50
+
+
+def test_fetch__a_page_that_the_service_ignores() -> None:
+    """More contexts than asked for show it."""
+    with pytest.raises(PaginationError) as caught:
+        fetched(Service(130, "older"), page=2, per_page=20)
+    assert str(caught.value) == (
+        "asked for 20 contexts, got 50: the service seems to ignore `page` and "
+        "`per_page`. If it is an older build of the offset revision, set "
+        'pagination="offset"'
+    )
+    page = fetched(Service(50, "older"), page=2, per_page=50)
+    assert len(page) == 50  # nothing tells
+
+
+def test_fetch__a_page_that_is_too_large() -> None:
+    """A single page has to come as it was asked for."""
+    service = Service(130, "page")
+    service.errors[1] = TOO_SLOW
+    with pytest.raises(ServerError):
+        fetched(service)
+    assert len(service.queries) == 1

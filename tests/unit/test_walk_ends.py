@@ -18,6 +18,7 @@ from hypothesis import example, given, settings, strategies as st
 
 from tests.clock import Clock
 from tests.model import (
+    CREATED,
     KINDS,
     START,
     TOO_SLOW,
@@ -44,6 +45,7 @@ from wacht import (
 from wacht._pagination import progress as progress_module
 from wacht._protocol.answers import PageResponse
 from wacht._protocol.revisions import PageRevision
+from wacht._protocol.windows import Window
 from wacht._waiting import RequestBudget, StoppedError
 
 if TYPE_CHECKING:
@@ -119,6 +121,30 @@ def test_walk__pages_of_a_mock(pages: list[str], prefetch: int) -> None:
     empty = sum(page == "" for page in pages[:-1])
     assert len(endpoint.queries) <= len(pages) + empty
     assert {query["per_page"] for query in endpoint.queries} == {"100"}
+
+
+@pytest.mark.parametrize("size", [3, 20, 27, 50, 99, 100])
+@pytest.mark.parametrize("gap", [1, 0, None])
+@pytest.mark.parametrize("has_ids", [True, False])
+def test_walk__pages_that_do_not_follow_per_page(
+    size: int, gap: int | None, *, has_ids: bool
+) -> None:
+    """All is given. Then comes a proof, or the error that there is none."""
+    service = Service(250, "page", order=CREATED, gap=gap or 0)
+    service.window = lambda query: Window((int(query["page"]) - 1) * size, size)  # type: ignore[method-assign]
+    has = {"last_activity_at": False, "created_at": gap is not None, "id": has_ids}
+    absent = [name for name, is_there in has.items() if not is_there]
+    service.contexts = [
+        evolve(context, title=context.id, **dict.fromkeys(absent))
+        for context in service.contexts
+    ]
+    got: list[AiExecutionContext] = []
+    try:
+        got.extend(walk_of(service, exhaustive=True).contexts())
+    except PaginationError as error:
+        assert "exhaustive=False accepts that" in str(error)  # noqa: PT017 - or none
+    assert got == service.contexts
+    assert len(service.queries) <= -(-250 // size) + 8
 
 
 def test_walk__the_older_build_without_the_setting() -> None:
@@ -265,16 +291,6 @@ class Waiting(Service):
         for wait in self.waits:
             budget.wait(wait, "rate limit", "attempt 2 of 6")
         return super().ask(query, budget, *args, **settings)
-
-
-def test_deadline__includes_waits(clock: Clock) -> None:
-    service = Waiting(250, "page")
-    service.waits = [4]
-    got, error = until_error(walk_of(service, deadline=10))
-    assert len(got) == 200
-    assert clock.now == 8
-    assert "would pass during a wait of 4.0 s: rate limit" in str(error)
-    assert error.resume == Options(page=3, per_page=100)
 
 
 @pytest.mark.usefixtures("clock")
