@@ -82,11 +82,6 @@ class Copy:
     revision: Revision | None = None
     position: Position = field(factory=Position)  # not begun: there is another run
 
-    @property
-    def is_begun(self) -> bool:
-        """Whether a run doesn't read everything from the top."""
-        return self.position.begun or self.floor != Mark()
-
     def to_text(self) -> str:
         return _signed({"format": _FORMAT, **_converter().unstructure(self)})
 

@@ -109,16 +109,8 @@ class Scan:
         if batch.has_more and len(batch.contexts) < batch.window.limit:
             state.reader.has_own_size |= state.is_by_page
         if not self.position.begun:  # now the revision is known
-            self._begin()
+            self.position = state.go_on(self.position)
         return batch
-
-    def _begin(self) -> None:
-        state = self._state
-        if state.is_by_page and state.options.active_since:
-            raise PaginationError(
-                "active_since needs the offset revision; this service lists by page"
-            )
-        self.position = state.go_on(self.position)
 
     def _window(self) -> Window:
         if self._is_apart:
@@ -165,13 +157,12 @@ class Scan:
         answer = Answer.of(batch, coverage.sort_time if coverage else None)
         if batch.is_whole or coverage is None:
             return answer
-        reason = self._oddity(batch) or coverage.misfit(answer)
+        is_odd = position.coverage and self._oddity(batch, coverage)
+        reason = is_odd or coverage.misfit(answer)
         return self._without_proof(answer, reason) if reason else answer
 
-    def _oddity(self, batch: Batch) -> str:
-        """Say why overlapping answers can't be compared, or nothing."""
-        if (coverage := self.position.coverage) is None:
-            return ""
+    def _oddity(self, batch: Batch, coverage: Coverage) -> str:
+        """Say why answers that overlap can't be compared; "" if they can."""
         asked, got = batch.window.limit, len(batch.contexts)
         if coverage.sort_time != self._revision.sort_time:
             return "the service has changed its revision"
@@ -199,16 +190,13 @@ class Scan:
 
     def _take_joining(self) -> Answer | None:
         """Take the highest answer that joins what is covered."""
+        position = self.position
         for held in sorted(self._held, key=lambda held: held.batch.window.offset):
-            if self.is_done or self._joins(held):
+            is_beside = position.follows(held) and self._is_too_wide(position)
+            if self.is_done or is_beside or position.joins(held):
                 self._held.remove(held)
                 return held
         return None
-
-    def _joins(self, answer: Answer) -> bool:
-        position = self.position
-        is_beside = position.follows(answer) and self._is_too_wide(position)
-        return is_beside or position.joins(answer)
 
     def _is_too_wide(self, position: Position) -> bool:
         """Return whether windows can't get past the contexts that share a time."""

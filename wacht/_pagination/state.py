@@ -9,8 +9,9 @@ from attrs import define, evolve, field, frozen
 
 from wacht._contexts import MAX_PER_PAGE
 from wacht._text import safe_repr
+from wacht.errors import PaginationError
 
-from .coverage import END, UNDATED, Coverage, microseconds, time_of
+from .coverage import END, UNDATED, Coverage, time_of
 from .position import Position
 
 if TYPE_CHECKING:
@@ -75,6 +76,11 @@ class State:
 
     def go_on(self, position: Position) -> Position:
         """Return where a walk goes on that came so far."""
+        known = self.reader.known_revision
+        if known and not known.sort_time.moves and self.options.active_since:
+            raise PaginationError(
+                "active_since needs the offset revision; this service lists by page"
+            )
         if position.begun and not self.is_exhaustive:
             return position.in_pages(self.first.limit, "")
         # Only a reading of all can prove what plain pages have read.
@@ -129,12 +135,6 @@ class State:
             self.max_limit, self._successes = batch.window.limit, 0
         elif self._successes >= _GROWTH:
             self.max_limit, self._successes = min(2 * self.max_limit, MAX_PER_PAGE), 0
-
-
-def active_since_floor(options: WalkOptions) -> int:
-    """Return the time that contexts must be newer than."""
-    since = options.active_since
-    return END if since is None else microseconds(since) - 1
 
 
 def key(context: AiExecutionContext) -> str:

@@ -64,7 +64,7 @@ class Updates:
         """Go on with the run of the state, or begin one; yield what to write."""
         stored, endpoint = self._stored, self._endpoint
         with reporting(self._open_report, self._options.deadline) as (reporter, budget):
-            goes_on = stored is not None and stored.is_begun
+            goes_on = stored and (stored.position.begun or stored.floor != Mark())
             if stored and goes_on and endpoint.revision is None:
                 endpoint.revision = stored.revision
             copy = self._continued(stored)

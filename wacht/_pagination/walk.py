@@ -14,11 +14,12 @@ from wacht.errors import WachtError
 from wacht.models import ExecutionContextListResponse as Page
 
 from .checkpoint import Checkpoint, checkpoint_of
+from .coverage import END, microseconds
 from .position import Position
 from .progress import reporting
 from .reader import Reader
 from .readings import readings
-from .state import Part, State, active_since_floor
+from .state import Part, State
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -66,7 +67,7 @@ class Walk:
     def _state(self, budget: RequestBudget) -> State:
         endpoint, checkpoint = self._endpoint, self._checkpoint
         first = window_of(self._filters, self._filters.per_page or MAX_PER_PAGE)
-        position = Position(first.offset)
+        position, since = Position(first.offset), self._options.active_since
         if checkpoint is not None:
             endpoint.revision = endpoint.revision or checkpoint.revision
             first = evolve(checkpoint.first, limit=first.limit)
@@ -77,7 +78,7 @@ class Walk:
             self._options,
             first,
             position,
-            floor=active_since_floor(self._options),
+            floor=microseconds(since) - 1 if since else END,
             yielded=checkpoint.ids() if checkpoint else [],
             remaining=self._options.limit or maxsize,
         )
