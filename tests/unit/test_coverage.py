@@ -103,10 +103,10 @@ def test_mark__is_that_of_the_first_answer_that_has_one() -> None:
 
 def test_mark__is_of_no_answer_above_the_end() -> None:
     """Between that one and the end, there is more that nothing has read."""
-    undated = covering(answer(9e16))
-    above = covering(answer(9e16 + 2, 9e16 + 1), undated)
-    assert above.mark == Mark()
-    assert covering(answer(9e16 + 1, 4), above).mark.time == 4
+    ahead = covering(answer(100, 50, date="Thu, 01 Jan 1970 00:00:00 GMT"))
+    above = covering(answer(80, 70), ahead)
+    assert above.mark == ahead.mark == Mark()
+    assert covering(answer(80, 4), above).mark.time == 80
 
 
 @pytest.mark.parametrize("date", ["Thu, 01 Jan 1970 00:00:05 GMT", None])

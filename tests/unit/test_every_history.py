@@ -35,9 +35,7 @@ if TYPE_CHECKING:
 
     from wacht._protocol.revisions import Query, Revision
 
-    Event = tuple[
-        int, str, str
-    ]  # the number of an answer, what happens after it, to what
+    Event = tuple[int, str, str]  # an answer's number, what happens after it, to what
     Time = Literal["created", "active"]
 
 pytestmark = pytest.mark.skipif(
@@ -60,7 +58,8 @@ class Case:
     """A list, what happens to it, and how it is walked through."""
 
     revision: Revision = OFFSET
-    times: tuple[float | None, ...] = (0, -1, -2, -3, -4)  # seconds after the start
+    # Seconds after the start; the look goes on for 30 s, or it would see all.
+    times: tuple[float | None, ...] = (0, -40, -80, -120, -160)
     window: int = 3  # contexts of an answer, at most
     step: float = 1.0  # seconds that pass with each event
     cut: int = 0  # the walk ends behind this answer, and another one goes on
@@ -223,18 +222,19 @@ def histories(case: Case, events: int) -> Iterator[Walk]:
 
 
 # All ways in which five contexts share times.
-TIED = [(0, *accumulate(steps)) for steps in product((0, -1), repeat=4)]
-PAIRS, SEVEN = (0, 0, -1, -1, -2), (0, -1, -2, -3, -4, -5, -6)
-UNDATED = (None, None, -1, -2)
+TIED = [(0, *accumulate(steps)) for steps in product((0, -40), repeat=4)]
+FOUR, PAIRS = (0, -40, -80, -120), (0, 0, -40, -40, -80)
+SEVEN, UNDATED = (*FOUR, -160, -200, -240), (None, None, -40, -80)
 TWO_EVENTS = [
     Case(),
     Case(window=4),
     Case(times=PAIRS, window=4),
     Case(times=UNDATED),
-    Case(times=(-1, -2, None, None), order="undated last"),
-    Case(times=(0, -1, -2, -3), step=100),
+    Case(times=(-40, -80, None, None), order="undated last"),
+    Case(times=(0, -1, -2, -3)),
+    Case(times=FOUR, step=100),
     Case(times=(-700, -701, -702, -703), has_date=True),
-    *(Case(times=(0, -1, -2, -3), cut=cut) for cut in (1, 2, 3)),
+    *(Case(times=FOUR, cut=cut) for cut in (1, 2, 3)),
     Case(PAGE, window=3, order="created"),
     Case(PAGE, PAIRS, 4, order="created"),
     Case(PAGE, SEVEN, 5, order="created"),

@@ -28,6 +28,7 @@ from tests.model import (
     given_by,
     ids_of,
     known,
+    once,
     travelled,
     until_error,
     walk_of,
@@ -424,3 +425,11 @@ def test_walk__an_echo_that_is_gone() -> None:
     service.revision = None
     got += given_by(service, travelled(caught.value))
     assert got == service.ids
+
+
+def test_proof__ends_if_older_contexts_stand_where_the_newest_stood() -> None:
+    service = known("page", 250, order=CREATED)
+    service.change = once(2, lambda service: service.contexts.pop(0))
+    got, error = until_error(walk_of(service, exhaustive=True))
+    assert len(got) == 250
+    assert "nothing at the top is as new as 2026-01-01T00:00:00.000000Z" in str(error)
