@@ -144,6 +144,7 @@ def test_sandbox__live() -> None:
 def test_sandbox__rejections_keep_the_connection(sandbox: Sandbox, ask: Ask) -> None:
     sandbox.answer(500)
     statuses = [
+        ask(headers=KEY | {"Host": "rebound.example"})[0],  # uses up no fault
         ask()[0],
         ask("/elsewhere")[0],
         ask(method="POST")[0],
@@ -152,7 +153,7 @@ def test_sandbox__rejections_keep_the_connection(sandbox: Sandbox, ask: Ask) -> 
         ask(method="HEAD")[0],
         ask()[0],
     ]
-    assert statuses == [500, 404, 405, 400, 401, 405, 200]
+    assert statuses == [403, 500, 404, 405, 400, 401, 405, 200]
     assert statuses == [request.status for request in sandbox.requests]
     assert ask("/") == (404, b'{"errors":[{"message":"Not found","code":404}]}')
     assert sandbox._server.connections == 1
@@ -324,8 +325,10 @@ def test_connection__pipelined_and_closed(sandbox: Sandbox) -> None:
     [
         (b"", b""),
         (b"rubbish\r\n\r\n", b"HTTP/1.1 400"),
+        (b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", b"HTTP/1.1 400"),
+        (b"GET / HTTP/1.1\r\nContent-Length: 100000\r\n\r\n", b"HTTP/1.1 400"),
         (b"GET / HTTP/2.0\r\n\r\n", b"HTTP/1.1 505"),
-        (b"G" * 65537, b"HTTP/1.1 400"),
+        (b"G" * 65537, b"HTTP/1.1 431"),
         (b"GET / HTTP/1.1\r\n" + b"a: b\n" * 101, b"HTTP/1.1 431"),
         (b"GET / HTTP/1.1\r\na: " + b"b" * 65535, b"HTTP/1.1 431"),
     ],

@@ -16,6 +16,7 @@ from wacht.sandbox.server import Pause, Response
 from wacht.sandbox.service import (
     Limits,
     SandboxRevision,
+    check_host,
     check_key,
     listing,
     time_of,
@@ -130,6 +131,16 @@ def test_listing__contexts_of_the_caller() -> None:
     contexts += [{"id": "3", "agent_id": ["a"]}, {"id": "4", "agent_id": 5}]
     for wanted, numbers in {"a": [2], "5": [4], "['a']": []}.items():  # as we read them
         assert _numbers(_ask("page", {"agent_id": wanted}, contexts)) == numbers
+
+
+def test_check_host__only_this_machine() -> None:
+    for host in ("localhost", "LOCALHOST:8080", "127.0.0.1:8080", "[::1]:8080"):
+        assert check_host(host) is None
+    strange = ("rebound.example:8080", "127.0.0.1.rebound.example", "192.168.0.1")
+    for host in (*strange, "", "["):
+        answer = check_host(host)
+        assert answer is not None
+        assert answer.status == 403
 
 
 def test_check_key__rejected() -> None:

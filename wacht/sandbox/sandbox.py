@@ -24,6 +24,7 @@ from .service import (
     Limits,
     SandboxRevision,
     check_endpoint,
+    check_host,
     check_key,
     listing,
 )
@@ -182,6 +183,8 @@ class Sandbox(Faults):
         self, request: Request, received: SandboxRequest
     ) -> tuple[Script, Response]:
         """Return an answer and how to send it; call it with the lock held."""
+        if rejection := check_host(request.headers.get("Host", "localhost")):
+            return whole, rejection
         credentials = request.headers.get("Authorization", "")
         if rejection := check_key(credentials, self.api_key):
             return whole, rejection

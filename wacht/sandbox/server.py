@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import re
 import socket
 import socketserver
 import struct
@@ -19,6 +20,7 @@ import attrs
 _FRAMING = {"content-length", "transfer-encoding"}
 _RESET_ON_CLOSE = (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 _MAX_LINE = 64 * 1024  # bytes
+_LENGTH = re.compile("[0-9]{1,5}")  # of a request's body; a GET has none
 _POLL_SECONDS = 0.02  # how long closing may wait for the accepting thread
 
 
@@ -83,8 +85,13 @@ class _Connection(BaseHTTPRequestHandler):
         if not first.isalpha():  # a TLS handshake, which has no lines
             self.send_error(400)
         self.raw_requestline = first + self.rfile.readline(_MAX_LINE)
+        if len(self.raw_requestline) > _MAX_LINE:
+            self.send_error(431)
         self.parse_request()
-        self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        length = self.headers.get("Content-Length", "0")
+        if not _LENGTH.fullmatch(length):
+            self.send_error(400)
+        self.rfile.read(int(length))
 
     def send_error(self, code: int, *_words: object, **_more: object) -> NoReturn:
         self.request.sendall(Response(code).head)

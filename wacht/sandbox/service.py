@@ -7,10 +7,13 @@ import math
 import re
 from collections import deque
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
+from urllib.parse import urlsplit
 
 from wacht import _contexts as facts
+from wacht._http.settings import is_loopback
 from wacht._protocol.decoding import read_context
 
 from .server import Response
@@ -47,6 +50,15 @@ class Limits:
             return _text(429, f"Rate limit exceeded. Retry after {seconds} seconds")
         self.count(now)
         return None
+
+
+def check_host(host: str) -> Response | None:
+    """Return the 403 for a request that names a host other than this machine."""
+    # A web page can give its own name this machine's address: DNS rebinding.
+    with suppress(ValueError):
+        if is_loopback(urlsplit(f"//{host}").hostname or ""):
+            return None
+    return _text(403, "The sandbox only answers requests to localhost or 127.0.0.1")
 
 
 def check_key(credentials: str, api_key: str) -> Response | None:
