@@ -26,6 +26,7 @@ from tests.model import (
     given_by,
     ids_of,
     known,
+    once,
     until_error,
     walk_of,
 )
@@ -205,6 +206,15 @@ def test_active_since__by_page(*, learned: bool) -> None:
     expected = "active_since needs the offset revision; this service lists by page"
     assert str(error) == expected
     assert len(service.queries) <= 1
+
+
+def test_active_since__what_was_shown_before_it_became_active() -> None:
+    """The last answer has contexts that are too old, and may not be for long."""
+    service = known("offset", 250)
+    service.change = once(2, lambda service: service.touch(180))
+    got = given_by(service, active_since=START - timedelta(seconds=149))
+    assert len(got) == 151
+    assert "c180" in got
 
 
 def test_active_since__in_plain_pages() -> None:

@@ -97,7 +97,8 @@ class Answer:
 
     def shows_lag(self, mark: Mark) -> bool:
         """Return whether a time is newer than the mark, and yet long ago."""
-        return any(mark.time < time < self.long_ago for time in self.times)
+        long_ago = self.long_ago  # parses the header
+        return any(mark.time < time < long_ago for time in self.times)
 
 
 @frozen

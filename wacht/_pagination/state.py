@@ -94,11 +94,13 @@ class State:
         # If all was read, only a reading of all can settle a doubt.
         is_over = position.covered_until <= self.floor and position.is_doubtful
         goes_on = position.begun and not is_over
-        return Part(self._fresh(contexts), more, position if goes_on else self.start)
+        # What isn't wanted yet may become active, and be wanted then.
+        fresh = self._fresh(self.wanted(contexts))
+        return Part(fresh, more, position if goes_on else self.start)
 
     def _fresh(self, contexts: Contexts) -> Contexts:
         if self.yielded is None:
-            return self.wanted(contexts)
+            return contexts
         fresh: Contexts = []
         for context in contexts:
             if context.id not in self._seen:
@@ -106,7 +108,7 @@ class State:
             if context.id is not None:  # without an id, all count
                 self._seen.add(context.id)
         self.duplicates += len(contexts) - len(fresh)
-        return self.wanted(fresh)
+        return fresh
 
     def wanted(self, contexts: Contexts) -> Contexts:
         """Return the contexts that are as new as the user wants them."""
