@@ -22,6 +22,7 @@ from tests.model import (
     TOO_SLOW,
     Changes,
     Kind,
+    Scheduler,
     Service,
     given_by,
     ids_of,
@@ -132,6 +133,15 @@ def test_walk__by_offset_with_equal_times(tied: int, most: float) -> None:
     service = known("offset", 1000, tied=tied)
     assert given_by(service) == service.ids
     assert len(service.queries) <= most * 10
+
+
+def test_walk__windows_read_ahead_share_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some contexts may leave the list before they are answered."""
+    service = known("offset", 400)
+    Scheduler(service, 0, monkeypatch)
+    given_by(service, prefetch=8)
+    offsets = {int(query["offset"]) for query in service.queries}
+    assert {0, 93, 186, 279, 372} <= offsets
 
 
 @pytest.mark.parametrize("kind", ["touch", "remove", "add"])

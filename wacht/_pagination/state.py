@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Contexts = list[AiExecutionContext]
 
 _GROWTH = 8  # windows that must succeed before larger ones are tried
+_EXTRA_OVERLAP = 5  # of windows that are read ahead
 _COMPARED = 2**20  # characters of a context without an id
 
 
@@ -87,7 +88,11 @@ class State:
         if position.begun and (position.coverage or position.reason):
             return position
         coverage = Coverage(self.reader.revision.sort_time)
-        return evolve(self.start, coverage=coverage if self.is_exhaustive else None)
+        return evolve(
+            self.start,
+            extra_overlap=_EXTRA_OVERLAP if self.options.prefetch else 0,
+            coverage=coverage if self.is_exhaustive else None,
+        )
 
     def part(self, contexts: Contexts, position: Position, *, more: bool) -> Part:
         """Return what is new and wanted of an answer's contexts."""
