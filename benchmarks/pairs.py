@@ -6,12 +6,20 @@ import platform
 import statistics
 import time
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from unittest import mock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
+
+
+class Pair(NamedTuple):
+    """The median ratio of paired runs, and the median seconds of each side."""
+
+    ratio: float
+    ours: float
+    theirs: float
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -26,16 +34,19 @@ def compare(
     others: Mapping[str, Callable[[], object]],
     *,
     rounds: int = 15,
-) -> dict[str, float]:
-    """Run ours after each of the others, in each round, and give the median ratios."""
+) -> dict[str, Pair]:
+    """Run ours after each of the others, in each round, and give the medians."""
     for work in (ours, *others.values()):
         work()
-    ratios: dict[str, list[float]] = {name: [] for name in others}
+    runs: dict[str, list[Pair]] = {name: [] for name in others}
     for _ in range(rounds):
         for name, work in others.items():
-            theirs = seconds(work)
-            ratios[name].append(seconds(ours) / theirs)
-    return {name: statistics.median(each) for name, each in ratios.items()}
+            theirs, own = seconds(work), seconds(ours)
+            runs[name].append(Pair(own / theirs, own, theirs))
+    median = statistics.median
+    return {
+        name: Pair(*map(median, zip(*each, strict=True))) for name, each in runs.items()
+    }
 
 
 def without_msgspec() -> AbstractContextManager[object]:
@@ -49,7 +60,15 @@ def heading(title: str, *distributions: str) -> str:
     return f"{title} (Python {platform.python_version()}, {versions})"
 
 
-def table(title: str, ratios: Mapping[str, float]) -> str:
-    """Write ratios as a Markdown table."""
-    rows = "\n".join(f"| {name} | {ratio:.2f} |" for name, ratio in ratios.items())
-    return f"{title}\n\n| ours against | ratio |\n|---|---|\n{rows}\n"
+def table(title: str, pairs: Mapping[str, Pair]) -> str:
+    """Write ratios and milliseconds as a Markdown table."""
+    rows = "\n".join(
+        f"| {name} | {ratio:.2f} | {_ms(ours)} | {_ms(theirs)} |"
+        for name, (ratio, ours, theirs) in pairs.items()
+    )
+    head = "| ours against | ratio | ours, ms | theirs, ms |\n|---|---|---|---|"
+    return f"{title}\n\n{head}\n{rows}\n"
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:.{0 if seconds >= 0.01 else 2}f}"

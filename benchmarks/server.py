@@ -15,9 +15,12 @@ import threading
 import time
 from collections import deque
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
+from wacht._contexts import DEFAULT_LIMIT, OFFSET_FIELDS
 from wacht.sandbox.server import Pause, Server
 
 if TYPE_CHECKING:
@@ -28,11 +31,15 @@ if TYPE_CHECKING:
 PER_PAGE = 100
 FIRST_ID = 1_329_980_420_571_430_000
 NUMBER = re.compile(r"[?&](?:page|after|starting_after)=([0-9]+)")
-TIME = "2026-03-01T12:34:56.123456Z"
+NEWEST = datetime(2026, 3, 1, 12, 34, 56, 123456, UTC)
 
 
 def context(number: int, *, whole: bool = False) -> dict[str, Any]:
-    """Make a context as the service sends it: seven fields, or all twenty-one."""
+    """
+    Make a context as the service sends it: seven fields, or all twenty-one.
+
+    Context 0 is the newest, and each has a time of its own.
+    """
     seven = {
         "id": str(FIRST_ID + number),
         "agent_id": "1329980420571420001",
@@ -40,9 +47,13 @@ def context(number: int, *, whole: bool = False) -> dict[str, Any]:
         "user_id": f"user_{number}",
         "session_id": f"session_{number}",
         "context": {"topic": "a billing question", "turns": number, "tags": ["a", "b"]},
-        "created_at": TIME,
+        "created_at": _time(number),
     }
     return {**seven, **_more(number)} if whole else seven
+
+
+def _time(number: int) -> str:
+    return (NEWEST - timedelta(seconds=number)).isoformat()
 
 
 def _more(number: int) -> dict[str, Any]:
@@ -54,8 +65,8 @@ def _more(number: int) -> dict[str, Any]:
         "status": "idle",
         "source": "api",
         "external_context_id": None,
-        "updated_at": TIME,
-        "last_activity_at": TIME,
+        "updated_at": _time(number),
+        "last_activity_at": _time(number),
         "completed_at": None,
         "execution_state": {"step": 3},
         "external_resource_metadata": None,
@@ -80,11 +91,19 @@ def answer(shape: str, page: int, pages: int) -> bytes:
         following = f"{page + 1}" if page < pages else ""
         links = f"X-Next-Page: {following}\r\nX-Page: {page}\r\n".encode()
         if following:
-            link = (
-                f'Link: <http://{{host}}/api/v4/projects?page={following}>; rel="next"'
-            )
+            link = f'Link: <http://{{host}}/api/v4/topics?page={following}>; rel="next"'
             links += link.encode() + b"\r\n"
     return _framed(json.dumps(body).encode(), links)
+
+
+@cache
+def offset_answer(offset: int, limit: int, contexts: int) -> bytes:
+    """Write the whole answer for a window of the offset revision."""
+    end = min(offset + limit, contexts)
+    whole = [context(number, whole=True) for number in range(offset, end)]
+    data = [{field: each[field] for field in OFFSET_FIELDS} for each in whole]
+    body = {"data": data, "has_more": end < contexts, "limit": limit, "offset": offset}
+    return _framed(json.dumps(body).encode())
 
 
 def _framed(body: bytes, headers: bytes = b"", status: bytes = b"200 OK") -> bytes:
@@ -97,13 +116,19 @@ SHAPES = {
     "/ai/execution-contexts": "page",
     "/v1/files": "openai",
     "/v1/customers": "stripe",
-    "/api/v4/projects": "gitlab",
+    "/api/v4/topics": "gitlab",
+    "/offset": "offset",
 }
 
 
 def respond(request: Request, pages: int) -> bytes:
     """Answer a request."""
     shape = SHAPES[request.path.partition("?")[0]]
+    if shape == "offset":
+        query = dict(parse_qsl(request.path.partition("?")[2]))
+        offset = int(query.get("offset", "0"))
+        limit = int(query.get("limit", DEFAULT_LIMIT))
+        return offset_answer(offset, limit, pages * PER_PAGE)
     number = NUMBER.search(request.path)
     asked = int(number[1]) if number else 1
     page = (asked - FIRST_ID) // PER_PAGE + 2 if asked >= FIRST_ID else asked
