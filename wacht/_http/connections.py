@@ -86,10 +86,11 @@ class _TimedPool:
 
 
 class _TimedMessage(HTTPResponse):
+    fp: Any = None  # close() looks for it, even if a signal came before it was made
+
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        self._wire = _Wire(self.fp.detach(), sock, active_timer.get())
-        self.fp = io.BufferedReader(self._wire)
+        self._wire = _Wire(sock, active_timer.get())
+        super().__init__(cast("Any", self._wire), *args, **kwargs)
 
     def _read_status(self) -> Any:
         """Skip informational answers, such as 103; http.client skips only 100."""
@@ -210,11 +211,17 @@ class _FinishedResponse(TimedResponse):
 
 
 class _Wire(io.RawIOBase):
-    def __init__(self, raw: io.RawIOBase, sock: socket.socket, timer: ResponseTimer):
+    _raw: Any = None
+
+    def __init__(self, sock: socket.socket, timer: ResponseTimer) -> None:
         self.ended = False
-        self._raw = raw
         self._sock = sock
         self._timer = timer
+        self._raw = sock.makefile("rb", buffering=0)
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        """Return the file that http.client asks a socket for."""
+        return io.BufferedReader(self)
 
     def readable(self) -> bool:
         return True
@@ -222,7 +229,7 @@ class _Wire(io.RawIOBase):
     def readinto(self, buffer: Any) -> int | None:
         self._sock.settimeout(min(self._timer.read, self._timer.remaining()))
         try:
-            count = self._raw.readinto(buffer)
+            count: int | None = self._raw.readinto(buffer)
         except TimeoutError as error:
             if not caller_exception(error):
                 self._timer.remaining()  # raises if not only this read is too slow
@@ -231,5 +238,6 @@ class _Wire(io.RawIOBase):
         return count
 
     def close(self) -> None:
-        self._raw.close()
+        if self._raw:
+            self._raw.close()
         super().close()
