@@ -266,7 +266,7 @@ def test_reading__alarm_at_the_end_of_the_time(clock: Clock) -> None:
         clock.now += 30
         raise TimeoutError("alarm")
 
-    wire = _Wire(Mock(readinto=alarm), Mock(), timed)
+    wire = _Wire(Mock(**{"makefile.return_value.readinto": alarm}), timed)
     with pytest.raises(TimeoutError, match="alarm"):
         wire.readinto(bytearray(1))
 
