@@ -103,8 +103,8 @@ class Session:
     ) -> None:
         # requests is the largest part of our import time: it comes with a session, and
         # so does the rest. Later, there may be no file descriptor to import it with.
+        from ._fetch import fetch_page  # noqa: PLC0415
         from ._http.endpoint import Endpoint  # noqa: PLC0415
-        from ._pagination.reader import fetch_page  # noqa: PLC0415
         from ._pagination.updates import Updates  # noqa: PLC0415
         from ._pagination.walk import Walk  # noqa: PLC0415
 

@@ -39,7 +39,7 @@ from wacht import (
     ServerError,
     WalkProgress,
 )
-from wacht._pagination.reader import fetch_page
+from wacht._fetch import fetch_page
 
 Options = ListExecutionContextsOptions
 

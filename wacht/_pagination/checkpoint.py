@@ -45,16 +45,6 @@ class Checkpoint:
     yielded: list[str] = field(repr=False)  # the walk goes on adding to it
     count: int  # how many of them had been given at this point
 
-    @classmethod
-    def of(cls, state: State, service: str, options: Options) -> Checkpoint:
-        place = state.reader.known_revision, state.first, state.position
-        ids = state.yielded or []
-        return cls(service, filters_of(options), *place, ids, len(ids))
-
-    def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
-        values = (self.service, self.filters, self.revision, self.first, self.position)
-        return type(self), (*values, self.ids(), self.count)
-
     def ids(self) -> list[str]:
         """Return the ids that had been given, in order."""
         return self.yielded[: self.count]
@@ -63,11 +53,6 @@ class Checkpoint:
     def page(self) -> int:
         """The number of the page in which the walk ended."""
         return min(self.position.end // self.first.limit + 1, MAX_PAGE)
-
-    def options(self, options: Options) -> Options:
-        """Return the options for a walk that goes on from here."""
-        size = self.first.limit
-        return evolve(options, page=self.page, per_page=size, _checkpoint=self)
 
 
 @frozen
@@ -104,6 +89,15 @@ class Copy:
             differs = "service" if copy.service != service else "list, by its filters"
             what = f"this state is of another {differs}"
         raise InvalidRequestError(f"state: {what}. Begin with state=None")
+
+
+def resume_of(state: State, options: Options) -> Options:
+    """Return the options for a walk that goes on behind what was given."""
+    endpoint, first, ids = state.reader.endpoint, state.first, state.yielded or []
+    place = endpoint.revision, first, state.position, ids, len(ids)
+    checkpoint = Checkpoint(endpoint.service, filters_of(options), *place)
+    page, size = checkpoint.page, first.limit
+    return evolve(options, page=page, per_page=size, _checkpoint=checkpoint)
 
 
 def checkpoint_of(options: Options, service: str) -> Checkpoint | None:

@@ -132,7 +132,7 @@ class Coverage:
 
     def joins(self, answer: Answer) -> bool:
         """Return whether no quiet context is missing between the end and an answer."""
-        return answer.newest > self.covered_until or answer.is_top
+        return answer.newest > self.covered_until
 
     def reaches(self, answer: Answer) -> bool:
         """Return whether an answer comes down to the end, or the list grew above it."""

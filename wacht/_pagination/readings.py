@@ -49,8 +49,17 @@ _UNPROVEN = (
 
 def readings(state: State) -> Iterator[Part]:
     """Read the list from the state's position on; raise if contexts may be missing."""
-    start = state.go_on(state.position)
-    first = _first_scan(state, start)
+    start, size = state.go_on(state.position), state.first.limit
+    if not start.begun and state.first.offset % min(size, state.remaining) == 0:
+        size = min(size, state.remaining)  # else a smaller page begins elsewhere
+    first = Scan(
+        state,
+        start,
+        state.floor,
+        size=size,
+        prefetch=state.options.prefetch,
+        remaining=lambda: state.remaining,
+    )
     while not first.is_done:
         for answer, contexts in first.answers():
             # One answer shows the whole list as it was at one moment.
@@ -69,20 +78,6 @@ def readings(state: State) -> Iterator[Part]:
     state.is_complete = end.coverage is not None and state.first.offset == 0
     if end.coverage is None:
         logger.info(_UNPROVEN)
-
-
-def _first_scan(state: State, start: Position) -> Scan:
-    size = state.first.limit
-    if not start.begun and state.first.offset % min(size, state.remaining) == 0:
-        size = min(size, state.remaining)  # else a smaller page begins elsewhere
-    return Scan(
-        state,
-        start,
-        state.floor,
-        size=size,
-        prefetch=state.options.prefetch,
-        remaining=lambda: state.remaining,
-    )
 
 
 def _rechecked(

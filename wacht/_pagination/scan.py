@@ -62,7 +62,7 @@ class Scan:
         self._creeping = 0  # of those, answers that end where the last one did
         self._max_stalled = _MAX_STALLED + 2 * prefetch  # ahead of a gap
         self._held: list[Answer] = []  # they don't join yet
-        self._is_apart = False  # whether the last answer is one of them
+        self._latest: Answer | None = None
 
     @property
     def is_done(self) -> bool:
@@ -80,10 +80,9 @@ class Scan:
         while not self.is_done and (is_plain or self.position.coverage):
             if (latest := self._checked(self._take())) is None:
                 continue
+            self._latest = latest
             self._held.append(latest)
-            self._is_apart = True
             while (joining := self._take_joining()) is not None:
-                self._is_apart = self._is_apart and joining is not latest
                 contexts = self._below_start(joining)
                 new = self._add(joining, contexts)
                 self._read_ahead(self._remaining() - new)
@@ -97,15 +96,19 @@ class Scan:
                 f"{self._stalled} answers in a row had nothing new, although the "
                 f"service says that there is more. {_HINT}"
             )
-        known = state.reader.known_revision
+        is_known = state.reader.endpoint.revision is not None
         asked, batch = self._ahead.take(self._window)
-        if known is not None:  # else the size may be the service's default
+        if is_known:  # else the size may be the service's default
             state.note_size(asked, batch)
         if batch.has_more and not batch.contexts:  # once more: it may be a fault
             self._stalled += 1
             batch = state.reader.read(batch.window)
         self._stalled += 1
         self._revision = state.reader.revision
+        if state.is_by_page and state.options.active_since:
+            raise PaginationError(
+                "active_since needs the offset revision; this service lists by page"
+            )
         if batch.has_more and len(batch.contexts) < batch.window.limit:
             state.reader.has_own_size |= state.is_by_page
         if not self.position.begun:  # now the revision is known
@@ -113,8 +116,7 @@ class Scan:
         return batch
 
     def _window(self) -> Window:
-        if self._is_apart:
-            self._is_apart = False
+        if self._latest in self._held:
             self.position = self.position.further_back(self._state.max_limit)
         self._chosen = next(self._windows(None, self._remaining()))
         return self._chosen
@@ -185,7 +187,6 @@ class Scan:
             return answer
         self._ahead.clear()
         self._held.clear()
-        self._is_apart = False
         return None
 
     def _take_joining(self) -> Answer | None:

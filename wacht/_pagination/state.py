@@ -9,7 +9,6 @@ from attrs import define, evolve, field, frozen
 
 from wacht._contexts import MAX_PER_PAGE
 from wacht._text import safe_repr
-from wacht.errors import PaginationError
 
 from .coverage import END, UNDATED, Coverage, time_of
 from .position import Position
@@ -77,11 +76,6 @@ class State:
 
     def go_on(self, position: Position) -> Position:
         """Return where a walk goes on that came so far."""
-        known = self.reader.known_revision
-        if known and not known.sort_time.moves and self.options.active_since:
-            raise PaginationError(
-                "active_since needs the offset revision; this service lists by page"
-            )
         if position.begun and not self.is_exhaustive:
             return position.in_pages(self.first.limit, "")
         # Only a reading of all can prove what plain pages have read.

@@ -111,8 +111,8 @@ class Updates:
         for part in given(state, reporter):
             if copy.revision and self._has_changed(copy):
                 raise PaginationError("the service lists in another way than before")
-            revision = state.reader.known_revision
-            copy = evolve(copy, revision=revision, position=state.position)
+            revision, position = self._endpoint.revision, state.position
+            copy = evolve(copy, revision=revision, position=position)
             if read:
                 copy = evolve(copy, floor=read.mark, position=Position())
             if part.contexts:

@@ -13,7 +13,7 @@ from wacht._protocol.windows import window_of
 from wacht.errors import WachtError
 from wacht.models import ExecutionContextListResponse as Page
 
-from .checkpoint import Checkpoint, checkpoint_of
+from .checkpoint import Checkpoint, checkpoint_of, resume_of
 from .coverage import END, microseconds
 from .position import Position
 from .progress import reporting
@@ -59,9 +59,13 @@ class Walk:
                 for number, part in enumerate(given(state, reporter)):
                     # An empty one repeats others, if it isn't all that there is.
                     if part.contexts or not (number or self._checkpoint):
-                        yield Page(part.contexts, part.has_more, self._resume(state))
+                        yield Page(
+                            part.contexts,
+                            part.has_more,
+                            resume_of(state, self._filters),
+                        )
             except WachtError as error:
-                error.resume = self._resume(state)
+                error.resume = resume_of(state, self._filters)
                 raise
 
     def _state(self, budget: RequestBudget) -> State:
@@ -82,10 +86,6 @@ class Walk:
             yielded=checkpoint.ids() if checkpoint else [],
             remaining=self._options.limit or maxsize,
         )
-
-    def _resume(self, state: State) -> ListExecutionContextsOptions:
-        checkpoint = Checkpoint.of(state, self._endpoint.service, self._filters)
-        return checkpoint.options(self._filters)
 
 
 def given(state: State, reporter: Reporter) -> Iterator[Part]:
