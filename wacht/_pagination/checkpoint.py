@@ -91,9 +91,10 @@ class Copy:
         raise InvalidRequestError(f"state: {what}. Begin with state=None")
 
 
-def resume_of(state: State, options: Options) -> Options:
+def resume_of(state: State) -> Options:
     """Return the options for a walk that goes on behind what was given."""
-    endpoint, first, ids = state.reader.endpoint, state.first, state.yielded or []
+    endpoint, options, first = state.reader.endpoint, state.reader.filters, state.first
+    ids = state.yielded or []
     place = endpoint.revision, first, state.position, ids, len(ids)
     checkpoint = Checkpoint(endpoint.service, filters_of(options), *place)
     page, size = checkpoint.page, first.limit

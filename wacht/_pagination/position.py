@@ -74,8 +74,7 @@ class Position:
         """Return the position behind an answer."""
         batch, is_gap = answer.batch, not self.joins(answer)
         if self.coverage is None:
-            is_older = answer.oldest <= floor and not self.reason
-            ended = self.ended or not batch.has_more or is_older
+            ended = self.ended or answer.oldest <= floor
             end = max(self.end, batch.window.end)
             return evolve(self, end=end, begun=True, ended=ended)
         if not (self.begun or batch.contexts) and batch.has_more:
@@ -121,10 +120,8 @@ class Position:
         ties = self.coverage.ties_at_end if self.coverage else 0
         return ties <= 1 + self.extra_overlap
 
-    def window(self, size: int, max_limit: int, *, is_too_wide: bool = False) -> Window:
+    def window(self, size: int, max_limit: int) -> Window:
         """Return the next window, with some new contexts; it is full if it searches."""
-        if is_too_wide:
-            return Window(self.end, max_limit)
         if not (self.coverage and self.begun):
             return Window(self.end, min(size, max_limit))
         ties = self.coverage.ties_at_end

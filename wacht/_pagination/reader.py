@@ -27,8 +27,8 @@ class Reader:
     """Read windows of the list that some filters mean. Threads may share one."""
 
     endpoint: Endpoint
-    _options: Options
-    _budget: RequestBudget
+    filters: Options
+    budget: RequestBudget
     has_own_size: bool = False  # whether the service's pages aren't as long as asked
 
     @property
@@ -63,26 +63,25 @@ class Reader:
         if retries and self.endpoint.revision is None:  # each ignores the other
             place |= OffsetRevision().query(window)
         query = write_query(
-            {name: place[name] for name in place if name not in omitted}, self._options
+            {name: place[name] for name in place if name not in omitted}, self.filters
         )
-        answer = self.endpoint.ask(query, self._budget, retries, can_shrink=can_shrink)
-        served = self._negotiated(revision, answer)
-        if served.echoes and not revision.echoes and answer.applied:
-            if answer.applied.offset != window.offset:
-                return self.ask(window)
-            revision = served
-        batch = revision.read(answer, window, self._options)
-        self._budget.remaining()  # decoding takes time, too
+        answer = self.endpoint.ask(query, self.budget, retries, can_shrink=can_shrink)
+        tried, revision = revision, self._negotiated(revision, answer)
+        is_elsewhere = answer.applied and answer.applied.offset != window.offset
+        if is_elsewhere and revision != tried:
+            return self.ask(window)
+        batch = revision.read(answer, window, self.filters)
+        self.budget.remaining()  # decoding takes time, too
         return batch
 
     def _negotiated(self, revision: Revision, answer: PageResponse) -> Revision:
-        """Learn from the echo which revision is served; return it, if it's known."""
+        """Learn from the echo which revision is served; return that of the answer."""
         if self.endpoint.fixed:
             return revision
-        if answer.applied is not None:
-            self.endpoint.revision = OffsetRevision()
+        if answer.applied:
+            revision = self.endpoint.revision = OffsetRevision()
         elif revision.echoes:
             self.endpoint.revision = None  # for the next request to find out
         elif revision.name == "page":
             self.endpoint.revision = self.endpoint.revision or revision
-        return revision if revision.name == "offset" else self.revision
+        return revision

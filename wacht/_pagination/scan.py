@@ -90,7 +90,7 @@ class Scan:
 
     def _take(self) -> Batch:
         state = self._state
-        state.budget.remaining()
+        state.reader.budget.remaining()
         if self._stalled >= self._max_stalled:
             raise PaginationError(
                 f"{self._stalled} answers in a row had nothing new, although the "
@@ -128,8 +128,9 @@ class Scan:
         is_too_wide = self._is_too_wide(position)
         while position.end < until:
             size = min(self._size, until - position.end)
-            window = position.window(size, max_limit, is_too_wide=is_too_wide)
-            window = self._aligned(window, position)
+            window = position.window(size, max_limit)
+            beside = Window(position.end, max_limit)
+            window = self._aligned(beside if is_too_wide else window, position)
             yield window
             position = position.behind(window)
 
@@ -184,7 +185,7 @@ class Scan:
         reason = f"contexts may be missing: {reason}. exhaustive=False accepts that"
         self.position = self.position.in_pages(self._size, reason)
         if not begun or self.is_done:
-            return answer
+            return Answer.of(answer.batch, None)
         self._ahead.clear()
         self._held.clear()
         return None

@@ -16,7 +16,6 @@ from .position import Position
 if TYPE_CHECKING:
     from wacht._keywords import WalkOptions
     from wacht._protocol.windows import Batch, Window
-    from wacht._waiting import RequestBudget
     from wacht.models import AiExecutionContext
 
     from .reader import Reader
@@ -42,7 +41,6 @@ class State:
     """What the readings of one walk share."""
 
     reader: Reader
-    budget: RequestBudget
     options: WalkOptions
     first: Window  # the walk begins with it
     position: Position  # behind what was given

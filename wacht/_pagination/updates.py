@@ -128,7 +128,7 @@ class Updates:
         reader = Reader(self._endpoint, self._filters, budget)
         floor = _reading_floor(copy.floor)
         position = copy.position
-        return State(reader, budget, self._options, first, position, floor)
+        return State(reader, self._options, first, position, floor)
 
 
 def _reading_floor(mark: Mark) -> int:

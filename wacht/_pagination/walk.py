@@ -59,13 +59,9 @@ class Walk:
                 for number, part in enumerate(given(state, reporter)):
                     # An empty one repeats others, if it isn't all that there is.
                     if part.contexts or not (number or self._checkpoint):
-                        yield Page(
-                            part.contexts,
-                            part.has_more,
-                            resume_of(state, self._filters),
-                        )
+                        yield Page(part.contexts, part.has_more, resume_of(state))
             except WachtError as error:
-                error.resume = resume_of(state, self._filters)
+                error.resume = resume_of(state)
                 raise
 
     def _state(self, budget: RequestBudget) -> State:
@@ -78,7 +74,6 @@ class Walk:
             position = checkpoint.position
         return State(
             Reader(endpoint, self._filters, budget),
-            budget,
             self._options,
             first,
             position,
@@ -93,7 +88,7 @@ def given(state: State, reporter: Reporter) -> Iterator[Part]:
     for number, part in enumerate(readings(state), 1):
         wanted = part.contexts[: state.remaining]
         reporter.send(
-            state.budget,
+            state.reader.budget,
             pages=number,
             contexts=reporter.progress.contexts + len(wanted),
             duplicates=state.duplicates,
@@ -103,4 +98,4 @@ def given(state: State, reporter: Reporter) -> Iterator[Part]:
         if not state.remaining:
             return
     if state.is_complete and not reporter.progress.complete:
-        reporter.send(state.budget, complete=True)
+        reporter.send(state.reader.budget, complete=True)
