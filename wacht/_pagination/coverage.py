@@ -71,13 +71,15 @@ class Answer:
     times: list[int]  # of its contexts; none where nothing is compared
     newest: int
     oldest: int
+    date: int  # the header; END without one
 
     @classmethod
     def of(cls, batch: Batch, sort_time: SortTime | None) -> Answer:
         times = [time_of(c, sort_time) for c in batch.contexts] if sort_time else []
         newest = TOP if batch.window.offset == 0 else max(times, default=END)
         oldest = min(times, default=TOP) if batch.has_more else END
-        return cls(batch, times, newest, oldest)
+        date = http_date(batch.date or "") if sort_time else None
+        return cls(batch, times, newest, oldest, microseconds(date) if date else END)
 
     @property
     def is_top(self) -> bool:
@@ -89,16 +91,9 @@ class Answer:
         """How many contexts at its end share one time."""
         return next((len([*group]) for _, group in groupby(self.times[::-1])), 0)
 
-    @property
-    def long_ago(self) -> int:
-        """The time before which nothing can be on its way; END without a `Date`."""
-        date = http_date(self.batch.date or "")
-        return microseconds(date) - _LONG_AGO if date else END
-
     def shows_lag(self, mark: Mark) -> bool:
         """Return whether a time is newer than the mark, and yet long ago."""
-        long_ago = self.long_ago  # parses the header
-        return any(mark.time < time < long_ago for time in self.times)
+        return any(mark.time < time < self.date - _LONG_AGO for time in self.times)
 
 
 @frozen
@@ -110,9 +105,9 @@ class Mark:
 
     @classmethod
     def of(cls, answer: Answer) -> Mark:
-        now = microseconds(http_date(answer.batch.date or "") or datetime.now(UTC))
+        now = microseconds(datetime.now(UTC)) if answer.date == END else answer.date
         time = max((time for time in answer.times if time <= now), default=END)
-        return cls(time, END < time < answer.long_ago)
+        return cls(time, END < time < answer.date - _LONG_AGO)
 
 
 @frozen

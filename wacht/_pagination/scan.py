@@ -7,17 +7,20 @@ from math import gcd
 from sys import maxsize
 from typing import TYPE_CHECKING
 
+from attrs import define, field
+
 from wacht._contexts import DEFAULT_LIMIT, MAX_PER_PAGE
 from wacht._protocol.windows import Window
 from wacht.errors import PaginationError
 
-from .coverage import END, Answer, Coverage, time_of
+from .coverage import END, Answer, Coverage
 from .prefetch import Prefetcher
 from .state import key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from wacht._protocol.revisions import Revision
     from wacht._protocol.windows import Batch
 
     from .position import Position
@@ -29,40 +32,31 @@ _MAX_CREEPING = 3  # answers in a row that came no further than the list grew
 _ALIGNMENT = 8  # contexts more than a page has, to begin where the revision can
 
 
+@define(eq=False)
 class Scan:
-    """
-    One reading of the list, from a position down to a floor.
+    """One reading of the list, from a position down to a floor."""
 
-    `size` is how many new contexts to ask for at once, `prefetch` how many answers to
-    read ahead, and `remaining` returns how many contexts the user still wants.
-    """
+    _state: State
+    position: Position  # how far it came
+    _floor: int
+    _size: int = field(default=MAX_PER_PAGE, kw_only=True)  # to ask for at once
+    _prefetch: int = field(default=0, kw_only=True)  # answers to read ahead
+    _remaining: Callable[[], int] = field(default=lambda: maxsize, kw_only=True)
+    is_whole: bool = field(init=False)  # whether it reads all of the list
+    ids: set[str] = field(init=False, factory=set)  # what it read, by id or digest
+    length: int = field(init=False, default=0)  # of the list, from the walk's first on
+    _revision: Revision = field(init=False)
+    _ahead: Prefetcher = field(init=False)
+    _stalled: int = field(init=False, default=0)  # answers without news, in a row
+    _chosen: Window | None = field(init=False, default=None)  # not read ahead
+    _creeping: int = field(init=False, default=0)  # of those, end where the last did
+    _latest: Answer | None = field(init=False, default=None)
+    _held: list[Answer] = field(init=False, factory=list)  # they don't join yet
 
-    def __init__(  # noqa: PLR0913 - a first reading has them all
-        self,
-        state: State,
-        position: Position,
-        floor: int,
-        *,
-        size: int = MAX_PER_PAGE,
-        prefetch: int = 0,
-        remaining: Callable[[], int] = lambda: maxsize,
-    ) -> None:
-        self.position = position  # how far it came
-        self.is_whole = not position.begun  # whether it reads all of the list
-        self.ids: set[str] = set()  # what it read, by id or digest
-        self.length = 0  # of the list at its end, counted from the walk's first context
-        self._state = state
-        self._revision = state.reader.revision
-        self._floor = floor
-        self._size = size
-        self._remaining = remaining
-        self._ahead = Prefetcher(state.reader.read, prefetch)
-        self._stalled = 0  # answers without anything new, in a row
-        self._chosen: Window | None = None  # the last one that wasn't read ahead
-        self._creeping = 0  # of those, answers that end where the last one did
-        self._max_stalled = _MAX_STALLED + 2 * prefetch  # ahead of a gap
-        self._held: list[Answer] = []  # they don't join yet
-        self._latest: Answer | None = None
+    def __attrs_post_init__(self) -> None:
+        self.is_whole = not self.position.begun
+        self._revision = self._state.reader.revision
+        self._ahead = Prefetcher(self._state.reader.read, self._prefetch)
 
     @property
     def is_done(self) -> bool:
@@ -91,7 +85,7 @@ class Scan:
     def _take(self) -> Batch:
         state = self._state
         state.reader.budget.remaining()
-        if self._stalled >= self._max_stalled:
+        if self._stalled >= _MAX_STALLED + 2 * self._prefetch:  # ahead of a gap
             raise PaginationError(
                 f"{self._stalled} answers in a row had nothing new, although the "
                 f"service says that there is more. {_HINT}"
@@ -237,10 +231,6 @@ class Scan:
         coverage, contexts = self.position.coverage, answer.batch.contexts
         if coverage is None or answer.batch.window.offset >= self._state.first.offset:
             return contexts
-        sort_time, until = coverage.sort_time, coverage.covered_until
-        return [
-            *dropwhile(
-                lambda c: key(c) not in self.ids and time_of(c, sort_time) > until,
-                contexts,
-            )
-        ]
+        until, dated = coverage.covered_until, zip(answer.times, contexts, strict=True)
+        rest = dropwhile(lambda c: c[0] > until and key(c[1]) not in self.ids, dated)
+        return [context for _, context in rest]
