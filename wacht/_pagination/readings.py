@@ -88,7 +88,7 @@ def _rechecked(
     if coverage.ambiguous_time is not None:
         counted = yield from _counted(state, first)
     look = yield from _at_top(state, first.position, coverage)
-    if (top := look.coverage) is None:
+    if (top := look.scan.position.coverage) is None:
         return look.scan.position
     if not coverage.sort_time.moves and top.mark.time < coverage.mark.time:
         reason = _SUNK.format(coverage.sort_time.field, shown(coverage.mark.time))
@@ -107,10 +107,6 @@ class _Look:
     seen: Seen  # what is newer than a horizon
     shows_all: bool  # whether one answer had all of that
     shows_lag: bool  # whether the mark isn't as old as it seems
-
-    @property
-    def coverage(self) -> Coverage | None:
-        return self.scan.position.coverage
 
 
 def _look(
@@ -140,11 +136,8 @@ def _at_top(
         # Nothing is on its way to a time before an old mark.
         long, delay = (LONG_DELAY, DELAY) if moves and not mark.is_old else (0, 0)
         look = yield from _look(state, end, mark, mark.time - long, mark.time - delay)
-        if (
-            not moves
-            or (top := look.coverage) is None
-            or top.ambiguous_time is not None
-        ):
+        top = look.scan.position.coverage
+        if not moves or top is None or top.ambiguous_time is not None:
             return look
         if mark.is_old and look.shows_lag:
             mark = evolve(mark, is_old=False)

@@ -87,13 +87,16 @@ class State:
         )
 
     def part(self, contexts: Contexts, position: Position, *, more: bool) -> Part:
-        """Return what is new and wanted of an answer's contexts."""
+        """Return what is new and wanted of an answer's contexts, up to the limit."""
         # If all was read, only a reading of all can settle a doubt.
         is_over = position.covered_until <= self.floor and position.is_doubtful
-        goes_on = position.begun and not is_over
+        if is_over or not position.begun:
+            position = self.start
         # What isn't wanted yet may become active, and be wanted then.
         fresh = self._fresh(self.wanted(contexts))
-        return Part(fresh, more, position if goes_on else self.start)
+        if len(fresh) > self.remaining:  # the next walk reads them again
+            position, self.is_complete = self.position, False
+        return Part(fresh[: self.remaining], more, position)
 
     def _fresh(self, contexts: Contexts) -> Contexts:
         if self.yielded is None:
@@ -115,17 +118,12 @@ class State:
         most = UNDATED - (self.options.active_since is not None)
         return [c for c in contexts if self.floor < time_of(c, sort_time) <= most]
 
-    def give(self, part: Part) -> Part:
-        """Note that a part is handed to the user; return it cut to what is wanted."""
-        contexts = part.contexts[: self.remaining]
-        if len(contexts) == len(part.contexts):  # else the next walk reads it again
-            self.position = part.position
-        else:
-            part = evolve(part, contexts=contexts)
+    def give(self, part: Part) -> None:
+        """Note that a part is handed to the user."""
+        self.position = part.position
         if self.yielded is not None:
-            self.yielded += [c.id for c in contexts if c.id is not None]
-        self.remaining -= len(contexts)
-        return part
+            self.yielded += [c.id for c in part.contexts if c.id is not None]
+        self.remaining -= len(part.contexts)
 
     def note_size(self, asked: Window, batch: Batch) -> None:
         """Ask for less after a window that came in part, and later for more again."""

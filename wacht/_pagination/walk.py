@@ -66,7 +66,7 @@ class Walk:
 
     def _state(self, budget: RequestBudget) -> State:
         endpoint, checkpoint = self._endpoint, self._checkpoint
-        first = window_of(self._filters, self._filters.per_page or MAX_PER_PAGE)
+        first = window_of(self._filters, MAX_PER_PAGE)
         position, since = Position(first.offset), self._options.active_since
         if checkpoint is not None:
             endpoint.revision = endpoint.revision or checkpoint.revision
@@ -84,17 +84,17 @@ class Walk:
 
 
 def given(state: State, reporter: Reporter) -> Iterator[Part]:
-    """Read the list; report each part, cut it to the limit and note it as given."""
+    """Read the list; report each part, and note it as given."""
     for number, part in enumerate(readings(state), 1):
-        wanted = part.contexts[: state.remaining]
         reporter.send(
             state.reader.budget,
             pages=number,
-            contexts=reporter.progress.contexts + len(wanted),
+            contexts=reporter.progress.contexts + len(part.contexts),
             duplicates=state.duplicates,
-            complete=state.is_complete and len(wanted) == len(part.contexts),
+            complete=state.is_complete,
         )
-        yield state.give(part)
+        state.give(part)
+        yield part
         if not state.remaining:
             return
     if state.is_complete and not reporter.progress.complete:
