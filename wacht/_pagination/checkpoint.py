@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from datetime import UTC, datetime
 from functools import cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Self
@@ -18,7 +17,7 @@ from wacht._protocol.windows import Window
 from wacht.errors import InvalidRequestError
 from wacht.models import ListExecutionContextsOptions as Options
 
-from .coverage import END, UNDATED, Mark, microseconds
+from .coverage import END, UNDATED, Mark
 from .position import MAX_EXTRA_OVERLAP, Position
 
 if TYPE_CHECKING:
@@ -30,7 +29,6 @@ _FORMAT = 4  # another number for each change that a reader of the text would no
 # What cattrs and the options raise for a document that doesn't fit.
 _UNFIT = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 _MAX_NUMBER = MAX_PAGE * MAX_PER_PAGE
-_LAST = microseconds(datetime.max.replace(tzinfo=UTC))
 
 
 @frozen
@@ -83,7 +81,7 @@ class Copy:
             again = _converter().unstructure(copy)
             _expect(_json(again) == _json(document) or not is_same)
             _check(copy.position, Window(0, MAX_PER_PAGE), copy.revision)
-            _expect(copy.floor.time < UNDATED and 0 <= copy.started_at < _LAST)
+            _expect(copy.floor.time < UNDATED and 0 <= copy.started_at < UNDATED)
             if (copy.service, copy.filters) == (service, filters):
                 return copy
             differs = "service" if copy.service != service else "list, by its filters"
@@ -193,7 +191,7 @@ def _check(position: Position, first: Window, revision: Revision | None) -> None
         _expect(coverage.sort_time in [it.sort_time for it in served])
         _expect(not (position.ended or position.reason))
         _expect(0 <= coverage.ties_at_end <= MAX_CONTEXTS)
-        _expect(END <= coverage.mark.time <= _LAST)
+        _expect(END <= coverage.mark.time < UNDATED)
         _expect(END <= coverage.covered_until <= UNDATED)
         _expect(END < (coverage.ambiguous_time or 0) <= UNDATED)
 

@@ -41,7 +41,7 @@ def microseconds(moment: datetime) -> int:
 
 
 END = microseconds(datetime.min.replace(tzinfo=UTC)) - 1  # older than any time
-UNDATED = 10**18  # newer than any time that there is
+UNDATED = microseconds(datetime.max.replace(tzinfo=UTC)) + 1  # newer than any time
 TOP = UNDATED + 1
 
 

@@ -59,10 +59,9 @@ class Position:
         """Return whether more contexts share the last time than a window spans."""
         if not (self.coverage and self.begun) or self.shift > 0:
             return False
-        if self.coverage.is_in_group:
-            return True
         window = revision.window_at(self.joining_window(), max_limit)
-        return window.limit > max_limit or window.end <= self.end
+        is_full = window.limit > max_limit or window.end <= self.end
+        return is_full or self.coverage.is_in_group
 
     def joining_window(self) -> Window:
         """Return the smallest window that joins the end and goes on behind it."""

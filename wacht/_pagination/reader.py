@@ -62,9 +62,8 @@ class Reader:
         place = revision.query(window)
         if retries and self.endpoint.revision is None:  # each ignores the other
             place |= OffsetRevision().query(window)
-        query = write_query(
-            {name: place[name] for name in place if name not in omitted}, self.filters
-        )
+        place = {name: place[name] for name in place if name not in omitted}
+        query = write_query(place, self.filters)
         answer = self.endpoint.ask(query, self.budget, retries, can_shrink=can_shrink)
         tried, revision = revision, self._negotiated(revision, answer)
         is_elsewhere = answer.applied and answer.applied.offset != window.offset

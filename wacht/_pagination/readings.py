@@ -131,7 +131,7 @@ def _at_top(
 ) -> Generator[Part, None, _Look]:
     """Read the top until one answer, or two looks, show all that moved there."""
     mark, moves = coverage.mark, coverage.sort_time.moves
-    before: Seen | None = None
+    before: Seen = set()
     for _ in range(MAX_LOOKS):
         # Nothing is on its way to a time before an old mark.
         long, delay = (LONG_DELAY, DELAY) if moves and not mark.is_old else (0, 0)
@@ -141,7 +141,7 @@ def _at_top(
             return look
         if mark.is_old and look.shows_lag:
             mark = evolve(mark, is_old=False)
-        elif look.shows_all or (before is not None and look.seen <= before):
+        elif look.shows_all or look.seen <= before:
             return look
         else:
             mark, before = top.mark, look.seen

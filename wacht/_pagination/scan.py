@@ -67,8 +67,7 @@ class Scan:
         """
         Read on, to the end or until the proof has ended; then call it again.
 
-        Yield the answers in the order in which they join, and their contexts that
-        aren't above the place where the walk began.
+        Yield the answers as they join, with their contexts from the walk's start on.
         """
         is_plain = self.position.coverage is None
         while not self.is_done and (is_plain or self.position.coverage):
@@ -131,8 +130,7 @@ class Scan:
     def _aligned(self, window: Window, position: Position) -> Window:
         max_limit = self._state.max_limit
         if self._revision.name == "page" and not position.coverage:
-            size = min(self._size, max_limit)  # the same, if possible
-            return Window(window.offset, gcd(window.offset, size))
+            return Window(window.offset, gcd(window.offset, min(self._size, max_limit)))
         is_back = position.shift < 0
         most = window.limit if is_back else max(window.limit, self._size + _ALIGNMENT)
         aligned = self._revision.window_at(window, min(most, max_limit))
@@ -175,10 +173,9 @@ class Scan:
 
     def _without_proof(self, answer: Answer, reason: str) -> Answer | None:
         """Go on page by page behind what is covered, as no time shows the order."""
-        begun = self.position.begun
         reason = f"contexts may be missing: {reason}. exhaustive=False accepts that"
         self.position = self.position.in_pages(self._size, reason)
-        if not begun or self.is_done:
+        if not self.position.begun or self.is_done:
             return Answer.of(answer.batch, None)
         self._ahead.clear()
         self._held.clear()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sys import maxsize
 from typing import TYPE_CHECKING
 
-from attrs import define, evolve, field, frozen
+from attrs import define, field, frozen
 
 from wacht._contexts import MAX_PER_PAGE
 from wacht._text import safe_repr
@@ -57,11 +57,6 @@ class State:
         self._seen = {*(self.yielded or ())}
 
     @property
-    def start(self) -> Position:
-        """The position of a walk that has read nothing yet."""
-        return Position(self.first.offset)
-
-    @property
     def is_by_page(self) -> bool:
         """Whether the page revision is served, as far as known."""
         return self.reader.revision.name == "page"
@@ -80,8 +75,8 @@ class State:
         if position.begun and (position.coverage or position.reason):
             return position
         coverage = Coverage(self.reader.revision.sort_time)
-        return evolve(
-            self.start,
+        return Position(
+            self.first.offset,
             extra_overlap=_EXTRA_OVERLAP if self.options.prefetch else 0,
             coverage=coverage if self.is_exhaustive else None,
         )
@@ -91,7 +86,7 @@ class State:
         # If all was read, only a reading of all can settle a doubt.
         is_over = position.covered_until <= self.floor and position.is_doubtful
         if is_over or not position.begun:
-            position = self.start
+            position = Position(self.first.offset)  # begin anew
         # What isn't wanted yet may become active, and be wanted then.
         fresh = self._fresh(self.wanted(contexts))
         if len(fresh) > self.remaining:  # the next walk reads them again
