@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from operator import eq
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from attrs import frozen
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 PATH = "/ai/execution-contexts"
 MAX_PER_PAGE = 100
@@ -21,23 +17,16 @@ DEFAULT_LIMIT = 50  # of the offset revision, and always that of its older build
 class Filter:
     """A filter that a revision of the endpoint applies."""
 
-    name: str  # as an option and in the query
-    field: str  # of the contexts that it compares
-    accepts: Callable[[Any, Any], bool] = eq  # a context's value, and the filter's?
-    # How a value is written, in the query and to store it. (Not as an enum's `str()`.)
-    text: Callable[[Any], str] = str.__str__
-    value: Callable[[str], Any] = str  # how it is read from that
+    name: str  # as an option, in the query, and of the field that it compares
+
+    def accepts(self, context: Any, wanted: str) -> bool:
+        """Compare a context, for the client and the sandbox."""
+        return bool(getattr(context, self.name) == wanted)
 
 
-PAGE_FILTERS: tuple[Filter, ...] = (
-    Filter("agent_id", "agent_id"),
-    Filter("workflow_id", "workflow_id"),
-)
-OFFSET_FILTERS: tuple[Filter, ...] = (
-    Filter("status", "status"),
-    Filter("context_group", "context_group"),
-)
-FILTERS = {filter_.name: filter_ for filter_ in (*PAGE_FILTERS, *OFFSET_FILTERS)}
+PAGE_FILTERS = (Filter("agent_id"), Filter("workflow_id"))
+OFFSET_FILTERS = (Filter("status"), Filter("context_group"))
+FILTERS = tuple(known.name for known in (*PAGE_FILTERS, *OFFSET_FILTERS))
 
 
 @frozen

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from attrs import evolve, field, frozen
 
-from wacht._contexts import FILTERS, MAX_PAGE, MAX_PER_PAGE
+from wacht._contexts import MAX_PAGE, MAX_PER_PAGE
 from wacht._protocol.decoding import MAX_CONTEXTS
 from wacht._protocol.revisions import REVISIONS, Revision, filters_of
 from wacht._protocol.windows import Window
@@ -143,7 +143,7 @@ def read(text: str) -> Options:
             stored = _converter().structure(stored, Checkpoint)
             _expect(stored.count == len(stored.yielded))
             _check(stored.position, stored.first, stored.revision)
-        filters = {n: FILTERS[n].value(t) for n, t in document["filters"].items()}
+        filters = document["filters"]
         options = Options(**document["place"], **filters, _checkpoint=stored)
         # Nothing was added, left out or converted: it is written in the same way.
         _expect(_json(_verified(write(options))) == _json(document))

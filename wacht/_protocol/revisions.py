@@ -54,8 +54,8 @@ class Revision(ABC):
         # A context may leave out a field, if it's certain that the service knows the
         # filter: the page revision leaves out what it can't filter by.
         certain = self.name == "page" or answer.applied is not None
-        for name in filters_of(options):
-            wanted, known = getattr(options, name), facts.FILTERS[name]
+        for name, wanted in filters_of(options).items():
+            known = facts.Filter(name)
             supported = known in self.filters
             may_lack = supported and certain
             reason = _first_mismatch(answer, known, wanted, may_lack=may_lack)
@@ -136,9 +136,10 @@ REVISIONS: dict[str, Revision] = {
 
 
 def filters_of(options: Options) -> dict[str, str]:
-    """Return the filters that are set, as text."""
+    """Return the filters that are set, as plain strings."""
     values = {name: getattr(options, name) for name in facts.FILTERS}
-    return {n: facts.FILTERS[n].text(v) for n, v in values.items() if v is not None}
+    # Not `str()`, which some enums define anew.
+    return {n: str.__str__(v) for n, v in values.items() if v is not None}
 
 
 def write_query(place: dict[str, int], options: Options) -> Query:
@@ -147,13 +148,13 @@ def write_query(place: dict[str, int], options: Options) -> Query:
 
 
 def _first_mismatch(
-    answer: PageResponse, known: facts.Filter, wanted: object, *, may_lack: bool
+    answer: PageResponse, known: facts.Filter, wanted: str, *, may_lack: bool
 ) -> str | None:
     # The value isn't shown: the key may be in it.
     for index, context in enumerate(answer.contexts):
-        got = getattr(context, known.field)
-        if got is None and not may_lack:
-            return f"data[{index}].{known.field} is missing"
-        if got is not None and not known.accepts(got, wanted):
-            return f"data[{index}].{known.field} is another"
+        is_missing = getattr(context, known.name) is None
+        if is_missing and not may_lack:
+            return f"data[{index}].{known.name} is missing"
+        if not is_missing and not known.accepts(context, wanted):
+            return f"data[{index}].{known.name} is another"
     return None

@@ -87,14 +87,14 @@ def listing(
     filters = facts.PAGE_FILTERS if revision == "page" else facts.OFFSET_FILTERS
     try:
         start, size = _window(revision, query)
-        wanted = [(f, f.value(query[f.name])) for f in filters if f.name in query]
     except ValueError as error:
         return _text(400, f"Failed to deserialize query string: {error}")
     listed = [*contexts]  # a copy, for another thread may change the list
     if revision != "page":
         listed = newest_first(listed, facts.OFFSET_SORT_TIME.field)
-    for known, value in wanted:
-        listed = [c for c in listed if _passes(c, known, value)]
+    for known in filters:
+        if known.name in query:
+            listed = [c for c in listed if _passes(c, known, query[known.name])]
     end = start + size
     # json only takes dicts, and a caller's context may be any mapping.
     data = [dict(context) for context in listed[start:end]]
@@ -102,14 +102,13 @@ def listing(
     return json_response(200, {"data": data, "has_more": end < len(listed)} | echo)
 
 
-def _passes(context: Context, known: facts.Filter, wanted: object) -> bool:
+def _passes(context: Context, known: facts.Filter, wanted: str) -> bool:
     """Compare a field as the client does; nothing passes that it can't read."""
     try:
-        shown = read_context({known.field: context.get(known.field)})
+        shown = read_context({known.name: context.get(known.name)})
+        return known.accepts(shown, wanted)
     except ValueError:
         return False
-    value = getattr(shown, known.field)
-    return value is not None and known.accepts(value, wanted)
 
 
 def _window(revision: SandboxRevision, query: Query) -> tuple[int, int]:
