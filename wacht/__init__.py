@@ -1,8 +1,8 @@
 """
-Wacht's AI execution contexts: every context exactly once, or an error that says why.
+The Python SDK for Wacht's AI execution contexts: it reads the whole list.
 
-This is the default on a service that lists by activity. By page, it takes
-`exhaustive=True`; otherwise `complete` in the progress is False.
+By default, it proves that nothing is missing if the service lists by activity. By page,
+that takes `exhaustive=True`; otherwise `complete` in the progress is False.
 
     >>> import wacht
     >>> for context in wacht.iter_execution_contexts():  # the key: WACHT_API_KEY
