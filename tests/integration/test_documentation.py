@@ -206,6 +206,25 @@ def test_plain_script__lists_all(service: Sandbox, revision: Any) -> None:
     assert (ran.returncode, ran.stderr) == (1, message)
 
 
+@pytest.mark.parametrize("revision", ["page", "offset"])
+def test_export__as_a_script(service: Sandbox, tmp_path: Path, revision: Any) -> None:
+    service.revision = revision
+    ran = run(EXAMPLES / "export_to_csv.py", "contexts.csv")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "150 contexts\n", "")
+    assert [row["id"] for row in rows_in(tmp_path / "contexts.csv")] == [
+        str(number) for number in range(150)
+    ]
+
+
+@pytest.mark.parametrize("revision", ["page", "offset"])
+def test_shared_budget__as_a_script(service: Sandbox, revision: Any) -> None:
+    skip_without(["filelock", "pyrate_limiter", "redis"])
+    service.revision = revision
+    ran = run(EXAMPLES / "shared_budget.py")
+    assert ran.stdout.split() == [str(number) for number in range(150)]
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
 def test_export__without_an_argument() -> None:
     ran = run(EXAMPLES / "export_to_csv.py")
     assert (ran.returncode, ran.stdout) == (1, "")
