@@ -199,11 +199,12 @@ def walked(case: Case) -> Walk:
     reader: Any = Reader(service, OPTIONS, budget)  # type: ignore[arg-type]
     first = Window(0, PER_PAGE)
     start, size = position.Position(), case.window
-    walk = State(reader, budget, SETTINGS, first, start, yielded=[], max_limit=size)
+    walk = State(reader, SETTINGS, first, start, yielded=[], max_limit=size)
     try:
         for last in dict.fromkeys([case.cut, 0]):
             for number, part in enumerate(readings(walk), 1):
-                given += ids_of(walk.give(part).contexts)
+                walk.give(part)
+                given += ids_of(part.contexts)
                 if number == last:
                     walk.is_complete = False
                     break
