@@ -53,12 +53,7 @@ def readings(state: State) -> Iterator[Part]:
     if not start.begun and state.first.offset % min(size, state.remaining) == 0:
         size = min(size, state.remaining)  # else a smaller page begins elsewhere
     first = Scan(
-        state,
-        start,
-        state.floor,
-        size=size,
-        prefetch=state.options.prefetch,
-        remaining=lambda: state.remaining,
+        state, start, state.floor, size, state.options.prefetch, lambda: state.remaining
     )
     while not first.is_done:
         for answer, contexts in first.answers():

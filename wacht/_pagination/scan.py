@@ -39,11 +39,11 @@ class Scan:
     _state: State
     position: Position  # how far it came
     _floor: int
-    _size: int = field(default=MAX_PER_PAGE, kw_only=True)  # to ask for at once
-    _prefetch: int = field(default=0, kw_only=True)  # answers to read ahead
-    _remaining: Callable[[], int] = field(default=lambda: maxsize, kw_only=True)
+    _size: int = MAX_PER_PAGE  # new contexts to ask for at once
+    _prefetch: int = 0  # answers to read ahead
+    _remaining: Callable[[], int] = lambda: maxsize  # contexts that are still wanted
     is_whole: bool = field(init=False)  # whether it reads all of the list
-    ids: set[str] = field(init=False, factory=set)  # what it read, by id or digest
+    ids: set[str] = field(init=False, factory=set[str])  # what it read, by id or digest
     length: int = field(init=False, default=0)  # of the list, from the walk's first on
     _revision: Revision = field(init=False)
     _ahead: Prefetcher = field(init=False)
@@ -51,7 +51,7 @@ class Scan:
     _chosen: Window | None = field(init=False, default=None)  # not read ahead
     _creeping: int = field(init=False, default=0)  # of those, end where the last did
     _latest: Answer | None = field(init=False, default=None)
-    _held: list[Answer] = field(init=False, factory=list)  # they don't join yet
+    _held: list[Answer] = field(init=False, factory=list[Answer])  # they don't join yet
 
     def __attrs_post_init__(self) -> None:
         self.is_whole = not self.position.begun
