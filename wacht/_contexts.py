@@ -13,20 +13,15 @@ DEFAULT_PER_PAGE = 20  # of the page revision
 DEFAULT_LIMIT = 50  # of the offset revision, and always that of its older build
 
 
-@frozen
-class Filter:
-    """A filter that a revision of the endpoint applies."""
-
-    name: str  # as an option, in the query, and of the field that it compares
-
-    def accepts(self, context: Any, wanted: str) -> bool:
-        """Compare a context, for the client and the sandbox."""
-        return bool(getattr(context, self.name) == wanted)
+# The filters that each revision applies, each named as the field that it compares.
+PAGE_FILTERS = ("agent_id", "workflow_id")
+OFFSET_FILTERS = ("status", "context_group")
+FILTERS = (*PAGE_FILTERS, *OFFSET_FILTERS)
 
 
-PAGE_FILTERS = (Filter("agent_id"), Filter("workflow_id"))
-OFFSET_FILTERS = (Filter("status"), Filter("context_group"))
-FILTERS = tuple(known.name for known in (*PAGE_FILTERS, *OFFSET_FILTERS))
+def accepts(context: Any, name: str, wanted: str) -> bool:
+    """Compare a context with a filter, for the client and the sandbox."""
+    return bool(getattr(context, name) == wanted)
 
 
 @frozen

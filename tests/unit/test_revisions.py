@@ -13,7 +13,7 @@ import wacht
 from tests import strategies
 from tests.strategies import Agents, Sizes
 from wacht import AiExecutionContext, ListExecutionContextsOptions
-from wacht._contexts import FILTERS, MAX_PAGE, Filter
+from wacht._contexts import FILTERS, MAX_PAGE
 from wacht._protocol.answers import PageResponse
 from wacht._protocol.revisions import (
     OffsetRevision,
@@ -127,19 +127,18 @@ def test_offset_revision__must_have_applied_the_offset() -> None:
 
 
 @pytest.mark.parametrize(
-    ("revision", "known"),
+    ("revision", "name"),
     [(revision, f) for revision in (PAGE, ECHOING) for f in revision.filters],
 )
-def test_filter__that_was_ignored(revision: Revision, known: Filter) -> None:
+def test_filter__that_was_ignored(revision: Revision, name: str) -> None:
     """Another's contexts are an error; it doesn't show the value: it may be the key."""
     applied = WINDOW if revision is ECHOING else None
-    wanted, other = {known.name: "b"}, {known.name: "B"}
+    wanted, other = {name: "b"}, {name: "B"}
     read(revision, answer(wanted, {}, applied=applied), **wanted)
     with pytest.raises(wacht.PaginationError) as caught:
         read(revision, answer(wanted, other, applied=applied), **wanted)
     assert str(caught.value) == (
-        f"the service ignored the filter {known.name}='b': "
-        f"data[1].{known.name} is another"
+        f"the service ignored the filter {name}='b': data[1].{name} is another"
     )
 
 

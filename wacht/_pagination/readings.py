@@ -164,7 +164,7 @@ def _ambiguity(state: State, first: Scan, coverage: Coverage | None) -> str:
     missing = first.length - max(len(first.ids), len(state.yielded or ()))
     what = f"about {missing} contexts are" if missing > 0 else "contexts may be"
     time = f"{coverage.sort_time.field} {shown(coverage.ambiguous_time)}"
-    filters = " or ".join(known.name for known in state.reader.revision.filters)
+    filters = " or ".join(state.reader.revision.filters)
     return (
         f"{what} missing: too many have the {time} to fit into one answer, and the "
         f"service lists them in no fixed order. Filter by {filters} to make the group "

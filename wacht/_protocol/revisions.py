@@ -26,7 +26,7 @@ class Revision(ABC):
     """One way in which the endpoint is served."""
 
     name: ClassVar[Literal["page", "offset"]]  # as in `Session(pagination=…)`
-    filters: ClassVar[tuple[facts.Filter, ...]]  # it ignores others
+    filters: ClassVar[tuple[str, ...]]  # it ignores others
     sort_time: ClassVar[facts.SortTime]  # the list is sorted by it
     echoes: bool = False  # answers say which window was applied
 
@@ -55,10 +55,9 @@ class Revision(ABC):
         # filter: the page revision leaves out what it can't filter by.
         certain = self.name == "page" or answer.applied is not None
         for name, wanted in filters_of(options).items():
-            known = facts.Filter(name)
-            supported = known in self.filters
+            supported = name in self.filters
             may_lack = supported and certain
-            reason = _first_mismatch(answer, known, wanted, may_lack=may_lack)
+            reason = _first_mismatch(answer, name, wanted, may_lack=may_lack)
             if reason and not supported:
                 reason = (
                     f"it is of the {self.name} revision, which has no such filter; "
@@ -148,13 +147,13 @@ def write_query(place: dict[str, int], options: Options) -> Query:
 
 
 def _first_mismatch(
-    answer: PageResponse, known: facts.Filter, wanted: str, *, may_lack: bool
+    answer: PageResponse, name: str, wanted: str, *, may_lack: bool
 ) -> str | None:
     # The value isn't shown: the key may be in it.
     for index, context in enumerate(answer.contexts):
-        is_missing = getattr(context, known.name) is None
+        is_missing = getattr(context, name) is None
         if is_missing and not may_lack:
-            return f"data[{index}].{known.name} is missing"
-        if not is_missing and not known.accepts(context, wanted):
-            return f"data[{index}].{known.name} is another"
+            return f"data[{index}].{name} is missing"
+        if not is_missing and not facts.accepts(context, name, wanted):
+            return f"data[{index}].{name} is another"
     return None
