@@ -82,7 +82,7 @@ class State:
         )
 
     def part(self, contexts: Contexts, position: Position, *, more: bool) -> Part:
-        """Return what is new and wanted of an answer's contexts, up to the limit."""
+        """Return what is new of an answer; a part that is cut proves nothing."""
         # If all was read, only a reading of all can settle a doubt.
         is_over = position.covered_until <= self.floor and position.is_doubtful
         if is_over or not position.begun:
