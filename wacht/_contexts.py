@@ -12,7 +12,6 @@ MAX_PAGE = 2**63 - 1  # what a 64-bit service can parse
 DEFAULT_PER_PAGE = 20  # of the page revision
 DEFAULT_LIMIT = 50  # of the offset revision, and always that of its older build
 
-
 # The filters that each revision applies, each named as the field that it compares.
 PAGE_FILTERS = ("agent_id", "workflow_id")
 OFFSET_FILTERS = ("status", "context_group")

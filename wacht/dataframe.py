@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from json import dumps
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
@@ -12,8 +12,6 @@ from .errors import ConfigError, InvalidRequestError
 from .models import KINDS, AiExecutionContext
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     import pandas as pd
 
 Columns: TypeAlias = "dict[str, list[Any]]"

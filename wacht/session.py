@@ -15,7 +15,16 @@ from ._keywords import (
 )
 from ._pagination.progress import open_report
 from ._protocol.credentials import ApiKey
-from .models import ListExecutionContextsOptions
+from .models import (
+    AiExecutionContext,
+    ExecutionContextListResponse,
+    ListExecutionContextsOptions,
+    ListFilters,
+    UpdateFilters,
+    UpdatePage,
+    WalkKeywords,
+    WalkProgress,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -28,15 +37,6 @@ if TYPE_CHECKING:
     # known to return a `Literal`, and then offers nothing after `session.`.
     from ._http.settings import Pagination
     from ._pagination.walk import Walk
-    from .models import (
-        AiExecutionContext,
-        ExecutionContextListResponse,
-        ListFilters,
-        UpdateFilters,
-        UpdatePage,
-        WalkKeywords,
-        WalkProgress,
-    )
     from .throttle import SupportsSlot
 
 

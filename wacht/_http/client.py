@@ -12,24 +12,21 @@ from weakref import WeakKeyDictionary
 import requests
 from requests.structures import CaseInsensitiveDict
 
-from wacht._http.settings import is_loopback
+from wacht._http.settings import Settings, is_loopback
 from wacht._threads import PerProcess
 from wacht._version import __version__
 from wacht.errors import ConfigError
 
 from .body import ACCEPTED, BodyReader
 from .connections import TimedAdapter
-from .timing import active_timer
+from .timing import ResponseTimer, active_timer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from wacht._http.settings import Settings
     from wacht._protocol.credentials import ApiKey
     from wacht._protocol.replies import RawResponse
     from wacht._protocol.revisions import Query
-
-    from .timing import ResponseTimer
 
     Parts = tuple[requests.PreparedRequest, Mapping[str, Any]]
 

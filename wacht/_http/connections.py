@@ -18,12 +18,11 @@ from urllib3.util.response import assert_header_parsing
 from wacht._protocol.credentials import plain_headers
 
 from .failures import caller_exception
-from .timing import active_timer
+from .timing import ResponseTimer, active_timer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .timing import ResponseTimer
 
 FINAL = 200  # a lower status announces that the answer is still to come
 

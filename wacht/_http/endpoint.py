@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from wacht._protocol.answers import PageResponse, SmallerPageMayHelp, read_answer
 from wacht._protocol.replies import RawResponse
-from wacht._protocol.revisions import REVISIONS
+from wacht._protocol.revisions import REVISIONS, Query, Revision
 from wacht._text import safe_repr
-from wacht._waiting import ThrottleWait, logger
+from wacht._waiting import RequestBudget, ThrottleWait, logger
 from wacht.errors import RequestError
 from wacht.throttle import Throttle, shared_throttle
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from wacht._http.settings import Settings
     from wacht._protocol.credentials import ApiKey
-    from wacht._protocol.revisions import Query, Revision
-    from wacht._waiting import RequestBudget
 
 _READS = 3  # read timeouts that all headers may take, and a whole body
 

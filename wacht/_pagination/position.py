@@ -9,12 +9,11 @@ from attrs import evolve, frozen
 from wacht._contexts import MAX_PER_PAGE
 from wacht._protocol.windows import Window
 
-from .coverage import END, TOP, Coverage
+from .coverage import END, TOP, Answer, Coverage
 
 if TYPE_CHECKING:
     from wacht._protocol.revisions import Revision
 
-    from .coverage import Answer
 
 _STRIDE = MAX_PER_PAGE
 MAX_EXTRA_OVERLAP = 16

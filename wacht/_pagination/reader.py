@@ -6,18 +6,16 @@ from typing import TYPE_CHECKING
 
 from attrs import define
 
-from wacht._protocol.answers import SmallerPageMayHelp
+from wacht._protocol.answers import PageResponse, SmallerPageMayHelp
 from wacht._protocol.revisions import OffsetRevision, PageRevision, write_query
-from wacht._protocol.windows import Window
+from wacht._protocol.windows import Batch, Window
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from wacht._http.endpoint import Endpoint
     from wacht._http.retry import Retries
-    from wacht._protocol.answers import PageResponse
     from wacht._protocol.revisions import Revision
-    from wacht._protocol.windows import Batch
     from wacht._waiting import RequestBudget
     from wacht.models import ListExecutionContextsOptions as Options
 

@@ -18,12 +18,10 @@ from wacht.errors import PaginationError
 from .coverage import END, TOP, Coverage, Mark, shown
 from .position import Position
 from .scan import Scan
-from .state import key
+from .state import Part, State, key
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
-
-    from .state import Part, State
 
     Seen = set[tuple[int, str, int]]  # place, id and time of contexts
 

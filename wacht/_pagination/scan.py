@@ -10,21 +10,19 @@ from typing import TYPE_CHECKING
 from attrs import define, field
 
 from wacht._contexts import DEFAULT_LIMIT, MAX_PER_PAGE
-from wacht._protocol.windows import Window
+from wacht._protocol.windows import Batch, Window
 from wacht.errors import PaginationError
 
 from .coverage import END, Answer, Coverage
 from .prefetch import Prefetcher
-from .state import key
+from .state import Contexts, State, key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from wacht._protocol.revisions import Revision
-    from wacht._protocol.windows import Batch
 
     from .position import Position
-    from .state import Contexts, State
 
 _HINT = 'Set pagination="offset" for an older build of the offset revision, else "auto"'
 _MAX_STALLED = 30  # answers in a row without a new context

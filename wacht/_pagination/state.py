@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sys import maxsize
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from attrs import define, field, frozen
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .reader import Reader
 
-    Contexts = list[AiExecutionContext]
+Contexts: TypeAlias = "list[AiExecutionContext]"
 
 _GROWTH = 8  # windows that must succeed before larger ones are tried
 _EXTRA_OVERLAP = 5  # of windows that are read ahead

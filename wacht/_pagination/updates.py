@@ -18,12 +18,12 @@ from wacht._contexts import MAX_PER_PAGE
 from wacht._protocol.revisions import filters_of
 from wacht._protocol.windows import Window
 from wacht.errors import PaginationError
-from wacht.models import UpdatePage
+from wacht.models import AiExecutionContext, ListExecutionContextsOptions, UpdatePage
 
 from .checkpoint import Copy
 from .coverage import END, Mark, microseconds, moment_of
 from .position import Position
-from .progress import reporting
+from .progress import Report, Reporter, reporting
 from .reader import Reader
 from .state import State
 from .walk import given
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
     from wacht._http.endpoint import Endpoint
     from wacht._keywords import WalkOptions
     from wacht._waiting import RequestBudget
-    from wacht.models import AiExecutionContext, ListExecutionContextsOptions
-
-    from .progress import Report, Reporter
 
 # Microseconds before the newest time of a run that the next one reads again: longer
 # transactions than that are rare.
@@ -126,14 +123,9 @@ class Updates:
     def _state(self, copy: Copy, budget: RequestBudget) -> State:
         first = Window(0, self._filters.per_page or MAX_PER_PAGE)
         reader = Reader(self._endpoint, self._filters, budget)
-        floor = _reading_floor(copy.floor)
-        position = copy.position
-        return State(reader, self._options, first, position, floor)
-
-
-def _reading_floor(mark: Mark) -> int:
-    """Return the time down to which a run reads that begins at a mark."""
-    return mark.time if mark.is_old else max(mark.time - _OVERLAP, END)
+        overlap = 0 if copy.floor.is_old else _OVERLAP
+        floor = max(copy.floor.time - overlap, END)
+        return State(reader, self._options, first, copy.position, floor)
 
 
 def _page(

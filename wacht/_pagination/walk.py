@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from sys import maxsize
 from typing import TYPE_CHECKING
 
@@ -16,21 +16,18 @@ from wacht.models import ExecutionContextListResponse as Page
 from .checkpoint import Checkpoint, checkpoint_of, resume_of
 from .coverage import END, microseconds
 from .position import Position
-from .progress import reporting
+from .progress import Report, Reporter, reporting
 from .reader import Reader
 from .readings import readings
 from .state import Part, State
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
-    from contextlib import AbstractContextManager
 
     from wacht._http.endpoint import Endpoint
     from wacht._keywords import WalkOptions
     from wacht._waiting import RequestBudget
     from wacht.models import AiExecutionContext, ListExecutionContextsOptions
-
-    from .progress import Report, Reporter
 
 
 @define(eq=False)

@@ -12,11 +12,10 @@ from wacht import errors
 from wacht._text import safe_line, safe_repr
 
 from .json import parse_json
-from .replies import retry_after
+from .replies import RawResponse, retry_after
 
 if TYPE_CHECKING:
     from .credentials import ApiKey
-    from .replies import RawResponse
 
 EXCERPT_LENGTH = 64 * 1024  # bytes of a body that an error keeps
 

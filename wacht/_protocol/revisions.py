@@ -57,15 +57,12 @@ class Revision(ABC):
         for name, wanted in filters_of(options).items():
             supported = name in self.filters
             may_lack = supported and certain
-            reason = _first_mismatch(answer, name, wanted, may_lack=may_lack)
-            if reason and not supported:
-                reason = (
-                    f"it is of the {self.name} revision, which has no such filter; "
-                    "list without it"
+            if reason := _first_mismatch(answer, name, wanted, may_lack=may_lack):
+                lacks = f"it is of the {self.name} revision, which has no such filter"
+                raise PaginationError(
+                    f"the service ignored the filter {name}={safe_repr(wanted)}: "
+                    f"{reason if supported else lacks + '; list without it'}"
                 )
-            if reason:
-                message = f"the service ignored the filter {name}={safe_repr(wanted)}"
-                raise PaginationError(f"{message}: {reason}")
 
 
 @frozen

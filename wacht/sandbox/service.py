@@ -92,9 +92,8 @@ def listing(
     listed = [*contexts]  # a copy, for another thread may change the list
     if revision != "page":
         listed = newest_first(listed, facts.OFFSET_SORT_TIME.field)
-    for name in filters:
-        if name in query:
-            listed = [c for c in listed if _passes(c, name, query[name])]
+    for name in query.keys() & {*filters}:
+        listed = [c for c in listed if _passes(c, name, query[name])]
     end = start + size
     # json only takes dicts, and a caller's context may be any mapping.
     data = [dict(context) for context in listed[start:end]]
