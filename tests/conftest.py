@@ -5,17 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.clock import Clock
 from wacht.sandbox import Sandbox
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 UNIT_TESTS = Path(__file__).parent / "unit"
 NETWORK_EVENTS = frozenset({"socket.connect", "socket.getaddrinfo"})

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import pickle
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import nullcontext
 from copy import copy
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from random import Random
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 from zlib import crc32
 
 import pytest
@@ -24,28 +25,24 @@ from attrs import evolve, fields_dict, frozen
 from wacht import (
     AiExecutionContext,
     DeadlineExceededError,
+    ExecutionContextListResponse,
     ListExecutionContextsOptions,
     PaginationError,
     RequestError,
     ServerError,
     WachtError,
+    WalkProgress,
 )
 from wacht._http.retry import Retries, default_retry
 from wacht._keywords import WalkOptions
 from wacht._pagination import prefetch as prefetching
 from wacht._pagination.walk import Walk
 from wacht._protocol.answers import PageResponse, SmallerPageMayHelp
-from wacht._protocol.revisions import OffsetRevision, PageRevision
+from wacht._protocol.revisions import OffsetRevision, PageRevision, Query, Revision
 from wacht._protocol.windows import Window
+from wacht._waiting import RequestBudget
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-
-    from wacht import ExecutionContextListResponse, WalkProgress
-    from wacht._protocol.revisions import Query, Revision
-    from wacht._waiting import RequestBudget
-
-    Contexts = list[AiExecutionContext]
+Contexts = list[AiExecutionContext]
 
 Kind = Literal["page", "offset", "older"]
 

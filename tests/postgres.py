@@ -6,26 +6,22 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from math import ceil
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any, Literal, LiteralString
+from typing import Any, Literal, LiteralString
 
+import psycopg
 from attrs import evolve, frozen
 
 from tests.model import ACTIVITY, CREATED, REVISIONS, Kind, Order, StandIn
 from wacht import AiExecutionContext
 from wacht._protocol.answers import PageResponse
+from wacht._protocol.revisions import Query
 from wacht._protocol.windows import Window
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    import psycopg
-
-    from wacht._protocol.revisions import Query
 
 CONTEXTS = 3000
 AGE = 900.0  # seconds: how long ago the list was at rest

@@ -5,12 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tests.waits import PATIENCE
-
-if TYPE_CHECKING:
-    from wacht.sandbox import Sandbox
+from wacht.sandbox import Sandbox
 
 
 def run(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:

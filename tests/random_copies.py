@@ -15,24 +15,26 @@ from email.utils import format_datetime
 from multiprocessing import Pool
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from attrs import define, evolve, field, frozen
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from collections.abc import Iterator
+
 from tests import model
 from tests.model import ACTIVITY, CREATED, START, Service
-from wacht import AiExecutionContext, ListExecutionContextsOptions, PaginationError
+from wacht import (
+    AiExecutionContext,
+    ListExecutionContextsOptions,
+    PaginationError,
+    UpdatePage,
+)
 from wacht._keywords import WalkOptions
 from wacht._pagination.updates import Updates
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from wacht import UpdatePage
-    from wacht._protocol.answers import PageResponse
+from wacht._protocol.answers import PageResponse
 
 _KINDS = ("touch", "late", "add", "remove", "leave", "enter", "burst", "ahead")
 _AHEAD = (120.0, 30 * 86400.0)  # seconds

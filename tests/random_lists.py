@@ -15,12 +15,14 @@ from itertools import repeat
 from multiprocessing import Pool
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from attrs import evolve, frozen
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from collections.abc import Sequence
 
 from tests import model
 from tests.model import ACTIVITY, CREATED, HIDDEN, START, TIMES, Service
@@ -28,13 +30,9 @@ from wacht import (
     ListExecutionContextsOptions as Options,
     PaginationError,
     RequestError,
+    WalkProgress,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from wacht import WalkProgress
-    from wacht._protocol.answers import PageResponse
+from wacht._protocol.answers import PageResponse
 
 _CHANGES = ("touch", "late", "add", "remove", "leave", "enter", "burst", "border")
 _AHEAD = (

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Callable, Iterator
+from typing import Any, Self, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
 import wacht
 from wacht.sandbox.server import Action, End, Pause, Server, _Connection
 from wacht.sandbox.service import listing
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Self
 
 KEY = "wk_raw_server"
 KEEP = object()

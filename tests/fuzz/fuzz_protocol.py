@@ -13,9 +13,9 @@ from __future__ import annotations
 import html
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 import atheris
 
@@ -24,9 +24,6 @@ with atheris.instrument_imports(include=["wacht", "email"]):
     from wacht._protocol.answers import read_answer
     from wacht._protocol.credentials import ApiKey
     from wacht._protocol.replies import RawResponse
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 KEY = 'wk_"live"/<0123&4567>\\%\'+'  # it looks different in JSON, HTML and URLs
 SPELLINGS = (KEY, json.dumps(KEY)[1:-1], html.escape(KEY))

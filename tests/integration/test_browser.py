@@ -7,13 +7,11 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 NEEDED = ("jupyterlab", "ipykernel", "matplotlib", "pandas", "selenium")
 for module in NEEDED:

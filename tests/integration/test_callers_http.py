@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import requests
@@ -14,11 +15,7 @@ from urllib3 import Retry
 
 import wacht
 from tests.servers import KEY, RawServer, page_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from wacht.sandbox import Sandbox
+from wacht.sandbox import Sandbox
 
 OURS = f"wacht/{wacht.__version__} python-requests"
 ATTRIBUTES = requests.Session.__attrs__

@@ -9,10 +9,12 @@ import re
 import runpy
 import signal
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -22,10 +24,6 @@ from wacht import cli
 from wacht.cli import commands, listing
 from wacht.sandbox import Sandbox
 from wacht.sandbox.data import REFERENCE, make_contexts
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture

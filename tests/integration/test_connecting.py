@@ -8,8 +8,10 @@ import ssl
 import subprocess
 import time
 from base64 import b64encode
+from collections.abc import Iterator
+from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import requests
@@ -19,10 +21,6 @@ import wacht
 from tests.leaks import leaks
 from tests.servers import RawServer, Wire, page_of
 from wacht.throttle import Slot
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 RETRIES = Retry(5, backoff_factor=0.01)
 CONNECTED = b"HTTP/1.1 200 Connection established\r\n\r\n"

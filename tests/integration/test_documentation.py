@@ -8,9 +8,10 @@ import json
 import re
 import shlex
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from attrs import frozen
@@ -20,9 +21,6 @@ from tests.processes import run
 from wacht import cli
 from wacht._contexts import OFFSET_FIELDS, PAGE_FIELDS
 from wacht.sandbox import Sandbox
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"

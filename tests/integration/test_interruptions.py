@@ -11,9 +11,10 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from contextvars import Context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import requests
@@ -21,10 +22,6 @@ import requests
 import wacht
 from tests.servers import RawServer, Wire
 from tests.waits import PATIENCE
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "signals.py"
 

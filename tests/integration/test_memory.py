@@ -7,16 +7,13 @@ import json
 import subprocess
 import sys
 import weakref
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 import requests
 
 from tests.waits import PATIENCE
 from wacht.sandbox import Sandbox
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 MAX_BYTES = 16 * 2**20
 

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 import requests
 
 import wacht
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from wacht.sandbox import Sandbox
+from wacht.sandbox import Sandbox
 
 PAGE = {"data": [{"id": "1"}], "has_more": False}
 

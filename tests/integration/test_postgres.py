@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import nullcontext, suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -19,9 +20,6 @@ from tests.postgres import (
     running_server,
 )
 from wacht import PaginationError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 psycopg = pytest.importorskip("psycopg", reason="needs psycopg")
 pytestmark = pytest.mark.skipif(programs() is None, reason="needs PostgreSQL")

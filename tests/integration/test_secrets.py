@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -15,9 +16,6 @@ import wacht
 from tests.leaks import leaks
 from tests.servers import RawServer
 from wacht.sandbox import Sandbox
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 CORE = "c0re0fTheKey"
 PLAIN = f"wk_live_{CORE}"

@@ -6,16 +6,14 @@ import importlib
 import shutil
 import subprocess
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from wacht.sandbox import Sandbox
+from wacht.sandbox import Sandbox
 
 for module in ("filelock", "pyrate_limiter"):
     pytest.importorskip(module)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 from runpy import run_path
 from signal import SIGKILL
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -14,11 +16,7 @@ from tests.integration.test_documentation import blocks_of_pages, skip_without
 from tests.processes import stopped_at_request
 from wacht.sandbox import Sandbox
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    Read = Callable[[Path], Any]
+Read = Callable[[Path], Any]
 
 
 def rows_in_sqlite(folder: Path) -> Any:

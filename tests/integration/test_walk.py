@@ -8,8 +8,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import requests
@@ -19,9 +20,6 @@ from tests.model import ids_of, until_error
 from tests.servers import RawServer, Wire, page_of
 from tests.waits import PATIENCE, settle
 from wacht.sandbox import Changes, Sandbox
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def ids_in(sandbox: Sandbox) -> list[str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import gzip
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import requests
@@ -17,9 +18,6 @@ import wacht
 from tests.leaks import leaks
 from tests.model import ids_of
 from tests.servers import KEEP, KEY, RawServer, Script, Wire, page_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 QUICK = {"backoff_factor": 0.01, "status_forcelist": [429, *range(500, 600)]}
 ATTEMPTS = 2

@@ -8,9 +8,10 @@ import os
 import shlex
 import sys
 import time
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import reduce
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import pytest
@@ -28,10 +29,6 @@ from wacht import (
 from wacht.cli.commands import wacht as command
 from wacht.cli.listing import Listing
 from wacht.cli.output import delivered_output, report, wait_notices
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

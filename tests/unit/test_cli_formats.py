@@ -7,8 +7,8 @@ import io
 import itertools
 import json
 import re
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 import pytest
 from attrs import evolve
@@ -20,9 +20,6 @@ from wacht import AiExecutionContext
 from wacht._contexts import TERMINAL_COLUMNS
 from wacht.cli.formats import FORMATS, Style, escape_formulas
 from wacht.models import FIELD_NAMES
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 FIRST = AiExecutionContext(

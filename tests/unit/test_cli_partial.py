@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 import pytest
 
+from tests.clock import Clock
 from wacht import WachtError
 from wacht.cli import partial as partial_module
 from wacht.cli.partial import replacing
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.clock import Clock
 
 
 def test_replacing__complete(tmp_path: Path) -> None:

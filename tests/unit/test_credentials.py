@@ -7,7 +7,8 @@ import html
 import json
 import pickle
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -18,9 +19,6 @@ from tests import strategies
 from tests.leaks import leaks
 from wacht import ConfigError
 from wacht._protocol.credentials import ApiKey, plain_headers
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 KEY = "wk_live_0123456789abcdef"
 UNUSABLE = [

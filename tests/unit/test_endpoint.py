@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from unittest.mock import Mock, call
 
 import pytest
@@ -14,16 +15,12 @@ from responses import matchers
 from urllib3 import Retry
 
 import wacht
+from wacht._http.endpoint import Endpoint
+from wacht._http.timing import ResponseTimer
 from wacht._protocol.answers import SmallerPageMayHelp
 from wacht._protocol.revisions import REVISIONS
 from wacht._waiting import RequestBudget
 from wacht.throttle import Slot
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from wacht._http.endpoint import Endpoint
-    from wacht._http.timing import ResponseTimer
 
 URL = "https://api.wacht.dev/ai/execution-contexts"
 PAGE = {"data": [{"id": "1"}, {"id": "2"}], "has_more": False}

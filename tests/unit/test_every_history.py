@@ -7,11 +7,12 @@ contexts, or one would show all of the list. The walk is driven where it reads.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from email.utils import format_datetime
 from functools import cache
 from itertools import accumulate, product
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import pytest
 from attrs import evolve, frozen
@@ -26,17 +27,12 @@ from wacht._pagination.reader import Reader
 from wacht._pagination.readings import readings
 from wacht._pagination.state import State
 from wacht._protocol.answers import PageResponse
-from wacht._protocol.revisions import OffsetRevision, PageRevision
+from wacht._protocol.revisions import OffsetRevision, PageRevision, Query, Revision
 from wacht._protocol.windows import Window
 from wacht._waiting import RequestBudget
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from wacht._protocol.revisions import Query, Revision
-
-    Event = tuple[int, str, str]  # an answer's number, what happens after it, to what
-    Time = Literal["created", "active"]
+Event = tuple[int, str, str]  # an answer's number, what happens after it, to what
+Time = Literal["created", "active"]
 
 pytestmark = pytest.mark.skipif(
     Coverage.current() is not None,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from datetime import timedelta
 from random import Random
-from typing import TYPE_CHECKING
 
 import pytest
 from attrs import evolve
@@ -28,10 +28,6 @@ from wacht import (
     PaginationError,
     WalkProgress,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
 
 Options = ListExecutionContextsOptions
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -11,9 +11,6 @@ from wacht._pagination import prefetch
 from wacht._pagination.prefetch import Prefetcher
 from wacht._protocol.windows import Batch, Window
 from wacht._threads import Task
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 SIZE = 10
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import pickle
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -13,9 +14,6 @@ import responses
 import wacht
 from wacht._contexts import PATH
 from wacht.models import OPTION_NAMES
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 CALLS: list[Callable[..., object]] = [
     wacht.Session.fetch_execution_contexts,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import decimal
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import requests
@@ -13,9 +13,7 @@ from hypothesis import example, given, strategies as st
 
 import wacht
 from wacht import ConfigError
-
-if TYPE_CHECKING:
-    from wacht._http.settings import Settings
+from wacht._http.settings import Settings
 
 
 def settings(**values: Any) -> Settings:

@@ -9,8 +9,9 @@ import sys
 import threading
 import weakref
 from bisect import bisect_left
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
@@ -19,9 +20,6 @@ from tests.clock import Clock
 from wacht import ConfigError, Throttle
 from wacht._protocol.credentials import ApiKey
 from wacht.throttle import MARGIN, REACH, shared_throttle
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 SECOND, MINUTE = 1.0, 60.0
 

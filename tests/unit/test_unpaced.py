@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import requests
@@ -10,9 +11,6 @@ import responses
 from urllib3 import Retry
 
 import wacht
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 URL = "https://api.wacht.dev/ai/execution-contexts"
 PAGE = {"data": [{"id": "1"}], "has_more": False}

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import timedelta
 from email.utils import format_datetime
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from attrs import evolve
 
-from tests.model import ACTIVITY, CREATED, REVISIONS, START, Service, once
+from tests.model import ACTIVITY, CREATED, REVISIONS, START, Kind, Service, once
 from tests.random_copies import keep
 from wacht import (
     InvalidRequestError,
@@ -23,11 +24,6 @@ from wacht import (
 from wacht._keywords import WalkOptions
 from wacht._pagination.updates import Updates
 from wacht.sandbox import Sandbox
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.model import Kind
 
 REFUSED = "Begin with state=None"
 

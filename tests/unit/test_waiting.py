@@ -7,17 +7,15 @@ import logging
 import threading
 import weakref
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
+from tests.clock import Clock
 from tests.waits import PATIENCE
 from wacht import DeadlineExceededError
 from wacht._threads import Event, Task
 from wacht._waiting import RequestBudget, StoppedError, ThrottleWait
-
-if TYPE_CHECKING:
-    from tests.clock import Clock
 
 
 def budget_on(clock: Clock, seconds: float | None = None, *args: Any) -> RequestBudget:

@@ -7,10 +7,11 @@ import gc
 import threading
 import tracemalloc
 import weakref
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from functools import partial
 from itertools import cycle
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from attrs import evolve
@@ -44,16 +45,11 @@ from wacht import (
     WalkProgress,
 )
 from wacht._pagination import progress as progress_module
+from wacht._pagination.walk import Walk
 from wacht._protocol.answers import PageResponse
-from wacht._protocol.revisions import PageRevision
+from wacht._protocol.revisions import PageRevision, Query, Revision
 from wacht._protocol.windows import Window
 from wacht._waiting import RequestBudget, StoppedError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-
-    from wacht._pagination.walk import Walk
-    from wacht._protocol.revisions import Query, Revision
 
 Options = ListExecutionContextsOptions
 
