@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
 from itertools import starmap
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from ._contexts import ALWAYS_SHOWN, NOTEBOOK_COLUMNS
 from ._text import JOINERS, escape_controls, safe_repr, truncate
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 Row: TypeAlias = "Mapping[str, object]"
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
 from difflib import get_close_matches
 from inspect import getdoc, signature
-from typing import TYPE_CHECKING, Any, TypeVar, Unpack
+from typing import Any, TypeVar, Unpack
 
 from attrs import evolve, field, fields_dict, frozen
 from attrs.validators import optional
@@ -19,11 +21,7 @@ from .models import (
     UpdateFilters,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
-
-    F = TypeVar("F", bound=Callable[..., object])
+F = TypeVar("F", bound=Callable[..., object])
 
 MAX_PREFETCH = 100  # pages; the service's limit of a minute
 

@@ -5,16 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from math import inf
-from typing import TYPE_CHECKING
 
 from attrs import define
 
 from ._threads import Event
 from .errors import DeadlineExceededError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 logger = logging.getLogger("wacht")
 

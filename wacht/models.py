@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, overload
+from typing import Any, TypeAlias, TypedDict, overload
 
 from attrs import field, fields, frozen
 from attrs.validators import optional
@@ -12,9 +13,6 @@ from ._contexts import FILTERS, MAX_PAGE, MAX_PER_PAGE
 from ._text import safe_repr, utc_text
 from ._validators import integer, text
 from .errors import InvalidRequestError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 
 @frozen(kw_only=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import socket
+from collections.abc import Mapping
 from functools import cache
 from http import HTTPStatus
 from http.client import HTTPResponse, parse_headers
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import urllib3
 from requests.adapters import HTTPAdapter
@@ -19,10 +20,6 @@ from wacht._protocol.credentials import plain_headers
 
 from .failures import caller_exception
 from .timing import ResponseTimer, active_timer
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 
 FINAL = 200  # a lower status announces that the answer is still to come
 

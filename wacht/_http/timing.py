@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from attrs import define
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 class SlowAnswerError(ConnectionError):

@@ -7,8 +7,8 @@ top is read again, for what moved there; and the whole list, where only counts t
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterator
 from itertools import count
-from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
@@ -20,10 +20,7 @@ from .position import Position
 from .scan import Scan
 from .state import Part, State, key
 
-if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
-
-    Seen = set[tuple[int, str, int]]  # place, id and time of contexts
+Seen = set[tuple[int, str, int]]  # place, id and time of contexts
 
 MAX_LOOKS = 10
 # A change is visible within this many microseconds of the time that it is dated to.

@@ -6,14 +6,12 @@ import html
 import json
 import os
 import re
+from collections.abc import Mapping
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 from urllib.parse import quote
 
 from wacht.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _REDACTED = b"[***]"  # holds no letter, so redacting twice changes nothing
 _SHORTEST_KEY = 8  # characters; a shorter one may be part of any word

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from attrs import define
 
@@ -12,9 +13,6 @@ from wacht._text import safe_repr
 from wacht.models import KINDS, AiExecutionContext, ExecutionContextListResponse
 
 from .json import SchemaError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _ID_BITS = 64
 _INTEGERS = range(-(2**63), 2**63)  # what data frames and databases hold

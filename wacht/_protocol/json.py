@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from math import isfinite
-from typing import TYPE_CHECKING, Any, NoReturn
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from typing import Any, NoReturn
 
 _fast_decode: Callable[[bytes], Any] | None = None
 _refusals: tuple[type[Exception], ...] = (RecursionError, UnicodeDecodeError)

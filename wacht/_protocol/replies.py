@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 
 from attrs import field, frozen
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _SECONDS = re.compile(r"\d{1,308}(\.\d+)?", re.ASCII)  # a finite float
 _RETRY_TEXT = re.compile(rb"Retry after (\d+(?:\.\d+)?) seconds?", re.IGNORECASE)

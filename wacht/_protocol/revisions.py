@@ -58,11 +58,13 @@ class Revision(ABC):
             supported = name in self.filters
             may_lack = supported and certain
             if reason := _first_mismatch(answer, name, wanted, may_lack=may_lack):
-                lacks = f"it is of the {self.name} revision, which has no such filter"
-                raise PaginationError(
-                    f"the service ignored the filter {name}={safe_repr(wanted)}: "
-                    f"{reason if supported else lacks + '; list without it'}"
-                )
+                if not supported:
+                    reason = (
+                        f"it is of the {self.name} revision, which has no such filter; "
+                        "list without it"
+                    )
+                message = f"the service ignored the filter {name}={safe_repr(wanted)}"
+                raise PaginationError(f"{message}: {reason}")
 
 
 @frozen
