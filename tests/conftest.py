@@ -17,19 +17,10 @@ from wacht.sandbox import Sandbox
 
 UNIT_TESTS = Path(__file__).parent / "unit"
 NETWORK_EVENTS = frozenset({"socket.connect", "socket.getaddrinfo"})
-READ_BY_LIBRARIES = frozenset(
-    {
-        "COLUMNS",
-        "CURL_CA_BUNDLE",
-        "FORCE_COLOR",
-        "LINES",
-        "NETRC",
-        "NO_COLOR",
-        "REQUESTS_CA_BUNDLE",
-        "TTY_COMPATIBLE",
-        "TTY_INTERACTIVE",
-    }
-)
+READ_BY_LIBRARIES = {
+    *("COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE"),
+    *("TTY_INTERACTIVE", "NETRC", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"),
+}
 
 # A shell that starts the tests in the background makes them ignore Ctrl-C, and with
 # them the commands that they start.

@@ -24,6 +24,13 @@ def run(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
     )
 
 
+def output_of(*arguments: object, **options: Any) -> str:
+    """Run Python to its end without an error, and return what it prints."""
+    ran = run(*arguments, **options)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
+
+
 def stopped_at_request(
     number: int, sandbox: Sandbox, signal: int, *arguments: object, **options: Any
 ) -> str:

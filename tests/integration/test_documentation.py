@@ -17,7 +17,7 @@ import pytest
 from attrs import frozen
 from urllib3 import Retry
 
-from tests.processes import run
+from tests.processes import output_of, run
 from wacht import cli
 from wacht._contexts import OFFSET_FIELDS, PAGE_FIELDS
 from wacht.sandbox import Sandbox
@@ -31,7 +31,6 @@ BLOCK = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 COMMAND = re.compile(r"^(?:\$ |.*\.venv/bin/)?wacht ([^>|`\n]+)", re.MULTILINE)
-FOR_OFFSET_REVISION = re.compile(r"active_since=|status=|context_group=")
 IMPORTED = re.compile(r"^(?:import|from) (\w+)", re.MULTILINE)
 NEEDED = {  # by what an example calls
     "to_dataframe(": "pandas",
@@ -58,8 +57,6 @@ class Block:
     @property
     def revisions(self) -> list[str]:
         """The revisions that it runs on: both, unless the page says by which."""
-        if FOR_OFFSET_REVISION.search(self.source):
-            return ["offset"]
         is_by_page = "By page" in self.announced or "context.agent_id" in self.source
         return ["page"] if is_by_page else ["page", "offset"]
 
@@ -180,8 +177,7 @@ def run_pytest(folder: Path, *blocks: Block) -> None:
     options = ["-q", "-W", "error", "--rootdir", "."]
     for plugin in ("anyio", "cacheprovider", "hypothesispytest"):  # slow to start
         options += ["-p", f"no:{plugin}"]
-    ran = run("-m", "pytest", *options, cwd=folder)
-    assert ran.returncode == 0, ran.stdout + ran.stderr
+    output_of("-m", "pytest", *options, cwd=folder)
 
 
 @pytest.mark.parametrize("arguments", sorted(commands()))

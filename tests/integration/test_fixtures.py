@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.processes import run
+from tests.processes import output_of
 
 TESTS = """
 import os, sys
@@ -37,5 +37,4 @@ def test_sandbox__leaves_nothing_behind():
 def test_fixtures__in_a_run_of_pytest(tmp_path: Path) -> None:
     (tmp_path / "test_fixtures.py").write_text(TESTS, encoding="utf-8")
     options = ["-q", "-W", "error", "--rootdir", "."]
-    ran = run("-m", "pytest", *options, cwd=tmp_path)
-    assert ran.returncode == 0, ran.stdout + ran.stderr
+    output_of("-m", "pytest", *options, cwd=tmp_path)

@@ -7,7 +7,6 @@ import gc
 import itertools
 import shutil
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -20,25 +19,23 @@ import pytest
 import requests
 
 import wacht
+from tests.processes import output_of
 from tests.servers import RawServer, Wire
-from tests.waits import PATIENCE
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "signals.py"
 
 
 @contextlib.contextmanager
-def on_signal(error: Exception, seconds: float = 0) -> Iterator[None]:
-    """Raise an error in this thread at a signal, which may come after some time."""
+def on_signal(error: Exception) -> Iterator[None]:
+    """Raise an error in this thread at a signal."""
 
     def handler(_signal: int, _frame: object) -> None:
         raise error
 
     before = signal.signal(signal.SIGALRM, handler)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
 
 
@@ -70,7 +67,7 @@ class JobTimeoutError(OSError):
 
 
 @pytest.mark.skipif(
-    not hasattr(signal, "setitimer")
+    not hasattr(signal, "SIGALRM")
     or threading.current_thread() is not threading.main_thread(),
     reason="signals reach the main thread",
 )
@@ -101,8 +98,7 @@ def test_signal__ends_a_request(place: str, kind: type[OSError], *, own: bool) -
 @pytest.mark.skipif(not shutil.which("openssl"), reason="needs the program openssl")
 def test_signals__anywhere() -> None:
     """None hangs the session, gets lost, or costs or spoils a page."""
-    command = [sys.executable, str(BENCHMARK), "--signals", "100"]
-    subprocess.run(command, check=True, timeout=PATIENCE, stdout=subprocess.DEVNULL)
+    output_of(BENCHMARK, "--signals", 100)
 
 
 class HoldingThrottle:

@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import gc
 import json
-import subprocess
-import sys
 import weakref
 from collections.abc import Callable
 
 import pytest
 import requests
 
-from tests.waits import PATIENCE
+from tests.processes import output_of
 from wacht.sandbox import Sandbox
 
 MAX_BYTES = 16 * 2**20
-
-
-def output_of(script: str, *arguments: str) -> str:
-    command = [sys.executable, "-c", script, *arguments]
-    return subprocess.check_output(command, text=True, timeout=PATIENCE)
 
 
 # In a process of its own, where nothing but the session takes memory.
@@ -48,7 +41,7 @@ def test_memory__stays_near_the_limit(
     spoil: Callable[[Sandbox], None], sandbox: Sandbox
 ) -> None:
     spoil(sandbox)
-    name, length, peak = json.loads(output_of(SCRIPT, sandbox.url, str(MAX_BYTES)))
+    name, length, peak = json.loads(output_of("-c", SCRIPT, sandbox.url, MAX_BYTES))
     assert (name, length) == ("DecodeError", 2**16)
     assert MAX_BYTES < peak < 3 * MAX_BYTES
 
@@ -92,6 +85,6 @@ print(len(list(session.iter_execution_contexts())))
 def test_descriptors__none_or_one_is_free(sandbox: Sandbox) -> None:
     """One for the connection will do: nothing is imported after the session."""
     pytest.importorskip("resource")
-    refusal, count = output_of(WITHOUT_DESCRIPTORS, sandbox.url).splitlines()
+    refusal, count = output_of("-c", WITHOUT_DESCRIPTORS, sandbox.url).splitlines()
     assert refusal.endswith("no connection: Too many open files")
     assert count == "250"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -17,6 +15,7 @@ import requests
 
 import wacht
 from tests.model import ids_of, until_error
+from tests.processes import output_of
 from tests.servers import RawServer, Wire, page_of
 from tests.waits import PATIENCE, settle
 from wacht.sandbox import Changes, Sandbox
@@ -186,5 +185,4 @@ os._exit(0)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no forks")
 def test_fork__child_waits_for_no_thread_of_its_parent(sandbox: Sandbox) -> None:
     # Python warns of a fork beside threads; what then happens is tested here.
-    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKS]
-    subprocess.run([*command, sandbox.url], check=True, timeout=PATIENCE)
+    output_of("-W", "ignore::DeprecationWarning", "-c", FORKS, sandbox.url)

@@ -281,7 +281,6 @@ def test_notices__each_wait_once(
     now = 100.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
     notice = wait_notices(always=True)
-    assert notice is not None
     notice(WalkProgress(pages=1))
     for seconds in (41.0, 41.9, 42.0):
         notice(WalkProgress(waiting=seconds, reason="rate limit", contexts=9_000))

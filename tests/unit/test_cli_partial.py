@@ -56,12 +56,16 @@ def test_replacing__unusable(name: str, reason: str, tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     ends = os.pipe()
     path = tmp_path / name.format(ends[1])
-    with pytest.raises(WachtError, match=reason) as caught, replacing(path, ""):
-        pytest.fail("went on")
-    assert str(path) in str(caught.value)
+    assert str(path) in refusal(path, reason)
     assert [file.name for file in tmp_path.iterdir()] == ["loop"]
     for end in ends:
         os.close(end)
+
+
+def refusal(path: Path, reason: str) -> str:
+    with pytest.raises(WachtError, match=reason) as caught, replacing(path, ""):
+        pytest.fail("went on")
+    return str(caught.value)
 
 
 def interrupt(path: Path, command: str = "command") -> None:
@@ -124,11 +128,9 @@ def test_replacing__starts_anew(change: str, tmp_path: Path) -> None:
     assert path.read_text() == "new"
 
 
-def fifo(path: Path, _victim: Path) -> None:
-    os.mkfifo(path)
-
-
-@pytest.mark.parametrize("plant", [Path.symlink_to, Path.hardlink_to, fifo])
+@pytest.mark.parametrize(
+    "plant", [Path.symlink_to, Path.hardlink_to, lambda path, _: os.mkfifo(path)]
+)
 @pytest.mark.parametrize("suffix", ["part", "checkpoint"])
 def test_replacing__what_others_planted(
     suffix: str, plant: Callable[[Path, Path], None], tmp_path: Path
@@ -137,11 +139,7 @@ def test_replacing__what_others_planted(
     path, victim = tmp_path / "contexts.csv", tmp_path / "victim"
     victim.write_text("theirs")
     plant(path.with_name(f".{path.name}.{suffix}"), victim)
-    with (
-        pytest.raises(WachtError, match=rf"contexts\.csv: .*\(.*\.{suffix}\)"),
-        replacing(path, ""),
-    ):
-        pytest.fail("went on")
+    refusal(path, rf"contexts\.csv: .*\(.*\.{suffix}\)")
     assert victim.read_text() == "theirs"
 
 
@@ -165,11 +163,7 @@ def test_replacing__delivered_by_another_process_before_the_lock(
         lock(file, how)
 
     monkeypatch.setattr(fcntl, "flock", deliver_and_lock)
-    with (
-        pytest.raises(WachtError, match="another process writes to"),
-        replacing(path, ""),
-    ):
-        pytest.fail("went on")
+    refusal(path, "another process writes to")
     assert path.read_text() == "whole"
 
 
@@ -183,8 +177,7 @@ def test_replacing__locked_until_it_is_delivered_or_deleted(
     path, do = tmp_path / "contexts.csv", getattr(Path, act)
 
     def after_another_try(*arguments: Any, **settings: Any) -> None:
-        with pytest.raises(WachtError, match="another process"), replacing(path, ""):
-            pytest.fail("went on")
+        refusal(path, "another process writes to")
         do(*arguments, **settings)
         left.append([*tmp_path.iterdir()])
 

@@ -25,12 +25,17 @@ MINUTE = 60_000_000
 
 
 def answer(
-    *times: float | None, offset: int = 0, more: bool = True, date: str | None = None
+    *times: float | None,
+    offset: int = 0,
+    limit: int | None = None,
+    more: bool = True,
+    date: str | None = None,
 ) -> Answer:
     """Return an answer whose contexts have these times, in microseconds."""
     moments = [t if t is None else EPOCH + timedelta(microseconds=t) for t in times]
     contexts = [AiExecutionContext(last_activity_at=m) for m in moments]
-    return Answer.of(Batch(Window(offset, len(times)), contexts, more, date), ACTIVITY)
+    window = Window(offset, limit or len(times))
+    return Answer.of(Batch(window, contexts, more, date), ACTIVITY)
 
 
 def covering(

@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
 import pytest
 from attrs import evolve
 from hypothesis import given, strategies as st
 
-from wacht import AiExecutionContext
+from tests.unit.test_coverage import answer
 from wacht._contexts import OFFSET_SORT_TIME as ACTIVITY
 from wacht._pagination.coverage import END, TOP, Answer, Coverage
 from wacht._pagination.position import Position
 from wacht._protocol.revisions import OffsetRevision, PageRevision
-from wacht._protocol.windows import Batch, Window
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def answer(
-    *times: float, offset: int = 0, limit: int | None = None, more: bool = True
-) -> Answer:
-    """Return an answer whose times are microseconds."""
-    moments = [EPOCH + timedelta(microseconds=time) for time in times]
-    contexts = [AiExecutionContext(last_activity_at=moment) for moment in moments]
-    batch = Batch(Window(offset, limit or len(times)), contexts, more)
-    return Answer.of(batch, ACTIVITY)
+from wacht._protocol.windows import Window
 
 
 def behind(

@@ -47,7 +47,6 @@ def test_bar__shows_contexts_pages_and_waits(
 ) -> None:
     monkeypatch.setattr(progress_module, "time", lambda: NOON)
     with open_report(progress=True) as report:
-        assert report is not None
         report(WalkProgress(pages=1, contexts=100))
         report(WalkProgress(pages=2, waiting=41.3, reason=f"a\nb{'c' * 30}"))
     end = time.strftime("%H:%M:%S", time.localtime(NOON + 41))
@@ -57,7 +56,6 @@ def test_bar__shows_contexts_pages_and_waits(
 
 def test_bar__with_a_total(capsys: pytest.CaptureFixture[str]) -> None:
     with open_report(progress=True, total=400) as report:
-        assert report is not None
         report(WalkProgress(pages=1, contexts=100))
         report(WalkProgress(pages=2, contexts=150, complete=True))
     shown = capsys.readouterr().err
@@ -89,7 +87,6 @@ def test_bar__colour_in_a_notebook(
     monkeypatch.setattr("tqdm.auto.tqdm", notebook.tqdm)
     opening = open_report(progress=True, total=total)
     report = opening.__enter__()
-    assert report is not None
     bar = report.__self__._bar  # type: ignore[attr-defined]
     report(WalkProgress(pages=1, contexts=100, complete=complete))
     opening.__exit__(error, error and error("broken"), None)
@@ -98,7 +95,6 @@ def test_bar__colour_in_a_notebook(
 
 def test_bar__errors_do_not_reach_the_walk(monkeypatch: pytest.MonkeyPatch) -> None:
     with open_report(progress=True) as report, monkeypatch.context() as patch:
-        assert report is not None
         patch.setattr(tqdm, "refresh", "no function")
         report(WalkProgress(pages=2, contexts=150))
 
@@ -106,5 +102,4 @@ def test_bar__errors_do_not_reach_the_walk(monkeypatch: pytest.MonkeyPatch) -> N
 def test_bar__draws_nothing_without_stderr(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", None)
     with open_report(progress=True) as report:
-        assert report is not None
         report(WalkProgress(pages=2, contexts=150))

@@ -180,7 +180,6 @@ def test_policy__that_looks_at_the_request() -> None:
 
     for outcome in (reply(409), failure()):
         decision = decide(Retries(Once(5)), outcome)
-        assert decision is not None
         (past,) = decision.policy.history
         assert (past.method, past.url) == ("GET", PATH)
         assert decide(decision, reply(409)) is None

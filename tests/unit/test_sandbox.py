@@ -139,7 +139,6 @@ def test_check_host__only_this_machine() -> None:
     strange = ("rebound.example:8080", "127.0.0.1.rebound.example", "192.168.0.1")
     for host in (*strange, "", "["):
         answer = check_host(host)
-        assert answer is not None
         assert answer.status == 403
 
 

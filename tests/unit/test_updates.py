@@ -6,8 +6,6 @@ import json
 from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import timedelta
-from email.utils import format_datetime
-from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -15,6 +13,7 @@ from attrs import evolve
 
 from tests.model import ACTIVITY, CREATED, REVISIONS, START, Kind, Service, once
 from tests.random_copies import keep
+from tests.unit.test_checkpoint import signed
 from wacht import (
     InvalidRequestError,
     ListExecutionContextsOptions,
@@ -31,10 +30,7 @@ REFUSED = "Begin with state=None"
 def service_of(contexts: int = 250, kind: Kind = "offset", **traits: Any) -> Service:
     order = CREATED if kind == "page" else ACTIVITY
     service = Service(contexts, kind, order=order, **traits)
-    service.revision = REVISIONS[kind]
-    service.alter = lambda answer: evolve(
-        answer, date=format_datetime(service.now, usegmt=True)
-    )
+    service.revision, service.says_date = REVISIONS[kind], True
     return service
 
 
@@ -156,12 +152,8 @@ def test_state__has_no_ids_and_stays_small() -> None:
 def test_state__keeps_its_floor_if_the_format_of_places_has_changed() -> None:
     service = service_of(gap=60.0)
     document = json.loads(last_of(service).state)
-    del document["checksum"]
     document |= {"format": 99, "position": {"something": "else"}}
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"))
-    checksum = sha256(text.encode()).hexdigest()
-    pages = [*updates(service, json.dumps(document | {"checksum": checksum}))]
-    assert sum(map(len, pages)) == 5
+    assert sum(map(len, updates(service, signed(document)))) == 5
 
 
 @pytest.mark.parametrize("state", ["", "{}", "null", "[1]", "x" * 99, 7, b"{}"])
@@ -182,13 +174,9 @@ def test_state__that_is_any_other_text(state: Any) -> None:
     ],
 )
 def test_state__with_numbers_that_make_no_sense(name: str, value: object) -> None:
-    document = json.loads(last_of(service_of()).state)
-    del document["checksum"]
-    document[name] = value
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"))
-    document["checksum"] = sha256(text.encode()).hexdigest()
+    document = json.loads(last_of(service_of()).state) | {name: value}
     with pytest.raises(InvalidRequestError, match=REFUSED):
-        updates(service_of(), json.dumps(document))
+        updates(service_of(), signed(document))
 
 
 def test_state__of_another_copy_sends_nothing() -> None:

@@ -15,7 +15,7 @@ from tests.clock import Clock
 from tests.waits import PATIENCE
 from wacht import DeadlineExceededError
 from wacht._threads import Event, Task
-from wacht._waiting import RequestBudget, StoppedError, ThrottleWait
+from wacht._waiting import RequestBudget, StoppedError
 
 
 def budget_on(clock: Clock, seconds: float | None = None, *args: Any) -> RequestBudget:
@@ -76,22 +76,6 @@ def test_stopped__in_the_middle_of_a_wait() -> None:
     budget.stopped.set()
     assert task._done.wait(PATIENCE)
     assert type(task.exception()) is StoppedError
-
-
-def test_throttle_wait__is_logged(
-    clock: Clock, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO, "wacht")
-    budget = budget_on(clock)
-    waiting = ThrottleWait(budget, "attempt 1 of 6")
-    for seconds in (0.9, 1.0):
-        waiting(seconds)
-    assert clock.slept == [0.9, 1.0]
-    assert budget.waited == sum(clock.slept)
-    assert caplog.messages == [
-        "waiting 0.90 s before attempt 1 of 6: rate limit",
-        "waiting 1.00 s before attempt 1 of 6: rate limit",
-    ]
 
 
 def test_event__wakes_all_threads() -> None:

@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from functools import partial
-from itertools import cycle
+from itertools import chain, cycle
 from typing import Any
 
 import pytest
@@ -98,24 +98,17 @@ def test_walk__ends_in_any_circle(
     assert len(endpoint.queries) < (500 if exhaustive else 50 + 10 * prefetch)
 
 
-@pytest.mark.parametrize(
-    "pages",
-    [
-        pytest.param(["ab", "cd", "ef"], id="of a constant size"),
-        pytest.param(["abc", "d", "ef"], id="of any size"),
-        pytest.param(["a", "b", "c"], id="of one context"),
-        pytest.param(["ab", "", "cd"], id="with an empty one in the middle"),
-        pytest.param(["ab", "cd", ""], id="with an empty one at the end"),
-        pytest.param(["ab", "", "", "cd"], id="with two empty ones"),
-    ],
+@given(
+    sizes=st.lists(st.integers(0, 3), min_size=1, max_size=6),
+    prefetch=st.sampled_from([0, 4]),
 )
-@pytest.mark.parametrize("prefetch", [0, 4])
-def test_walk__pages_of_a_mock(pages: list[str], prefetch: int) -> None:
-    """Mocks often serve fixed pages, shorter than `per_page`."""
+def test_walk__pages_of_a_mock(*, sizes: list[int], prefetch: int) -> None:
+    """Mocks often serve fixed pages, shorter than `per_page`, or even empty ones."""
+    pages = [[f"{n} of {page}" for n in range(s)] for page, s in enumerate(sizes)]
     endpoint = Scripted(lambda number: pages[number - 1], pages=len(pages))
     walk = walk_of(endpoint, Options(per_page=100), prefetch=prefetch)
-    assert ids_of(walk.contexts()) == [*"".join(pages)]
-    empty = sum(page == "" for page in pages[:-1])
+    assert ids_of(walk.contexts()) == [*chain(*pages)]
+    empty = sizes[:-1].count(0)
     assert len(endpoint.queries) <= len(pages) + empty
     assert {query["per_page"] for query in endpoint.queries} == {"100"}
 
