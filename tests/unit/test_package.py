@@ -6,6 +6,8 @@ import importlib
 import inspect
 import logging
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,6 @@ import pytest
 import responses
 
 import wacht
-from tests.processes import output_of
 from wacht import errors
 
 ROOT = Path(__file__).parents[2]
@@ -38,7 +39,8 @@ NOT_AT_THE_START = {
 def test_import__only_what_it_needs(module: str, unneeded: set[str]) -> None:
     """Neither extras nor what only a session or the command needs."""
     code = f"import sys, {module}; print(sys.modules.keys() & {unneeded})"
-    assert output_of("-W", "error", "-c", code, cwd=ROOT) == "set()\n"
+    command = [sys.executable, "-W", "error", "-c", code]
+    assert subprocess.check_output(command, cwd=ROOT, text=True) == "set()\n"
 
 
 def test_errors__docstring_draws_the_tree() -> None:
