@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import closing, nullcontext
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -21,8 +22,6 @@ import pytest
 from attrs import define, evolve, field, frozen
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from collections.abc import Iterator
 
 from tests import model
 from tests.model import ACTIVITY, CREATED, START, Service

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import repeat
@@ -21,8 +22,6 @@ import pytest
 from attrs import evolve, frozen
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from collections.abc import Sequence
 
 from tests import model
 from tests.model import ACTIVITY, CREATED, HIDDEN, START, TIMES, Service

@@ -242,10 +242,16 @@ ONE_EVENT = [
     for revision, order in ((OFFSET, "active"), (PAGE, "created"))
     for times, window, cut in product(TIED, (3, 4), (0, 1, 2))
 ]
+# Both counts miss the same context, as another one leaves, comes back and leaves again.
+GONE_TWICE = Case(
+    times=(0, 0, *[-40] * 5),
+    events=((2, "leave", "c0"), (3, "come_back", "c0"), (5, "leave", "c0")),
+)
 
 
 @pytest.mark.parametrize(
-    ("cases", "events"), [*(([case], 2) for case in TWO_EVENTS), (ONE_EVENT, 1)]
+    ("cases", "events"),
+    [*(([case], 2) for case in TWO_EVENTS), (ONE_EVENT, 1), ([GONE_TWICE], 0)],
 )
 def test_every_history__nothing_lost_in_silence(
     cases: list[Case], events: int, monkeypatch: pytest.MonkeyPatch
