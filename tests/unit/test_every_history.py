@@ -258,10 +258,6 @@ def test_every_history__nothing_lost_in_silence(
 ) -> None:
     monkeypatch.setattr(state, "_GROWTH", TOP)  # or windows become larger
     monkeypatch.setattr(position, "_STRIDE", PER_PAGE)
-
     walks = (walk for case in cases for walk in histories(case, events))
-    wrong = next(
-        ((walk.fault, walk.case, walk.given) for walk in walks if walk.fault), None
-    )
-
-    assert wrong is None
+    wrong = next((walk for walk in walks if walk.fault), None)
+    assert wrong is None, f"{wrong.fault}: {wrong}"
