@@ -137,6 +137,7 @@ class _List:
 
     def __init__(self, random: Random, kind: str) -> None:
         self.random, self.profile = random, (profile := PROFILES[kind])
+        self.since, self.at_top = None, []  # what was wanted when the top was read
         self.service = service = Service(
             random.randint(0, random.choice(profile.sizes)),
             profile.revision,
@@ -207,6 +208,7 @@ class _List:
         assert len(queries) < 2000, "the walk doesn't end"
         at_top = self.service.window(queries[-1]).offset == 0
         self.is_whole |= at_top and not answer.has_more
+        self.at_top = self.wanted(Options()) if at_top else self.at_top
         if len(queries) not in self.short or not answer.has_more:
             return answer
         number = self.random.choice([0, self.random.randint(0, 99)])
@@ -221,14 +223,14 @@ class _List:
         """Note what a walk says of itself."""
         self.is_complete |= progress.complete
 
-    def wanted(self, options: Options, since: datetime | None) -> list[Any]:
+    def wanted(self, options: Options) -> list[Any]:
         """Return the contexts that a walk gives if they stay."""
         service, key = self.service, self.service.order.key
         start = ((options.page or 1) - 1) * (options.per_page or 100)
         wanted = [c for c in service.contexts[start:] if not service.leaves_out(c)]
         if start and wanted and not service.stable:  # which equal times are above?
             wanted = [c for c in wanted if key(c) != key(service.contexts[start - 1])]
-        if since is None:
+        if not (since := self.since):
             return wanted
         return [c for c in wanted if c.last_activity_at and c.last_activity_at >= since]
 
@@ -258,19 +260,18 @@ def walk(seed: int, kind: str = "offset") -> Outcome:
         per_page=random.choice([1, 3, 7, 20, 100]),
     )
     times = [c.last_activity_at or service.now for c in service.contexts]
-    since = None
     in_order = profile.fair and profile.revision == "offset"
-    if in_order and times and listed.odd(*[0] * 6, 1):
+    if in_order and times and listed.odd(0, 0, 1):
         # What is dated ahead falls to this time at most when it is touched.
         until = service.now - timedelta(seconds=model.DELAY)
-        since = min(until, random.choice(times))
+        listed.since = min(until, random.choice(times))
     limit = listed.odd(*[None] * 7, 1, 10, 99, 250)
     if kind == "older" or options.page != 1 or random.random() < 0.5:
         # Else the second request would say what stands on page 2.
         service.revision = None if kind == "unset" else model.REVISIONS[service.kind]
     if options.page != 1:  # where that page begins shows in the first answer
         service.errors.pop(1, None)
-    wanted = listed.wanted(options, since)
+    wanted = listed.wanted(options)
     got: list[str | None] = []
     error = crash = ""
     with pytest.MonkeyPatch.context() as patch:
@@ -283,7 +284,7 @@ def walk(seed: int, kind: str = "offset") -> Outcome:
             limit=limit,
             report=listed.note,
             exhaustive=random.choice(profile.exhaustive),
-            active_since=since,
+            active_since=listed.since,
             prefetch=random.choice(profile.prefetch),
         )
         try:
@@ -293,6 +294,8 @@ def walk(seed: int, kind: str = "offset") -> Outcome:
             crash = "" if isinstance(found, PaginationError) else repr(found)
     if options.page != 1:  # what became active has left this part of the list
         wanted = [context for context in wanted if context in service.contexts]
+    elif listed.since:  # what became active is wanted, too
+        wanted += listed.at_top
     missed = len({c.id for c in wanted} & {*service.stayed} - {*got})
     wrong = crash or listed.broken_promise(
         twice=len(got) - len({*got}),

@@ -125,10 +125,13 @@ def write(options: Options) -> str:
     checkpoint: Any = options._checkpoint  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - not for users
     if checkpoint is not None:
         checkpoint = evolve(checkpoint, yielded=checkpoint.ids())
-    place = {"page": options.page, "per_page": options.per_page}
-    stored, filters = _converter().unstructure(checkpoint), filters_of(options)
-    content = {"place": place, "filters": filters, "checkpoint": stored}
-    return _signed({"format": _FORMAT, **content})
+    content = {
+        "format": _FORMAT,
+        "place": {"page": options.page, "per_page": options.per_page},
+        "filters": filters_of(options),
+        "checkpoint": _converter().unstructure(checkpoint),
+    }
+    return _signed(content)
 
 
 def read(text: str) -> Options:
