@@ -148,6 +148,14 @@ def test_filter__without_an_echo_must_show() -> None:
         read(SILENT, answer({"status": "failed"}, {}), status="failed")
 
 
+def test_filter__that_an_older_build_lacks() -> None:
+    """It looks like the page revision, but for fields which that doesn't give."""
+    plain, other = {"id": "1"}, {"id": "2", "status": "idle"}
+    read(PAGE, answer(plain), agent_id="a")
+    with pytest.raises(wacht.PaginationError, match=r"data\[1\] is of an older build"):
+        read(PAGE, answer(plain, other), agent_id="a")
+
+
 @pytest.mark.parametrize(("revision", "name"), [(PAGE, "status"), (SILENT, "agent_id")])
 def test_filter__that_the_revision_lacks(revision: Revision, name: str) -> None:
     wanted = {name: "x" * 10**6}

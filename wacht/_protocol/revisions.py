@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Query = dict[str, str]
 
+_BY_OFFSET = {*facts.OFFSET_FIELDS}.difference(facts.PAGE_FIELDS)
+
 
 @frozen
 class Revision(ABC):
@@ -150,9 +152,14 @@ def _first_mismatch(
 ) -> str | None:
     # The value isn't shown: the key may be in it.
     for index, context in enumerate(answer.contexts):
-        is_missing = getattr(context, name) is None
-        if is_missing and not may_lack:
+        if getattr(context, name) is not None:
+            if not facts.accepts(context, name, wanted):
+                return f"data[{index}].{name} is another"
+        elif not may_lack:
             return f"data[{index}].{name} is missing"
-        if not is_missing and not facts.accepts(context, name, wanted):
-            return f"data[{index}].{name} is another"
+        elif answer.applied is None and any(getattr(context, n) for n in _BY_OFFSET):
+            return (
+                f"data[{index}] is of an older build of the offset revision, which has "
+                'no such filter; list without it, and with pagination="offset"'
+            )
     return None
