@@ -123,7 +123,7 @@ class StandIn(ABC):
         budget: RequestBudget,
         retries: Retries | None = None,
         *,
-        can_shrink: bool = True,
+        can_shrink: bool = False,
     ) -> PageResponse:
         """Answer a query, as `Endpoint.ask` does."""
         retries = retries or Retries(default_retry())

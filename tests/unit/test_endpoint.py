@@ -116,7 +116,7 @@ def test_slow__twice_asks_for_a_smaller_page(
         service.get(URL, **fault)
     asked, budget = endpoint(), RequestBudget(sleep=lambda _: None)
     with pytest.raises(SmallerPageMayHelp) as caught:
-        asked.ask({}, budget)
+        asked.ask({}, budget, can_shrink=True)
     retries = caught.value.retries
     assert (budget.requests, retries.label) == (4, "attempt 5 of 6")
     with pytest.raises(wacht.WachtError, match="6 attempts"):
@@ -134,13 +134,13 @@ def test_too_large__asks_for_smaller_pages_while_there_are_retries(
     budget, retries = RequestBudget(), None
     for _ in range(requests - 1):
         with pytest.raises(SmallerPageMayHelp) as caught:
-            asked.ask({}, budget, retries)
+            asked.ask({}, budget, retries, can_shrink=True)
         retries = caught.value.retries
     with pytest.raises(wacht.DecodeError, match="at most 9 bytes"):
-        asked.ask({}, budget, retries)
+        asked.ask({}, budget, retries, can_shrink=True)
     assert fault.call_count == budget.requests == requests
     with pytest.raises(wacht.DecodeError):
-        asked.ask({}, budget, can_shrink=False)
+        asked.ask({}, budget)
 
 
 def test_deadline__passes_in_an_attempt(service: responses.RequestsMock) -> None:

@@ -187,6 +187,12 @@ def test_walk__asks_a_service_that_it_does_not_know_for_smaller_parts(
     assert service.queries[1] == both
 
 
+def test_walk__from_a_later_page_asks_for_smaller_parts() -> None:
+    """Also if the first answer only shows which revision is served."""
+    service = refusing(Service(250, "offset"), lambda contexts: len(contexts) > 60)
+    assert given_by(service, Options(page=2)) == service.ids[100:]
+
+
 @pytest.mark.parametrize(
     ("kind", "sizes"),
     [

@@ -53,7 +53,7 @@ class Endpoint:
         budget: RequestBudget,
         retries: Retries | None = None,
         *,
-        can_shrink: bool = True,
+        can_shrink: bool = False,
     ) -> PageResponse:
         """
         Send a query, again if it fails, and read its answer.

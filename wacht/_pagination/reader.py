@@ -66,7 +66,7 @@ class Reader:
         tried, revision = revision, self._negotiated(revision, answer)
         is_elsewhere = answer.applied and answer.applied.offset != window.offset
         if is_elsewhere and revision != tried:
-            return self.ask(window)
+            return self.ask(window, can_shrink=can_shrink)
         batch = revision.read(answer, window, self.filters)
         self.budget.remaining()  # decoding takes time, too
         return batch
