@@ -174,6 +174,10 @@ def test_csv__any_text(titles: list[str]) -> None:
         ("=1;=1", "'=1;'=1"),
         *((text, text) for text in ["", " ", " a=1", "'", "-5", "+4.25", "-1e+99"]),
         *((text, text) for text in ["[-5]", "a\n- b\n + c", "a;b=1", "a,=1"]),
+        (
+            "a\n;\n=" + "\n" * 10**6,
+            "a\n;\n'=" + "\n" * 10**6,
+        ),  # in less than hours
     ],
 )
 def test_csv__formula(text: str, escaped: str) -> None:

@@ -28,9 +28,10 @@ _COMPACT = (",", ":")
 _FORMULA = re.compile("[\t\r\n\ufeff]|\\s*[=+\\-@\uff1d\uff0b\uff0d\uff20]")
 _NUMBER = re.compile(r"[+-][0-9]+(\.[0-9]+)?(e[+-][0-9]+)?")
 # And inside a cell, for a spreadsheet that separates by semicolons or tabs, and so ends
-# cells there and at line breaks. Lists in texts have a space behind the dash.
+# cells there and at line breaks. Lists in texts have a space behind the dash. It also
+# matches what has no formula behind it, or it would try again from each line break.
 _INNER_FORMULA = re.compile(
-    "([;\t\r\n][\\s\"']*)([=@\uff1d\uff20]|[+\\-\uff0b\uff0d](?! ))"
+    "([;\t\r\n][;\\s\"']*+)([=@\uff1d\uff20]|[+\\-\uff0b\uff0d](?! ))?"
 )
 
 _GAP = 2  # between two columns
@@ -160,7 +161,8 @@ def parquet(pages: Pages) -> bytes:
 def escape_formulas(text: str) -> str:
     """Put an apostrophe before what a spreadsheet would run as a formula."""
     is_formula = _FORMULA.match(text) and not _NUMBER.fullmatch(text)
-    return "'" * bool(is_formula) + _INNER_FORMULA.sub(r"\1'\2", text)
+    inner = _INNER_FORMULA.sub(lambda m: f"{m[1]}'{m[2]}" if m[2] else m[0], text)
+    return "'" * bool(is_formula) + inner
 
 
 FORMATS: dict[str, Callable[[Pages, Style], Iterator[str]]] = {
