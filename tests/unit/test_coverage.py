@@ -60,9 +60,12 @@ def test_answer__of_the_top_and_of_the_end() -> None:
     assert (empty.newest, empty.oldest, empty.ties_at_end) == (END, TOP, 0)
 
 
-@pytest.mark.parametrize("moment", [EPOCH, datetime.max.replace(tzinfo=UTC), None])
+FIRST_AND_LAST = [t.replace(tzinfo=UTC) for t in (datetime.min, datetime.max)]  # noqa: DTZ901
+
+
+@pytest.mark.parametrize("moment", [EPOCH, *FIRST_AND_LAST, None])
 def test_time__to_a_number_and_to_text(moment: datetime | None) -> None:
-    """Exactly, the last one that there is included."""
+    """Exactly, the first and the last one that there are included."""
     context = AiExecutionContext(last_activity_at=moment)
     text = context.to_dict()["last_activity_at"] or "null"
     assert shown(time_of(context, ACTIVITY)) == text

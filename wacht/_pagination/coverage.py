@@ -25,6 +25,7 @@ from attrs import evolve, field, frozen
 
 from wacht._contexts import SortTime  # noqa: TC001 - cattrs reads the annotation
 from wacht._protocol.replies import http_date
+from wacht._text import utc_text
 
 if TYPE_CHECKING:
     from wacht._protocol.windows import Batch
@@ -52,9 +53,7 @@ def moment_of(time: int) -> datetime:
 
 def shown(time: int) -> str:
     """Write a time as the service does."""
-    if time == UNDATED:
-        return "null"
-    return f"{moment_of(time):%Y-%m-%dT%H:%M:%S.%fZ}"
+    return "null" if time == UNDATED else utc_text(moment_of(time))
 
 
 def time_of(context: AiExecutionContext, sort_time: SortTime) -> int:
