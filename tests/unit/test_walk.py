@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from itertools import chain
 from math import ceil
 from random import Random
@@ -31,6 +31,7 @@ from tests.model import (
     until_error,
     walk_of,
 )
+from tests.unit.test_coverage import FIRST_AND_LAST
 from wacht import (
     ExecutionContextListResponse,
     InvalidRequestError,
@@ -253,6 +254,18 @@ def test_active_since__one_page_for_ever() -> None:
     service.alter = lambda answer: evolve(answer, contexts=page, has_more=True)
     _, error = until_error(walk_of(service, active_since=START - timedelta(seconds=9)))
     assert "30 answers in a row had nothing new" in str(error)
+
+
+@pytest.mark.parametrize("hours", [0, 10, -10])
+@pytest.mark.parametrize("since", FIRST_AND_LAST)
+def test_active_since__any_time(since: datetime, hours: int) -> None:
+    """Undated contexts were active at no time."""
+    service = known("offset", 250)
+    service.contexts[0] = evolve(service.contexts[0], last_activity_at=None)
+    since = since.replace(tzinfo=timezone(timedelta(hours=hours)))
+    got = given_by(service, active_since=since)
+    assert got == (service.ids[1:] if since.year == 1 else [])
+    assert len(service.queries) <= 4
 
 
 def test_active_since__without_a_time_zone() -> None:

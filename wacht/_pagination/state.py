@@ -107,10 +107,11 @@ class State:
 
     def wanted(self, contexts: Contexts) -> Contexts:
         """Return the contexts that are as new as the user wants them."""
-        if self.floor == END:
+        since = self.options.active_since
+        if self.floor == END and since is None:
             return contexts
         sort_time = self.reader.revision.sort_time
-        most = UNDATED - (self.options.active_since is not None)
+        most = UNDATED - (since is not None)
         return [c for c in contexts if self.floor < time_of(c, sort_time) <= most]
 
     def give(self, part: Part) -> None:

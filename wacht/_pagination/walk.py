@@ -74,7 +74,7 @@ class Walk:
             self._options,
             first,
             position,
-            floor=microseconds(since) - 1 if since else END,
+            floor=max(microseconds(since) - 1, END) if since else END,
             yielded=checkpoint.ids() if checkpoint else [],
             remaining=self._options.limit or maxsize,
         )
