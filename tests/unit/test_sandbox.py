@@ -108,7 +108,7 @@ def test_order__of_activity(revision: SandboxRevision) -> None:
     ]
     contexts = [{"id": str(i), "last_activity_at": at} for i, at in enumerate(times)]
     page = _ask(revision, {}, [*contexts, {"id": "7"}])
-    expected = range(8) if revision == "page" else [3, 6, 1, 4, 0, 2, 5, 7]
+    expected = range(8) if revision == "page" else [0, 2, 5, 7, 3, 6, 1, 4]
     assert _numbers(page) == list(expected)
 
 

@@ -47,7 +47,7 @@ class Changes:
     def __call__(self, contexts: list[Context]) -> None:
         """Change a list once, in place."""
         times = [time_of(c, name) for c in contexts for name in (CREATED, ACTIVE)]
-        self._now = max([self._now, *times])
+        self._now = max([self._now, *filter(None, times)])
         shows_activity = any(context.get(ACTIVE) for context in contexts)
         for _ in range(min(self.removed, len(contexts))):
             self._take(contexts)

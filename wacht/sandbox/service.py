@@ -22,7 +22,7 @@ SandboxRevision = Literal["page", "offset", "offset-without-echo"]
 Context: TypeAlias = Mapping[str, Any]
 Query: TypeAlias = Mapping[str, str]
 
-_NEVER = datetime.min.replace(tzinfo=UTC)
+_LATEST = datetime.max.replace(tzinfo=UTC)
 _NUMBER = re.compile(r"[0-9]{1,18}")  # always fits 64 bits
 
 
@@ -118,16 +118,16 @@ def _window(revision: SandboxRevision, query: Query) -> tuple[int, int]:
 
 
 def newest_first(contexts: Iterable[Context], field: str) -> list[Context]:
-    """Sort contexts by the time in a field; equal ones keep their order."""
-    return sorted(contexts, key=lambda c: time_of(c, field), reverse=True)
+    """Sort contexts by the time in a field, those without one first, as PostgreSQL."""
+    return sorted(contexts, key=lambda c: time_of(c, field) or _LATEST, reverse=True)
 
 
-def time_of(context: Context, field: str) -> datetime:
-    """Return the time in a field; without one, the earliest possible time."""
+def time_of(context: Context, field: str) -> datetime | None:
+    """Return the time in a field, if there is one."""
     try:
         time = datetime.fromisoformat(context[field])
     except (KeyError, TypeError, ValueError):
-        return _NEVER
+        return None
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
