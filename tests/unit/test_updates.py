@@ -21,6 +21,7 @@ from wacht import (
     UpdatePage,
 )
 from wacht._keywords import WalkOptions
+from wacht._pagination.coverage import UNDATED
 from wacht._pagination.updates import Updates
 from wacht.sandbox import Sandbox
 
@@ -165,7 +166,7 @@ def test_state__that_is_any_other_text(state: Any) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("started_at", 10**30),
+        ("started_at", UNDATED - 1),
         ("started_at", True),
         ("floor", {"time": 10**18, "is_old": False}),
         ("floor", {"time": 0.5, "is_old": False}),
