@@ -111,7 +111,7 @@ def package(session: nox.Session) -> None:
 @nox.session
 def fuzz(session: nox.Session) -> None:
     """Look for an answer that ends in anything but a page or one of our errors."""
-    session.install("-e", ".", "--group", "fuzz")
+    session.install("-e", ".[test]", "--group", "fuzz")
     limits = session.posargs or ["-max_total_time=300"]
     session.run("python", "tests/fuzz/fuzz_protocol.py", *limits)
 

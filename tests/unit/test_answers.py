@@ -75,6 +75,7 @@ def test_page__with_other_fields_of_these_names(echo: dict[str, Any]) -> None:
     [
         (b"", "nothing"),
         (b"<html><title>Hi</title>", "an HTML page, 'Hi': check WACHT_BASE_URL or b"),
+        (b"<html>" + b"<h1>" * 9999 + b"late</h1>", "an HTML page: check WACHT_BASE_U"),
         (b'{"data": [{"id": "\xff"}]}', "'{"),
         (b"[" * 200_000, f"'{'[' * 78}… (nested too deep)"),
         (b"1" * 9000, f"'{'1' * 78}… (Exceeds the limit"),
@@ -100,12 +101,16 @@ def test_no_page__too_large() -> None:
     assert "30 bytes (max_response_bytes), got more" in str(caught.value)
 
 
+errors = st.builds(lambda it: {"errors": it}, strategies.json_values())
+
+
 @given(
-    body=st.binary() | strategies.almost_pages().map(lambda p: json.dumps(p).encode()),
+    body=st.lists(st.binary() | st.just(KEY.encode())).map(b"".join)
+    | (strategies.almost_pages() | errors).map(lambda it: json.dumps(it).encode()),
     status=st.sampled_from([200, 200, 204, 302, 429, 500]) | st.integers(),
     headers=st.dictionaries(
         st.sampled_from(["retry-after", "location", "x-request-id"]) | st.text(),
-        st.text(st.characters(max_codepoint=0xFF)),
+        st.text(st.characters(max_codepoint=0xFF)) | st.just(KEY),
     ),
 )
 def test_any_bytes__end_in_a_page_or_an_error(
@@ -122,6 +127,7 @@ def test_any_bytes__end_in_a_page_or_an_error(
     assert isinstance(ended, wacht.DecodeError) is (200 <= status < 300)
     assert 0 < len(str(ended)) < 500
     assert str(ended).isprintable()
+    assert KEY not in f"{ended} {ended!r} {vars(ended)}"
     copied = pickle.loads(pickle.dumps(ended))  # noqa: S301 - our own
     assert vars(copied) == vars(ended)
 

@@ -29,6 +29,7 @@ _ERRORS: dict[int, type[errors.ApiError]] = {
 }
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MESSAGE_LENGTH = 300
+_HEAD_LENGTH = 4096  # looking for a title takes long where tags have no end
 _HTML = re.compile(r"\s*(<!doctype html|<html|<head|<body)", re.IGNORECASE)
 _TITLE = re.compile(r"<(title|h1)[^>]*>(.*?)</\1", re.IGNORECASE | re.DOTALL)
 
@@ -104,7 +105,7 @@ def html_heading(text: str) -> str:
     """Say that a text is an HTML page, and which; return nothing if it isn't one."""
     if not _HTML.match(text):
         return ""
-    title = _TITLE.search(text)
+    title = _TITLE.search(text[:_HEAD_LENGTH])
     if not title:
         return "an HTML page"
     return f"an HTML page, {safe_repr(unescape(title[2]).strip())}"
