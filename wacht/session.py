@@ -225,10 +225,10 @@ class Session:
             limit: At most this many contexts. No more is requested than that takes.
             exhaustive: Whether to prove that no context is missing. By default: yes if
                 the service lists by activity, and plain pages otherwise, which prove
-                nothing. True: by page as well, for a sixth more requests, and up to a
-                third on a list of 1,000. That needs a list that is sorted by a time
-                which its contexts show; else there is a `PaginationError` after the
-                last context. False: one request a page and no second look.
+                nothing. True: by page as well, for a sixth more requests, or one to
+                three more for up to 1,000 contexts. That needs a list that is sorted by
+                a time which its contexts show; else there is a `PaginationError` after
+                the last context. False: one request a page and no second look.
             active_since: Only contexts with a `last_activity_at` at or after this
                 time, which must have a time zone. Only for a service that lists by
                 activity.
