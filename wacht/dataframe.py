@@ -105,17 +105,17 @@ def _columns(rows: Sequence[AiExecutionContext], *, flatten_context: bool) -> Co
 
 def _add_keys(columns: Columns, objects: Sequence[dict[str, Any]], prefix: str) -> None:
     """Add a column for each key of some objects, one object a row."""
-    added: Columns = {}
+    added: dict[str, dict[int, Any]] = {}  # by row
     for row, fields in enumerate(objects):
         for key, value in fields.items():
-            added.setdefault(key, [None] * len(objects))[row] = value
+            added.setdefault(key, {})[row] = value
     for key, values in added.items():
         # pandas may keep names in Arrow, which is UTF-8. Callers may use other keys.
         safe = _encodable(key) if isinstance(key, str) else key
         name = f"context.{safe}" if prefix == "context" else safe
         while name in columns:
             name = f"{prefix}.{name}"
-        columns[name] = values
+        columns[name] = [values.get(row) for row in range(len(objects))]
 
 
 def _as_text(values: list[Any], dtype: str) -> list[Any]:
