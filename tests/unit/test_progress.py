@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import time
 from typing import Any
@@ -96,6 +97,13 @@ def test_bar__colour_in_a_notebook(
 def test_bar__errors_do_not_reach_the_walk(monkeypatch: pytest.MonkeyPatch) -> None:
     with open_report(progress=True) as report, monkeypatch.context() as patch:
         patch.setattr(tqdm, "refresh", "no function")
+        report(WalkProgress(pages=2, contexts=150))
+
+
+def test_bar__that_cannot_be_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    sys.stderr.close()
+    with open_report(progress=True) as report:
         report(WalkProgress(pages=2, contexts=150))
 
 

@@ -89,9 +89,10 @@ class _Bar:
     def __enter__(self) -> Report:
         from tqdm.auto import tqdm  # noqa: PLC0415 - an extra, and slow to import
 
-        total, disable = self._total, sys.stderr is None
+        total, off = self._total, sys.stderr is None
         layout = _LAYOUT if total is None else None
-        self._bar: Any = tqdm(total=total, unit="", bar_format=layout, disable=disable)
+        with suppress(Exception):
+            self._bar: Any = tqdm(total=total, unit="", bar_format=layout, disable=off)
         return self.report
 
     def __exit__(self, error: type[BaseException] | None, *_rest: object) -> None:
