@@ -60,7 +60,10 @@ seconds = expect(InvalidRequestError, _SECONDS, is_seconds)
 aware = expect(
     InvalidRequestError,
     "a datetime with a time zone",
-    lambda v: isinstance(v, datetime) and v.utcoffset() is not None,
+    # pandas' NaT is a datetime as well, and can't be asked for its offset.
+    lambda v: (
+        isinstance(v, datetime) and v.tzinfo is not None and v.utcoffset() is not None
+    ),
 )
 text = expect(
     InvalidRequestError,

@@ -268,8 +268,15 @@ def test_active_since__any_time(since: datetime, hours: int) -> None:
     assert len(service.queries) <= 4
 
 
-def test_active_since__without_a_time_zone() -> None:
-    since = START.replace(tzinfo=None)
+class NotATime(datetime):
+    """As pandas' `NaT`."""
+
+    def utcoffset(self) -> timedelta:
+        raise ValueError
+
+
+@pytest.mark.parametrize("since", [START.replace(tzinfo=None), NotATime(1, 1, 1)])
+def test_active_since__without_a_time_zone(since: datetime) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         walk_of(known("offset", 9), active_since=since)
     assert str(caught.value) == (
