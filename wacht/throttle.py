@@ -76,6 +76,8 @@ class Slot:
     _ticket: _Ticket = field(init=False, default=Factory(_Ticket, takes_self=True))
 
     def __enter__(self) -> Self:
+        if self._ticket.at is not None:  # it is used again
+            self._ticket = _Ticket(self)
         try:
             while wait := self._seconds_to_go(self._ticket):
                 self._sleep(wait)

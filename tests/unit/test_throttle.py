@@ -301,6 +301,13 @@ def test_fork__child_does_not_wait_for_threads_of_its_parent(
     del under_way
 
 
+def test_slot__that_is_used_again(one: Throttle, clock: Clock) -> None:
+    slot = one.slot(clock.sleep)
+    for number in range(4):
+        with slot:
+            assert clock.now == pytest.approx(number * (1 + MARGIN))
+
+
 def test_slot__that_is_never_left(clock: Clock) -> None:
     """A signal handler's exception may come before `__exit__`, or while it waits."""
     throttle = Throttle(per_second=2, clock=clock)
