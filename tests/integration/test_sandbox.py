@@ -274,6 +274,10 @@ def test_faults__unusable_arguments(sandbox: Sandbox) -> None:
         sandbox.cut(times=0)
     with pytest.raises(TypeError, match="datetime is not JSON serializable"):
         sandbox.answer(200, {"at": datetime.now(UTC)})
+    with pytest.raises(TypeError):
+        sandbox.answer(200, None)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="can't encode"):
+        sandbox.answer(200, headers={"X": "\u65e5"})
     for wrong in ({"data": []}, "no", 99, 1000, 200.0, True, None):
         with pytest.raises(ValueError, match=r"^status: expected a number, got"):
             sandbox.answer(wrong)  # type: ignore[arg-type]
@@ -308,6 +312,8 @@ def test_path__of_another_service() -> None:
     with Sandbox(5, path="/list") as sandbox, _asking(sandbox) as ask:
         assert (ask()[0], ask("/list")[0]) == (404, 200)
         assert len([*sandbox.session().iter_execution_contexts()]) == 5
+    with Sandbox(path="/%7eme/%c3%a4") as sandbox:
+        assert len(sandbox.session().fetch_execution_contexts()) == 20
     with pytest.raises(ValueError, match=r"^path: "):
         Sandbox(path="list")
 
@@ -374,7 +380,7 @@ def test_close__leaves_nothing_behind() -> None:
     with Sandbox() as sandbox, contextlib.ExitStack() as stack:
         idle = stack.enter_context(_plain(sandbox, REQUEST))
         assert idle.recv(65536)
-        sandbox.delay(3600)
+        sandbox.delay(float("inf"))
         busy = stack.enter_context(_plain(sandbox, REQUEST))
         _until(lambda: len(sandbox.requests) == 2)
         half = stack.enter_context(_plain(sandbox, b"GET / HTTP"))

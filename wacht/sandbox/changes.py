@@ -13,7 +13,7 @@ from wacht._text import utc_text
 from .data import REFERENCE, snowflake
 from .service import Context, time_of
 
-_STEP = timedelta(milliseconds=250)
+_STEP = timedelta(milliseconds=25)
 
 CREATED, ACTIVE = PAGE_SORT_TIME.field, OFFSET_SORT_TIME.field
 

@@ -63,7 +63,9 @@ class Faults:
             answer = json_response(status, body)
         else:
             answer = Response(status, body.encode() if isinstance(body, str) else body)
-        self._add("answer", (whole, answer.with_headers(headers or {})), times)
+        answer = answer.with_headers(headers or {})
+        next(whole(answer))  # raises here, and not in the server's thread
+        self._add("answer", (whole, answer), times)
 
     def reset(self, *, at: Place = "request", times: int | None = 1) -> None:
         """Reset the connection."""

@@ -101,7 +101,7 @@ class _Connection(BaseHTTPRequestHandler):
         if isinstance(action, bytes):
             self.request.sendall(action)
         elif isinstance(action, Pause):
-            if self.server.closing.wait(action.seconds):
+            if self.server.closing.wait(min(action.seconds, threading.TIMEOUT_MAX)):
                 raise ConnectionAbortedError("the server closes")
         else:
             self.close_connection = True

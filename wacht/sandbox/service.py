@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from wacht import _contexts as facts
 from wacht._http.settings import is_loopback
@@ -35,7 +35,8 @@ class Limits:
         if min(limits.values(), default=1) < 1:
             raise ValueError("per_second and per_minute: expected at least 1, or None")
         self.windows: dict[float, int] = limits  # the limit of each, by its seconds
-        self._arrivals = deque[float](maxlen=max(limits.values(), default=0))
+        longest = min(max(limits.values(), default=0), 2**31)
+        self._arrivals = deque[float](maxlen=longest)
 
     def count(self, now: float) -> None:
         """Count a request, whether there is room for it or not."""
@@ -73,7 +74,7 @@ def check_key(credentials: str, api_key: str) -> Response | None:
 
 def check_endpoint(method: str, path: str, served: str) -> Response | None:
     """Return the 404 or 405 for any request that isn't one for the list."""
-    if path != served:
+    if unquote(path) != unquote(served):  # clients spell escapes anew
         return json_response(404, {"errors": [{"message": "Not found", "code": 404}]})
     if method != "GET":
         return Response(405, headers={"Allow": "GET"})
@@ -123,12 +124,13 @@ def newest_first(contexts: Iterable[Context], field: str) -> list[Context]:
 
 
 def time_of(context: Context, field: str) -> datetime | None:
-    """Return the time in a field, if there is one."""
+    """Return the time in a field, as the client reads it; None if it can't."""
     try:
-        time = datetime.fromisoformat(context[field])
-    except (KeyError, TypeError, ValueError):
+        shown = read_context({field: context.get(field)})
+    except ValueError:
         return None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
+    time: datetime | None = getattr(shown, field)
+    return time
 
 
 def _number(query: Query, key: str, default: int) -> int:
