@@ -104,6 +104,9 @@ class ApiKey:
             spellings |= {in_url, re.sub("%..", lambda char: char[0].lower(), in_url)}
         in_repr = key.replace("\\", "\\\\")  # in the messages of http.client
         spellings |= {in_repr, in_repr.replace("'", "\\'")}
+        if self.is_quoted and len(key) > _SHORTEST_KEY + 1:
+            inner = ApiKey(key[1:-1])  # it may be the right one
+            spellings |= {*inner._spellings()}
         return sorted(spellings, key=len, reverse=True)  # one may be part of another
 
 
