@@ -27,10 +27,6 @@ from wacht.models import OPTION_NAMES
 
 PAGE, ECHOING, SILENT = PageRevision(), OffsetRevision(), OffsetRevision(echoes=False)
 WINDOW = Window(200, 100)
-GONE = (
-    "^asked for limit=100, offset=200, the service no longer says what it applied: "
-    "try again, the next request finds out how it changed$"
-)
 
 
 def options(**fields: Any) -> ListExecutionContextsOptions:
@@ -122,7 +118,7 @@ def test_filters__are_all_options_but_the_page() -> None:
 def test_offset_revision__must_have_applied_the_offset() -> None:
     with pytest.raises(wacht.PaginationError, match="applied limit=100, offset=0"):
         read(ECHOING, answer(applied=Window(0, 100)))
-    with pytest.raises(wacht.PaginationError, match=GONE):
+    with pytest.raises(wacht.PaginationError, match=r"no longer says .* List from"):
         read(ECHOING, answer())
 
 

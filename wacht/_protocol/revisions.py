@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from .answers import PageResponse
 
 Query = dict[str, str]
-
 _BY_OFFSET = {*facts.OFFSET_FIELDS}.difference(facts.PAGE_FIELDS)
 
 
@@ -117,7 +116,7 @@ class OffsetRevision(Revision):
             if self.echoes:
                 raise PaginationError(
                     f"asked for {window}, the service no longer says what it applied: "
-                    "try again, the next request finds out how it changed"
+                    "it has changed. List from the start, without `resume`"
                 )
             if answer.has_more and answer.contexts:
                 return Window(window.offset, len(answer.contexts))
