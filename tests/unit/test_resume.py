@@ -185,5 +185,14 @@ def test_resume__with_another_revision_ends_the_proof() -> None:
     """Its time would seem to sort the list, until contexts move."""
     by_page = known("page", 250, order=CREATED)
     first = next(walk_of(by_page, exhaustive=True).pages())
-    _, error = until_error(walk_of(known("offset", 250), first.resume, exhaustive=True))
+    service = known("offset", 250)
+    [cut] = walk_of(service, first.resume, limit=5).pages()
+    _, error = until_error(walk_of(service, travelled(cut), exhaustive=True))
     assert "the service has changed its revision" in str(error)
+
+
+def test_resume__with_another_size_of_pages_that_the_service_caps() -> None:
+    service = known("page", 300, cap=50)
+    page = next(walk_of(service).pages())
+    got = given_by(service, evolve(travelled(page), per_page=10))
+    assert [*ids_of(page), *got] == service.ids

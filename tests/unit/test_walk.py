@@ -145,6 +145,13 @@ def test_walk__windows_read_ahead_share_more(monkeypatch: pytest.MonkeyPatch) ->
     assert {0, 93, 186, 279, 372} <= offsets
 
 
+def test_walk__looks_at_the_same_windows_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At rest, whatever is read ahead, and in whatever order equal times are."""
+    service = known("offset", 500, cap=50, tied=15, gap=0.01, stable=False)
+    Scheduler(service, None, monkeypatch)
+    assert {*given_by(service, prefetch=1)} == {*service.ids}
+
+
 @pytest.mark.parametrize("kind", ["touch", "remove", "add"])
 def test_walk__costs_fifteen_percent_more_on_a_moving_list(kind: str) -> None:
     for seed in range(2):
@@ -256,6 +263,13 @@ def test_active_since__one_page_for_ever() -> None:
     assert "30 answers in a row had nothing new" in str(error)
 
 
+def test_active_since__undated_contexts_above_a_group_that_is_counted() -> None:
+    service = known("offset", 250, tied=150)
+    newest = [evolve(c, last_activity_at=None) for c in service.contexts[:3]]
+    service.contexts[:3] = newest
+    assert given_by(service, active_since=START - timedelta(days=1)) == service.ids[3:]
+
+
 @pytest.mark.parametrize("hours", [0, 10, -10])
 @pytest.mark.parametrize("since", FIRST_AND_LAST)
 def test_active_since__any_time(since: datetime, hours: int) -> None:
@@ -268,11 +282,7 @@ def test_active_since__any_time(since: datetime, hours: int) -> None:
     assert len(service.queries) <= 4
 
 
-class NotATime(datetime):
-    """As pandas' `NaT`."""
-
-    def utcoffset(self) -> timedelta:
-        raise ValueError
+NotATime = type("NotATime", (datetime,), {"utcoffset": None})  # as pandas' `NaT`
 
 
 @pytest.mark.parametrize("since", [START.replace(tzinfo=None), NotATime(1, 1, 1)])

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from .state import State
 
-_FORMAT = 4  # another number for each change that a reader of the text would notice
+_FORMAT = 5  # another number for each change that a reader of the text would notice
 # What cattrs and the options raise for a document that doesn't fit.
 _UNFIT = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 _MAX_NUMBER = MAX_PAGE * MAX_PER_PAGE
@@ -80,7 +80,7 @@ class Copy:
             copy = _converter().structure(document, cls)
             again = _converter().unstructure(copy)
             _expect(_json(again) == _json(document) or not is_same)
-            _check(copy.position, Window(0, MAX_PER_PAGE), copy.revision)
+            _check(copy.position, Window(0, MAX_PER_PAGE))
             _expect(copy.floor.time < UNDATED and 0 <= copy.started_at < UNDATED - 1)
             if (copy.service, copy.filters) == (service, filters):
                 return copy
@@ -142,7 +142,7 @@ def read(text: str) -> Options:
         if stored is not None:
             stored = _converter().structure(stored, Checkpoint)
             _expect(stored.count == len(stored.yielded))
-            _check(stored.position, stored.first, stored.revision)
+            _check(stored.position, stored.first)
         filters = document["filters"]
         options = Options(**document["place"], **filters, _checkpoint=stored)
         # Nothing was added, left out or converted: it is written in the same way.
@@ -176,19 +176,19 @@ def _json(document: object) -> str:
     return json.dumps(document, sort_keys=True, separators=(",", ":"))
 
 
-def _check(position: Position, first: Window, revision: Revision | None) -> None:
+def _check(position: Position, first: Window) -> None:
     """Raise a `ValueError` if the numbers of a stored place make no sense."""
     coverage = position.coverage
     _expect(first.offset >= 0)
     _expect(0 < first.limit <= MAX_PER_PAGE)
     _expect(0 <= position.end <= _MAX_NUMBER)
     _expect(abs(position.shift) <= _MAX_NUMBER)
+    _expect(0 <= position.size <= MAX_PER_PAGE)
     _expect(0 <= position.extra_overlap <= MAX_EXTRA_OVERLAP)
     if not position.begun:
         _expect(position == Position(first.offset))
     elif coverage:
-        served = [revision] if revision else REVISIONS.values()
-        _expect(coverage.sort_time in [it.sort_time for it in served])
+        _expect(coverage.sort_time in [it.sort_time for it in REVISIONS.values()])
         _expect(not (position.ended or position.reason))
         _expect(0 <= coverage.ties_at_end <= MAX_CONTEXTS)
         _expect(END <= coverage.mark.time < UNDATED)

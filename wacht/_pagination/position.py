@@ -30,6 +30,7 @@ class Position:
     begun: bool = False  # whether there was an answer
     ended: bool = False  # whether plain pages came to the end
     reason: str = ""  # why the proof has ended
+    size: int = 0  # of pages that came shorter; with another, they end elsewhere
 
     @property
     def covered_until(self) -> int:
@@ -74,7 +75,9 @@ class Position:
         if self.coverage is None:
             ended = self.ended or answer.oldest <= floor
             end = max(self.end, batch.window.end)
-            return evolve(self, end=end, begun=True, ended=ended)
+            is_short = batch.has_more and len(batch.contexts) < batch.window.limit
+            size = batch.window.limit if is_short else self.size
+            return evolve(self, end=end, begun=True, ended=ended, size=size)
         if not (self.begun or batch.contexts) and batch.has_more:
             return self  # an empty answer is no beginning
         shift = 0
@@ -111,7 +114,9 @@ class Position:
     def in_pages(self, size: int, reason: str) -> Position:
         """Return the position to read on from page by page, without a proof."""
         end, ended = self.end - self.end % size, self.covered_until == END
-        return Position(end, begun=self.begun, ended=ended, reason=reason)
+        return Position(
+            end, begun=self.begun, ended=ended, reason=reason, size=self.size
+        )
 
     def can_read_ahead(self) -> bool:
         """Return whether windows that are read ahead will likely join."""

@@ -44,12 +44,11 @@ _UNPROVEN = (
 
 def readings(state: State) -> Iterator[Part]:
     """Read the list from the state's position on; raise if contexts may be missing."""
-    start, size = state.go_on(state.position), state.first.limit
+    prefetch, size = state.options.prefetch, state.first.limit
+    start = state.go_on(state.position, prefetch)
     if not start.begun and state.first.offset % min(size, state.remaining) == 0:
         size = min(size, state.remaining)  # else a smaller page begins elsewhere
-    first = Scan(
-        state, start, state.floor, size, state.options.prefetch, lambda: state.remaining
-    )
+    first = Scan(state, start, state.floor, size, prefetch, lambda: state.remaining)
     while not first.is_done:
         for answer, contexts in first.answers():
             # One answer shows the whole list as it was at one moment.

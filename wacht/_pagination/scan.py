@@ -103,7 +103,7 @@ class Scan:
         if batch.has_more and len(batch.contexts) < batch.window.limit:
             state.reader.has_own_size |= state.is_by_page
         if not self.position.begun:  # now the revision is known
-            self.position = state.go_on(self.position)
+            self.position = state.go_on(self.position, self._prefetch)
         return batch
 
     def _window(self) -> Window:
@@ -201,8 +201,7 @@ class Scan:
         if not self.is_done:
             is_known = bool(self._held)
             self.position = before.add(answer, self._floor, is_known_below=is_known)
-        wanted = self._state.wanted(contexts)
-        keys = [*map(key, wanted)]
+        keys = [*map(key, self._state.above_floor(contexts))]
         new = sum(key not in self.ids for key in keys)
         is_page_1 = len(self.ids) == len(batch.contexts) >= DEFAULT_LIMIT
         if is_page_1 and not (before.coverage or new):
@@ -212,13 +211,13 @@ class Scan:
             is_stuck = is_same and (before.is_doubtful or not new)
             self._creeping = self._creeping + 1 if is_stuck else 0
         # A new one at the top lets all others come again.
-        is_new = new if before.coverage else 2 * new // max(1, len(wanted))
+        is_new = new if before.coverage else 2 * new // max(1, len(keys))
         if is_new or self.position.covered_until < before.covered_until:
             self._stalled = 0
         self.ids.update(keys)
         if batch.contexts:
             offset = batch.window.offset - self._state.first.offset
-            self.length = offset + len(self._state.wanted(batch.contexts))
+            self.length = offset + len(self._state.above_floor(batch.contexts))
         return new
 
     def _below_start(self, answer: Answer) -> Contexts:

@@ -10,7 +10,7 @@ from attrs import define, field, frozen
 from wacht._contexts import MAX_PER_PAGE
 from wacht._text import safe_repr
 
-from .coverage import END, UNDATED, Coverage, time_of
+from .coverage import END, Coverage, time_of
 from .position import Position
 
 if TYPE_CHECKING:
@@ -67,8 +67,10 @@ class State:
         exhaustive = self.options.exhaustive
         return not self.is_by_page if exhaustive is None else exhaustive
 
-    def go_on(self, position: Position) -> Position:
-        """Return where a walk goes on that came so far."""
+    def go_on(self, position: Position, prefetch: int) -> Position:
+        """Return where a scan goes on that came so far."""
+        if self.is_by_page and position.size not in {0, self.first.limit}:
+            position = Position(self.first.offset)
         if position.begun and not self.is_exhaustive:
             return position.in_pages(self.first.limit, "")
         # Only a reading of all can prove what plain pages have read.
@@ -77,7 +79,7 @@ class State:
         coverage = Coverage(self.reader.revision.sort_time)
         return Position(
             self.first.offset,
-            extra_overlap=_EXTRA_OVERLAP if self.options.prefetch else 0,
+            extra_overlap=_EXTRA_OVERLAP if prefetch else 0,
             coverage=coverage if self.is_exhaustive else None,
         )
 
@@ -107,12 +109,16 @@ class State:
 
     def wanted(self, contexts: Contexts) -> Contexts:
         """Return the contexts that are as new as the user wants them."""
+        above = self.above_floor(contexts)
         since = self.options.active_since
-        if self.floor == END and since is None:
+        return [c for c in above if c.last_activity_at] if since else above
+
+    def above_floor(self, contexts: Contexts) -> Contexts:
+        """Return the contexts that are as new, and those without a time."""
+        if self.floor == END:
             return contexts
         sort_time = self.reader.revision.sort_time
-        most = UNDATED - (since is not None)
-        return [c for c in contexts if self.floor < time_of(c, sort_time) <= most]
+        return [c for c in contexts if time_of(c, sort_time) > self.floor]
 
     def give(self, part: Part) -> None:
         """Note that a part is handed to the user."""
