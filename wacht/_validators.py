@@ -59,8 +59,7 @@ _SECONDS = f"seconds, a number above 0 and up to {TIMEOUT_MAX:.0f}"
 seconds = expect(InvalidRequestError, _SECONDS, is_seconds)
 aware = expect(
     InvalidRequestError,
-    "a datetime with a time zone",
-    # pandas' NaT is a datetime as well, and can't be asked for its offset.
+    "a datetime with a time zone",  # an offset, for which pandas' NaT can't be asked
     lambda v: (
         isinstance(v, datetime) and v.tzinfo is not None and v.utcoffset() is not None
     ),

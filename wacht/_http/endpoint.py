@@ -112,13 +112,11 @@ class Endpoint:
         if isinstance(outcome, RawResponse):
             return outcome, retries
         attempts = retries.attempt
-        error = RequestError(
+        raise RequestError(
             f"no whole answer from {self._settings.base_url} after "
             f"{attempts} attempt{'s' * (attempts > 1)}: {outcome.reason}",
             attempts,
-        )
-        error.__cause__ = outcome.cause
-        raise error
+        ) from outcome.cause
 
     def _attempt(
         self, query: Query, budget: RequestBudget, retries: Retries

@@ -62,9 +62,7 @@ def _time(text: str) -> datetime | timedelta:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _status(
-    _: click.Context, _param: click.Parameter, status: str | None
-) -> str | None:
+def _status(_: click.Context, _param: object, status: str | None) -> str | None:
     """Take any: the service gets new ones without notice."""
     if status not in (None, *STATUSES):
         known = ", ".join(STATUSES)

@@ -94,8 +94,7 @@ class Sandbox(Faults):
         contexts: The contexts. Insert, remove or move some while a client reads them:
             each request sees the list as it is then. The page revision lists them in
             this order: those that the sandbox made up by `created_at`, newest first.
-            The offset revisions sort them by `last_activity_at`, newest first, behind
-            those without one.
+            The offset revisions sort by `last_activity_at`: undated ones, then newest.
         url: Where it listens, for a session's `base_url`.
 
     Raises:

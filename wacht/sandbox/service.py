@@ -35,8 +35,7 @@ class Limits:
         if min(limits.values(), default=1) < 1:
             raise ValueError("per_second and per_minute: expected at least 1, or None")
         self.windows: dict[float, int] = limits  # the limit of each, by its seconds
-        longest = min(max(limits.values(), default=0), 2**31)
-        self._arrivals = deque[float](maxlen=longest)
+        self._arrivals = deque[float](maxlen=min(max([0, *limits.values()]), 2**31))
 
     def count(self, now: float) -> None:
         """Count a request, whether there is room for it or not."""
@@ -125,12 +124,10 @@ def newest_first(contexts: Iterable[Context], field: str) -> list[Context]:
 
 def time_of(context: Context, field: str) -> datetime | None:
     """Return the time in a field, as the client reads it; None if it can't."""
-    try:
-        shown = read_context({field: context.get(field)})
-    except ValueError:
-        return None
-    time: datetime | None = getattr(shown, field)
-    return time
+    with suppress(KeyError, ValueError):
+        time: datetime | None = getattr(read_context({field: context[field]}), field)
+        return time
+    return None
 
 
 def _number(query: Query, key: str, default: int) -> int:
