@@ -96,8 +96,8 @@ class BodyReader:
 def _chunks(response: requests.Response) -> Iterator[bytes]:
     raw = response.raw
     content = vars(response)["_content"]
-    if content is not False:  # a caller's hook or adapter has read it
-        return iter((response.content,))
+    if content is not False or raw is None:  # a caller's hook or adapter has read it
+        return iter((response.content or b"",))
     if not isinstance(raw, BaseHTTPResponse):  # an adapter's own file
         return iter(partial(raw.read, _CHUNK), b"")
     # A wrapper such as CacheControl's only sees what is read with read().
