@@ -99,6 +99,8 @@ def test_bar__errors_do_not_reach_the_walk(monkeypatch: pytest.MonkeyPatch) -> N
         report(WalkProgress(pages=2, contexts=150))
 
 
+# tqdm's finalizer fails, too, and says so on the same stream.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("stderr", [None, "broken"])
 def test_bar__draws_nothing_without_stderr(
     stderr: Any, monkeypatch: pytest.MonkeyPatch
