@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 from wacht import _contexts as facts
 from wacht._http.settings import is_loopback
 from wacht._protocol.decoding import read_context
+from wacht.models import AiExecutionContext
 
 from .server import Response
 
@@ -93,7 +94,8 @@ def listing(
     if revision != "page":
         listed = newest_first(listed, facts.OFFSET_SORT_TIME.field)
     for name in query.keys() & {*filters}:
-        listed = [c for c in listed if _passes(c, name, query[name])]
+        wanted = query[name]
+        listed = [c for c in listed if facts.accepts(_read(c, name), name, wanted)]
     end = start + size
     # json only takes dicts, and a caller's context may be any mapping.
     data = [dict(context) for context in listed[start:end]]
@@ -101,12 +103,11 @@ def listing(
     return json_response(200, {"data": data, "has_more": end < len(listed)} | echo)
 
 
-def _passes(context: Context, name: str, wanted: str) -> bool:
-    """Compare a field as the client does; nothing passes that it can't read."""
-    try:
-        return facts.accepts(read_context({name: context.get(name)}), name, wanted)
-    except ValueError:
-        return False
+def _read(context: Context, name: str) -> AiExecutionContext:
+    """Read a field as the client does; what it can't read is absent."""
+    with suppress(ValueError):
+        return read_context({name: context.get(name)})
+    return AiExecutionContext()
 
 
 def _window(revision: SandboxRevision, query: Query) -> tuple[int, int]:
@@ -124,10 +125,8 @@ def newest_first(contexts: Iterable[Context], field: str) -> list[Context]:
 
 def time_of(context: Context, field: str) -> datetime | None:
     """Return the time in a field, as the client reads it; None if it can't."""
-    with suppress(KeyError, ValueError):
-        time: datetime | None = getattr(read_context({field: context[field]}), field)
-        return time
-    return None
+    time: datetime | None = getattr(_read(context, field), field)
+    return time
 
 
 def _number(query: Query, key: str, default: int) -> int:
